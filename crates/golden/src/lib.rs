@@ -1,0 +1,231 @@
+//! The golden fixtures: tensors and numbers that PyTorch, `segment_anything`, scipy and medpy
+//! computed, and what a test needs to compare with them.
+//!
+//! The files lie in `fixtures/`, with the scripts that made them and a README that describes every
+//! tensor. `FASTERSAM_GOLDEN=DIR` points all golden tests at another set made by the same scripts
+//! with other sizes; a file that such a set lacks is reported and its test skipped.
+//!
+//! This crate is for tests: unlike the libraries, it panics with a full message when a fixture is
+//! malformed or a comparison fails.
+#![allow(clippy::print_stdout, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use safetensors::{Dtype, SafeTensors};
+use serde_json::Value;
+
+/// The folder of the fixtures in use: `FASTERSAM_GOLDEN` or the committed set.
+#[must_use]
+pub fn folder() -> PathBuf {
+    std::env::var_os("FASTERSAM_GOLDEN").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"),
+        PathBuf::from,
+    )
+}
+
+/// One stored tensor, in row-major order.
+#[derive(Clone, Debug)]
+pub struct Array {
+    /// The size of every axis; empty for a scalar.
+    pub shape: Vec<usize>,
+    /// The elements.
+    pub data: Elements,
+}
+
+/// The elements of an [`Array`].
+#[derive(Clone, Debug)]
+pub enum Elements {
+    /// Floats.
+    F32(Vec<f32>),
+    /// Indices.
+    I64(Vec<i64>),
+    /// Masks, labels and byte images.
+    U8(Vec<u8>),
+}
+
+impl Array {
+    /// The elements of a float tensor.
+    #[must_use]
+    pub fn f32(&self) -> &[f32] {
+        match &self.data {
+            Elements::F32(v) => v,
+            other => panic!("the fixture's tensor is not f32: {other:?}"),
+        }
+    }
+
+    /// The elements of an index tensor.
+    #[must_use]
+    pub fn i64(&self) -> &[i64] {
+        match &self.data {
+            Elements::I64(v) => v,
+            other => panic!("the fixture's tensor is not i64: {other:?}"),
+        }
+    }
+
+    /// The elements of a byte tensor.
+    #[must_use]
+    pub fn u8(&self) -> &[u8] {
+        match &self.data {
+            Elements::U8(v) => v,
+            other => panic!("the fixture's tensor is not u8: {other:?}"),
+        }
+    }
+
+    /// The float image that an `*image_u8` tensor stands for: `u8 / 64 - 2`.
+    #[must_use]
+    pub fn image(&self) -> Vec<f32> {
+        self.u8().iter().map(|&v| f32::from(v) / 64.0 - 2.0).collect()
+    }
+
+    /// The shape as an array of fixed length.
+    #[must_use]
+    pub fn dims<const D: usize>(&self) -> [usize; D] {
+        self.shape
+            .as_slice()
+            .try_into()
+            .unwrap_or_else(|_| panic!("the fixture's tensor has shape {:?}, not {D} axes", self.shape))
+    }
+}
+
+/// One safetensors file of the set.
+#[derive(Clone, Debug)]
+pub struct Fixture {
+    name: String,
+    tensors: BTreeMap<String, Array>,
+}
+
+impl Fixture {
+    /// The tensor `key`.
+    #[must_use]
+    pub fn get(&self, key: &str) -> &Array {
+        self.tensors
+            .get(key)
+            .unwrap_or_else(|| panic!("{}.safetensors holds no tensor {key}", self.name))
+    }
+
+    /// Whether the file holds `key`.
+    #[must_use]
+    pub fn contains(&self, key: &str) -> bool {
+        self.tensors.contains_key(key)
+    }
+
+    /// All tensors, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Array)> {
+        self.tensors.iter().map(|(key, array)| (key.as_str(), array))
+    }
+
+    /// The tensors that are weights (neither `input.*` nor `output.*`), by official name.
+    pub fn weights(&self) -> impl Iterator<Item = (&str, &Array)> {
+        self.iter()
+            .filter(|(key, _)| !key.starts_with("input.") && !key.starts_with("output."))
+    }
+}
+
+/// Reads `NAME.safetensors`; `None`, with a line that says so, where the set lacks it.
+#[must_use]
+pub fn fixture(name: &str) -> Option<Fixture> {
+    let path = folder().join(format!("{name}.safetensors"));
+    if !path.exists() {
+        println!("skipped: the set in {} has no {name}.safetensors", folder().display());
+        return None;
+    }
+    let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let file =
+        SafeTensors::deserialize(&bytes).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let tensors = file
+        .iter()
+        .map(|(key, view)| {
+            let raw = view.data();
+            let data = match view.dtype() {
+                Dtype::F32 => Elements::F32(
+                    raw.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+                ),
+                Dtype::I64 => Elements::I64(
+                    raw.as_chunks::<8>().0.iter().map(|b| i64::from_le_bytes(*b)).collect(),
+                ),
+                Dtype::U8 | Dtype::BOOL => Elements::U8(raw.to_vec()),
+                other => panic!("{}: {key} has the type {other:?}", path.display()),
+            };
+            let shape = view.shape().to_vec();
+            (key.to_owned(), Array { shape, data })
+        })
+        .collect();
+    Some(Fixture { name: name.to_owned(), tensors })
+}
+
+/// Reads `NAME.json`; `None`, with a line that says so, where the set lacks it.
+#[must_use]
+pub fn json(name: &str) -> Option<Value> {
+    let path = folder().join(format!("{name}.json"));
+    if !path.exists() {
+        println!("skipped: the set in {} has no {name}.json", folder().display());
+        return None;
+    }
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    Some(serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
+}
+
+/// `config.json`: every size and setting that the fixtures used.
+#[must_use]
+pub fn config() -> Value {
+    json("config").unwrap_or_else(|| panic!("a golden set needs config.json"))
+}
+
+/// Compares tensors with a fixture, prints the largest difference of each and fails at the end if
+/// one is too far off.
+#[derive(Debug)]
+pub struct Comparison {
+    name: String,
+    tolerances: Value,
+    compared: usize,
+    failures: Vec<String>,
+}
+
+impl Comparison {
+    /// Starts a comparison with `name`, whose tolerances are those of `tolerances.json`.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        let tolerances = json("tolerances").map_or(Value::Null, |all| all[name].clone());
+        Self { name: name.to_owned(), tolerances, compared: 0, failures: Vec::new() }
+    }
+
+    /// The tolerance that the set gives for `key`, for instance `output.neck`.
+    #[must_use]
+    pub fn atol(&self, key: &str) -> f64 {
+        self.tolerances[key]["atol"]
+            .as_f64()
+            .unwrap_or_else(|| panic!("tolerances.json has no atol for {} {key}", self.name))
+    }
+
+    /// Compares with the tensor `key` under the set's own tolerance.
+    pub fn check(&mut self, fixture: &Fixture, key: &str, ours: &[f32]) {
+        let atol = self.atol(key);
+        self.check_within(key, ours, fixture.get(key).f32(), atol);
+    }
+
+    /// Compares with `expected` under a given tolerance.
+    pub fn check_within(&mut self, key: &str, ours: &[f32], expected: &[f32], atol: f64) {
+        self.compared += 1;
+        if ours.len() != expected.len() {
+            self.failures.push(format!("{key}: {} elements, not {}", ours.len(), expected.len()));
+            return;
+        }
+        let mut worst = 0.0_f64;
+        for (a, b) in ours.iter().zip(expected) {
+            let difference = (f64::from(*a) - f64::from(*b)).abs();
+            // A NaN must not pass for a small difference.
+            worst = if difference.is_nan() { f64::INFINITY } else { worst.max(difference) };
+        }
+        println!("{:<24} {key:<64} largest difference {worst:.2e} (allowed {atol:.0e})", self.name);
+        if worst > atol {
+            self.failures.push(format!("{key}: off by {worst:e}, allowed {atol:e}"));
+        }
+    }
+
+    /// Fails if a comparison failed, or if nothing was compared.
+    pub fn finish(self) {
+        assert!(self.compared > 0, "{}: nothing was compared", self.name);
+        assert!(self.failures.is_empty(), "{}:\n{}", self.name, self.failures.join("\n"));
+    }
+}
