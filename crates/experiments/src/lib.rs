@@ -1,0 +1,4 @@
+//! Training, evaluation, tables and plots of FasterSAM.
+
+pub mod record;
+pub mod report;

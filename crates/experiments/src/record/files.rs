@@ -1,0 +1,311 @@
+//! Records as files: one JSON file a record, put in place atomically.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::Record;
+
+/// Version of the files' layout. A file of another version is refused, never guessed at.
+pub const RECORD_SCHEMA: u32 = 1;
+
+/// Why a record could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The file system said no.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is there, but not a record.
+    #[error("{} is not a readable record: {reason}. Delete it, and run its experiment again", path.display())]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The record holds a number that JSON can't hold (NaN or infinite); nothing was written.
+    #[error("the record {name} was not written: {reason}")]
+    Unwritable {
+        /// File name that the record would have had.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// The file's outer layer; the record inside is read once kind and schema are known.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope {
+    schema: u32,
+    kind: String,
+    record: serde_json::Value,
+}
+
+impl Record {
+    /// The `kind` tag.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Evaluation(_) => "evaluation",
+            Self::Throughput(_) => "throughput",
+            Self::Slice(_) => "slice",
+            Self::Training(_) => "training",
+        }
+    }
+
+    /// File name: readable words, then eight hex digits that keep two identities apart whose words agree.
+    /// The same measurement made again has the same name and replaces the old file.
+    pub fn file_name(&self) -> String {
+        let pause = |pause: &super::PauseRecord| {
+            format!(
+                "{:?} {} {} {:?} {} {}",
+                pause.pause_points,
+                pause.label,
+                pause.policy,
+                pause.values,
+                pause.criterion,
+                pause.context
+            )
+        };
+        let (words, identity) = match self {
+            Self::Evaluation(r) => (
+                vec![
+                    &r.experiment,
+                    &r.dataset,
+                    &r.split,
+                    &r.method,
+                    &r.pause.label,
+                ],
+                pause(&r.pause),
+            ),
+            Self::Throughput(r) => (
+                vec![&r.experiment, &r.dataset, &r.method, &r.pause.label],
+                format!(
+                    "{} {} {} {}",
+                    pause(&r.pause),
+                    r.batch_size,
+                    r.input_size,
+                    r.scope
+                ),
+            ),
+            Self::Slice(r) => (
+                vec![
+                    &r.experiment,
+                    &r.dataset,
+                    &r.case,
+                    &r.method,
+                    &r.pause.label,
+                ],
+                format!("{} {}", pause(&r.pause), r.slice),
+            ),
+            Self::Training(r) => (vec![&r.experiment, &r.dataset, &r.method], String::new()),
+        };
+        let mut hasher = Sha256::new();
+        for part in words
+            .iter()
+            .map(|word| word.as_bytes())
+            .chain([identity.as_bytes()])
+        {
+            hasher.update(part);
+            hasher.update([0]);
+        }
+        let digest: String = hasher.finalize()[..4]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let slugs: Vec<String> = words.iter().map(|word| slug(word)).collect();
+        format!("{}-{}-{digest}.json", self.kind(), slugs.join("-"))
+    }
+}
+
+/// Lower-case letters and digits, everything else as single hyphens, at most 40 characters.
+pub(crate) fn slug(text: &str) -> String {
+    let mut slug = String::new();
+    for letter in text.chars() {
+        if letter.is_ascii_alphanumeric() {
+            slug.push(letter.to_ascii_lowercase());
+        } else if letter == '.' || letter == '_' {
+            slug.push('_');
+        } else if !slug.ends_with('-') && !slug.is_empty() {
+            slug.push('-');
+        }
+    }
+    slug.truncate(40);
+    slug.trim_end_matches('-').to_owned()
+}
+
+/// Writes one record into `folder` (made if missing) and returns its path. The file appears complete or
+/// not at all: temporary file, fsync, rename, fsync of the folder. A file of the same name is replaced.
+///
+/// # Errors
+/// The file system refuses, or the record could not be read back (a NaN or infinite number).
+pub fn write_record(folder: &Path, record: &Record) -> Result<PathBuf, RecordError> {
+    let name = record.file_name();
+    let unwritable = |reason: String| RecordError::Unwritable {
+        name: name.clone(),
+        reason,
+    };
+    let value = match record {
+        Record::Evaluation(record) => serde_json::to_value(record),
+        Record::Throughput(record) => serde_json::to_value(record),
+        Record::Slice(record) => serde_json::to_value(record),
+        Record::Training(record) => serde_json::to_value(record),
+    };
+    let record_value = value.map_err(|error| unwritable(error.to_string()))?;
+    let envelope = Envelope {
+        schema: RECORD_SCHEMA,
+        kind: record.kind().into(),
+        record: record_value,
+    };
+    let mut json =
+        serde_json::to_vec_pretty(&envelope).map_err(|error| unwritable(error.to_string()))?;
+    json.push(b'\n');
+    parse(&json).map_err(unwritable)?;
+
+    let path = folder.join(&name);
+    let io = |source| RecordError::Io {
+        path: path.clone(),
+        source,
+    };
+    std::fs::create_dir_all(folder).map_err(io)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".record-")
+        .tempfile_in(folder)
+        .map_err(io)?;
+    file.write_all(&json).map_err(io)?;
+    file.as_file().sync_all().map_err(io)?;
+    file.persist(&path).map_err(|error| io(error.error))?;
+    if cfg!(unix) {
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(io)?;
+    }
+    Ok(path)
+}
+
+/// Reads every `*.json` of `folder` (hidden files and sub-folders left out), by file name.
+///
+/// # Errors
+/// The folder can't be read, or one of the files is not a record of this version; the error names it.
+pub fn read_records(folder: &Path) -> Result<Vec<Record>, RecordError> {
+    let io = |source| RecordError::Io {
+        path: folder.to_owned(),
+        source,
+    };
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        let hidden = entry.file_name().to_string_lossy().starts_with('.');
+        let path = entry.path();
+        if !hidden
+            && path
+                .extension()
+                .is_some_and(|extension| extension == "json")
+            && path.is_file()
+        {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    paths
+        .into_iter()
+        .map(|path| match std::fs::read(&path) {
+            Ok(json) => parse(&json).map_err(|reason| RecordError::Broken { path, reason }),
+            Err(source) => Err(RecordError::Io { path, source }),
+        })
+        .collect()
+}
+
+/// A record from a file's bytes; `Err` says what is wrong.
+fn parse(json: &[u8]) -> Result<Record, String> {
+    fn inner<T: DeserializeOwned>(value: serde_json::Value) -> Result<Box<T>, String> {
+        serde_json::from_value(value)
+            .map(Box::new)
+            .map_err(|error| error.to_string())
+    }
+    let envelope: Envelope = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+    if envelope.schema != RECORD_SCHEMA {
+        return Err(format!(
+            "schema {} where this version reads {RECORD_SCHEMA}",
+            envelope.schema
+        ));
+    }
+    match envelope.kind.as_str() {
+        "evaluation" => inner(envelope.record).map(Record::Evaluation),
+        "throughput" => inner(envelope.record).map(Record::Throughput),
+        "slice" => {
+            let slice: Box<super::SliceRecord> = inner(envelope.record)?;
+            slice.check()?;
+            Ok(Record::Slice(slice))
+        }
+        "training" => inner(envelope.record).map(Record::Training),
+        kind => Err(format!(
+            "unknown kind `{kind}`; known: evaluation, throughput, slice, training"
+        )),
+    }
+}
+
+impl super::SliceRecord {
+    /// The maps have the sizes that the fields say, and no token paused at a point that isn't there.
+    fn check(&self) -> Result<(), String> {
+        let pixels = self.rows.checked_mul(self.cols);
+        let tokens = self.grid.checked_mul(self.grid);
+        for (name, found, expected) in [
+            ("image", self.image.len(), pixels),
+            ("truth", self.truth.len(), pixels),
+            ("prediction", self.prediction.len(), pixels),
+            ("paused_after", self.paused_after.len(), tokens),
+        ] {
+            if Some(found) != expected || found == 0 {
+                return Err(format!(
+                    "`{name}` has {found} values, which is not its size"
+                ));
+            }
+        }
+        match self
+            .paused_after
+            .iter()
+            .find(|&&point| usize::from(point) > self.pause.pause_points.len())
+        {
+            Some(point) => Err(format!(
+                "`paused_after` holds {point} with {} pause points",
+                self.pause.pause_points.len()
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Byte maps as hexadecimal text, a quarter of the size of a JSON list.
+pub(super) mod hex {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = String::with_capacity(2 * bytes.len());
+        for byte in bytes {
+            text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            text.push(char::from(DIGITS[usize::from(byte & 15)]));
+        }
+        serializer.serialize_str(&text)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let digit = |letter: u8| char::from(letter).to_digit(16).map(|digit| digit as u8);
+        let byte = |pair: &[u8]| Some(digit(pair[0])? << 4 | digit(*pair.get(1)?)?);
+        text.as_bytes()
+            .chunks(2)
+            .map(|pair| byte(pair).ok_or_else(|| Error::custom("not hexadecimal")))
+            .collect()
+    }
+}

@@ -1,0 +1,1 @@
+//! Tables, plots, pictures and the page that gathers them: pure functions of saved records.
