@@ -1,1 +1,16 @@
-//! (being written)
+#![doc = include_str!("../README.md")]
+
+pub mod checkpoint;
+pub mod config;
+pub mod error;
+pub mod init;
+pub mod loss;
+pub mod model;
+pub mod segment;
+pub mod weights;
+
+pub use checkpoint::{Checkpoint, CheckpointInfo};
+pub use config::{ModelConfig, ModelOptions, Normalisation, Preset};
+pub use error::FasterSamError;
+pub use model::{FasterSam, ModelOutput};
+pub use segment::Segmenter;

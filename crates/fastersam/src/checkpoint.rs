@@ -1,0 +1,238 @@
+//! Checkpoints: whole folders, put in place atomically.
+//!
+//! A checkpoint folder holds `checkpoint.json` (what the model is: everything that is needed to use
+//! it), `model.bpk` (the parameters, in burn's format) and, while training goes on, what the trainer
+//! adds (`optimizer.bpk`, `trainer.json`). It is written under another name, flushed to the disk and
+//! renamed; a small file `latest` beside it names the newest one. A process killed at any moment
+//! leaves the old checkpoint or the new one, never half of one.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use burn::tensor::Device;
+use fastersam_datasets::{Intensity, LabelTable};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::config::ModelConfig;
+use crate::error::FasterSamError;
+use crate::model::FasterSam;
+
+/// The layout that this version writes.
+pub const FORMAT: u32 = 1;
+
+const INFO: &str = "checkpoint.json";
+const MODEL: &str = "model.bpk";
+const LATEST: &str = "latest";
+
+/// What a checkpoint says of itself; enough to use the model without any other file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckpointInfo {
+    /// Layout of the folder, see [`FORMAT`].
+    pub format: u32,
+    /// Version of this crate that wrote it.
+    pub version: String,
+    /// The resolved configuration of the model.
+    pub model: ModelConfig,
+    /// Names of the classes, background first.
+    pub labels: LabelTable,
+    /// How raw intensities become gray values in [0, 1].
+    pub intensity: Intensity,
+    /// The data set it was trained on.
+    pub dataset: String,
+    /// SHA-256 of the weights file that the backbone started from, if any.
+    pub backbone_sha256: Option<String>,
+    /// Pause thresholds recommended for this model, one a pause point, if a calibration was made.
+    pub recommended_thresholds: Option<Vec<f32>>,
+}
+
+/// A checkpoint that was read.
+#[derive(Debug)]
+pub struct Checkpoint {
+    /// What it says of itself.
+    pub info: CheckpointInfo,
+    /// The model, on the device that was asked for.
+    pub model: FasterSam,
+    /// The folder it was read from.
+    pub folder: PathBuf,
+    /// SHA-256 of the file with the parameters.
+    pub weights_sha256: String,
+}
+
+impl Checkpoint {
+    /// Reads a checkpoint: the folder itself, or the newest one of a folder of checkpoints.
+    ///
+    /// # Errors
+    /// Where the folder is none, is incomplete, or holds a model of another shape.
+    pub fn load(path: &Path, device: &Device) -> Result<Self, FasterSamError> {
+        let folder = resolve(path)?;
+        let info = read_info(&folder)?;
+        let file = folder.join(MODEL);
+        let weights_sha256 = file_sha256(&file)?;
+        let model = info.model.init(0, device)?.load_file(&file).map_err(|e| {
+            FasterSamError::checkpoint(&file, format!("the parameters can't be read: {e}"))
+        })?;
+        Ok(Self { info, model, folder, weights_sha256 })
+    }
+}
+
+/// Writes the checkpoint `name` into `folder` and makes it the newest one; older ones are removed.
+///
+/// `write_more` may add files (the trainer's state) to the folder before it is put in place.
+///
+/// # Errors
+/// Where a file can't be written; what was there before is untouched then.
+pub fn save(
+    folder: &Path,
+    name: &str,
+    info: &CheckpointInfo,
+    model: &FasterSam,
+    write_more: impl FnOnce(&Path) -> Result<(), FasterSamError>,
+) -> Result<PathBuf, FasterSamError> {
+    fs::create_dir_all(folder).map_err(FasterSamError::io(folder))?;
+    let scratch = tempfile::Builder::new()
+        .prefix(".writing-")
+        .tempdir_in(folder)
+        .map_err(FasterSamError::io(folder))?;
+    let text = to_json(info)?;
+    write_synced(&scratch.path().join(INFO), text.as_bytes())?;
+    let file = scratch.path().join(MODEL);
+    model
+        .clone()
+        .save_file(&file)
+        .map_err(|e| FasterSamError::checkpoint(&file, format!("can't be written: {e}")))?;
+    write_more(scratch.path())?;
+    sync_folder(scratch.path())?;
+
+    let place = folder.join(name);
+    if place.exists() {
+        // The same step again (a resumed run): the copy in place is as good, but make way for ours.
+        let old = folder.join(format!(".old-{name}"));
+        let _ = fs::remove_dir_all(&old);
+        fs::rename(&place, &old).map_err(FasterSamError::io(&place))?;
+    }
+    let scratch = scratch.keep();
+    fs::rename(&scratch, &place).map_err(FasterSamError::io(&place))?;
+    write_atomically(&folder.join(LATEST), name.as_bytes())?;
+    remove_others(folder, name);
+    Ok(place)
+}
+
+/// Reads what a checkpoint says of itself, without its parameters.
+///
+/// # Errors
+/// Where `checkpoint.json` is missing, malformed or of another format.
+pub fn read_info(folder: &Path) -> Result<CheckpointInfo, FasterSamError> {
+    let path = folder.join(INFO);
+    let text = fs::read_to_string(&path).map_err(FasterSamError::io(&path))?;
+    let info: CheckpointInfo = serde_json::from_str(&text)
+        .map_err(|e| FasterSamError::checkpoint(&path, format!("{e}")))?;
+    if info.format != FORMAT {
+        return Err(FasterSamError::checkpoint(
+            &path,
+            format!("it has format {}, this version reads format {FORMAT}", info.format),
+        ));
+    }
+    Ok(info)
+}
+
+/// The checkpoint that `path` stands for: itself, or the one that its `latest` names.
+///
+/// # Errors
+/// Where it is neither.
+pub fn resolve(path: &Path) -> Result<PathBuf, FasterSamError> {
+    if path.join(INFO).is_file() {
+        return Ok(path.to_owned());
+    }
+    let latest = path.join(LATEST);
+    let Ok(name) = fs::read_to_string(&latest) else {
+        return Err(FasterSamError::checkpoint(
+            path,
+            format!("it holds neither {INFO} nor a file `{LATEST}`; give the folder that `fastersam train` wrote"),
+        ));
+    };
+    let name = name.trim();
+    let is_plain = !name.is_empty() && Path::new(name).file_name() == Some(name.as_ref());
+    let folder = path.join(name);
+    if !is_plain || !folder.join(INFO).is_file() {
+        return Err(FasterSamError::checkpoint(
+            path,
+            format!("its file `{LATEST}` names {name:?}, which is no checkpoint"),
+        ));
+    }
+    Ok(folder)
+}
+
+/// SHA-256 of a file, in hexadecimal.
+///
+/// # Errors
+/// Where the file can't be read.
+pub fn file_sha256(path: &Path) -> Result<String, FasterSamError> {
+    let mut file = File::open(path).map_err(FasterSamError::io(path))?;
+    let mut hasher = Sha256::new();
+    std::io::copy(&mut file, &mut hasher).map_err(FasterSamError::io(path))?;
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Serialises to indented JSON.
+///
+/// # Errors
+/// Where a value has no JSON form.
+pub fn to_json<T: Serialize>(value: &T) -> Result<String, FasterSamError> {
+    serde_json::to_string_pretty(value).map_err(|e| FasterSamError::Config(e.to_string()))
+}
+
+/// Writes a file and waits until it is on the disk.
+///
+/// # Errors
+/// Where that fails, for instance on a full disk.
+pub fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), FasterSamError> {
+    let write = || {
+        let mut file = File::create(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    write().map_err(FasterSamError::io(path))
+}
+
+/// Replaces a file as a whole: readers see the old content or the new one.
+///
+/// # Errors
+/// Where the new content can't be written; the old file is untouched then.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FasterSamError> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut scratch = tempfile::NamedTempFile::new_in(folder).map_err(FasterSamError::io(folder))?;
+    let write = |file: &mut tempfile::NamedTempFile| {
+        file.write_all(bytes)?;
+        file.as_file().sync_all()
+    };
+    write(&mut scratch).map_err(FasterSamError::io(path))?;
+    scratch.persist(path).map_err(|e| FasterSamError::io(path)(e.error))?;
+    sync_folder(folder)
+}
+
+fn sync_folder(folder: &Path) -> Result<(), FasterSamError> {
+    // Directories can't be opened as files everywhere; the rename is atomic all the same.
+    if cfg!(unix) {
+        File::open(folder).and_then(|f| f.sync_all()).map_err(FasterSamError::io(folder))?;
+    }
+    Ok(())
+}
+
+/// Removes older checkpoints and what killed processes left. What can't be removed does no harm.
+fn remove_others(folder: &Path, keep: &str) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else { continue };
+        let is_ours = name.starts_with("step-")
+            || name.starts_with(".writing-")
+            || name.starts_with(".old-step-");
+        if is_ours && name != keep {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! What can go wrong in this crate.
+
+use std::path::{Path, PathBuf};
+
+use fastersam_pausing_encoder::EncoderError;
+use thiserror::Error;
+
+/// An error of the assembled model, its configuration or its files.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum FasterSamError {
+    /// A configuration that no model can be built from.
+    #[error("the model configuration is not usable: {0}")]
+    Config(String),
+    /// The encoder refused its input or the pause settings.
+    #[error(transparent)]
+    Encoder(#[from] EncoderError),
+    /// A file or folder could not be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A checkpoint folder that is not one, or not a whole one.
+    #[error("{path} is not a usable checkpoint: {reason}")]
+    Checkpoint {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        reason: String,
+    },
+    /// A scan that the model can't segment.
+    #[error("the scan can't be segmented: {0}")]
+    Scan(String),
+}
+
+impl FasterSamError {
+    /// Wraps an error of the file system with the path it concerns.
+    pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        move |source| Self::Io { path: path.to_owned(), source }
+    }
+
+    /// A complaint about a checkpoint folder.
+    pub(crate) fn checkpoint(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Checkpoint { path: path.to_owned(), reason: reason.into() }
+    }
+}

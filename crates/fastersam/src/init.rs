@@ -1,0 +1,79 @@
+//! Starting values from the project's own generators.
+//!
+//! Burn draws starting values from a generator that is global to the process. A run that must be
+//! repeatable can't depend on it, so [`initialise`] draws every random starting value anew, each
+//! tensor from a generator keyed by the seed and the parameter's name. Tensors that start as a
+//! constant (norms, scales, up-projections at zero) stay as they are.
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Tensor, TensorData};
+use fastersam_datasets::KeyedRng;
+
+/// Replaces every random starting value of `module`.
+///
+/// Linear and convolution weights are normal with the variance of PyTorch's default
+/// (1 / (3 fan-in)), biases zero; position tables have a standard deviation of 0.02; embeddings and
+/// the positional frequencies are standard normal, as in SAM.
+#[must_use]
+pub fn initialise<M: Module>(module: M, seed: u64) -> M {
+    module.map(&mut Initialiser { seed, path: Vec::new() })
+}
+
+struct Initialiser {
+    seed: u64,
+    path: Vec<String>,
+}
+
+impl ModuleMapper for Initialiser {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let path = self.path.join(".");
+        param.map(|tensor| {
+            let device = tensor.device();
+            let require_grad = tensor.is_require_grad();
+            let dims = tensor.dims();
+            let Ok(values) = tensor.clone().into_data().to_vec::<f32>() else { return tensor };
+            let is_constant = values.windows(2).all(|pair| pair[0] == pair[1]);
+            if is_constant {
+                return tensor;
+            }
+            let values = starting_values(&path, &dims, values.len(), self.seed);
+            let fresh = Tensor::from_data(TensorData::new(values, dims), &device);
+            if require_grad { fresh.require_grad() } else { fresh }
+        })
+    }
+}
+
+/// The starting values of one tensor.
+fn starting_values(path: &str, dims: &[usize], len: usize, seed: u64) -> Vec<f32> {
+    let std = if path.ends_with("pos_embed") || path.contains("rel_pos") {
+        0.02
+    } else if ["_token.weight", "_tokens.weight", "_embed.weight", "gaussian_matrix"]
+        .iter()
+        .any(|name| path.ends_with(name))
+    {
+        1.0
+    } else {
+        match dims {
+            [] | [_] => return vec![0.0; len],
+            [fan_in, _] => (1.0 / (3.0 * *fan_in as f64)).sqrt(),
+            [_, rest @ ..] => (1.0 / (3.0 * rest.iter().product::<usize>() as f64)).sqrt(),
+        }
+    };
+    let mut rng = KeyedRng::new(seed, &[hash(path)]);
+    (0..len).map(|_| (std * rng.normal()) as f32).collect()
+}
+
+/// FNV-1a: the same on every machine and in every version.
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}

@@ -1,0 +1,131 @@
+//! The operations as compositions of burn's: what other backends run, and the oracle of the tests.
+
+use burn::tensor::activation::softmax;
+use burn::tensor::{Int, Tensor, TensorData};
+
+use crate::layout::{Place, RaggedLayout, RelativePositions};
+
+pub(crate) fn layer_norm<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    eps: f64,
+) -> Tensor<D> {
+    let centred = x.clone() - x.mean_dim(D - 1);
+    let variance = centred.clone().square().mean_dim(D - 1);
+    let normal = centred / variance.add_scalar(eps).sqrt();
+    normal * weight.unsqueeze() + bias.unsqueeze()
+}
+
+pub(crate) fn layer_norm_2d(
+    x: Tensor<4>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    eps: f64,
+) -> Tensor<4> {
+    let [channels] = weight.dims();
+    let centred = x.clone() - x.mean_dim(1);
+    let variance = centred.clone().square().mean_dim(1);
+    let normal = centred / variance.add_scalar(eps).sqrt();
+    normal * weight.reshape([1, channels, 1, 1]) + bias.reshape([1, channels, 1, 1])
+}
+
+pub(crate) fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    let y = x.matmul(weight);
+    match bias {
+        Some(bias) => y + bias.unsqueeze(),
+        None => y,
+    }
+}
+
+pub(crate) fn ragged_attention(
+    q: Tensor<2>,
+    k: Tensor<2>,
+    v: Tensor<2>,
+    layout: &RaggedLayout,
+    n_heads: usize,
+    relative_positions: Option<RelativePositions>,
+) -> Tensor<2> {
+    let [n_queries, d] = q.dims();
+    if let Some((n_q, n_k)) = layout.uniform() {
+        let b = layout.segments.len();
+        let places = relative_positions.map(|tables| (tables, &layout.query_places[..], &layout.key_places[..]));
+        return batched(q, k, v, [b, n_q, n_k, n_heads], places);
+    }
+    let mut outputs = Vec::with_capacity(layout.segments.len());
+    for segment in &layout.segments {
+        let (n_q, n_k) = (segment.queries.len(), segment.keys.len());
+        if n_q == 0 {
+            continue;
+        }
+        let q = q.clone().slice([segment.queries.clone(), 0..d]);
+        if n_k == 0 {
+            outputs.push(q.zeros_like());
+            continue;
+        }
+        let k = k.clone().slice([segment.keys.clone(), 0..d]);
+        let v = v.clone().slice([segment.keys.clone(), 0..d]);
+        let places = relative_positions.clone().map(|tables| {
+            let queries = &layout.query_places[segment.queries.clone()];
+            (tables, queries, &layout.key_places[segment.keys.clone()])
+        });
+        outputs.push(batched(q, k, v, [1, n_q, n_k, n_heads], places));
+    }
+    if outputs.is_empty() {
+        return Tensor::zeros([n_queries, d], &q.device());
+    }
+    Tensor::cat(outputs, 0)
+}
+
+/// Attention over `b` segments of equal lengths; the places are those of all segments in a row.
+fn batched(
+    q: Tensor<2>,
+    k: Tensor<2>,
+    v: Tensor<2>,
+    [b, n_q, n_k, n_heads]: [usize; 4],
+    places: Option<(RelativePositions, &[Place], &[Place])>,
+) -> Tensor<2> {
+    let d = q.dims()[1];
+    let head_dim = d / n_heads;
+    let heads = |x: Tensor<2>, n: usize| x.reshape([b, n, n_heads, head_dim]).swap_dims(1, 2);
+    let (q, k, v) = (heads(q, n_q), heads(k, n_k), heads(v, n_k));
+    let scale = (head_dim as f64).powf(-0.5);
+    let mut logits = q.clone().mul_scalar(scale).matmul(k.transpose());
+    if let Some((tables, queries, keys)) = places {
+        for (table, coordinate) in [
+            (tables.height, (|p: &Place| p.row) as fn(&Place) -> u16),
+            (tables.width, |p: &Place| p.col),
+        ] {
+            logits = logits + positional(q.clone(), table, queries, keys, coordinate);
+        }
+    }
+    let output = softmax(logits, 3).matmul(v);
+    output.swap_dims(1, 2).reshape([b * n_q, d])
+}
+
+/// `[b, heads, n_q, n_k]`: the product of each query with the table row of its offset to each key.
+fn positional(
+    q: Tensor<4>,
+    table: Tensor<2>,
+    queries: &[Place],
+    keys: &[Place],
+    coordinate: fn(&Place) -> u16,
+) -> Tensor<4> {
+    let [b, n_heads, n_q, _] = q.dims();
+    let n_k = keys.len() / b;
+    let [rows, _] = table.dims();
+    let origin = rows / 2;
+    let mut offsets = Vec::with_capacity(b * n_q * n_k);
+    for segment in 0..b {
+        for query in &queries[segment * n_q..(segment + 1) * n_q] {
+            for key in &keys[segment * n_k..(segment + 1) * n_k] {
+                let offset = usize::from(coordinate(query)) + origin - usize::from(coordinate(key));
+                offsets.push(offset as i64);
+            }
+        }
+    }
+    let offsets =
+        Tensor::<4, Int>::from_data(TensorData::new(offsets, [b, 1, n_q, n_k]), &q.device());
+    let products = q.matmul(table.transpose().unsqueeze::<4>());
+    products.gather(3, offsets.expand([b, n_heads, n_q, n_k]))
+}

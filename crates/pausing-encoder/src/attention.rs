@@ -1,0 +1,128 @@
+//! SAM's multi-head attention on packed rows.
+
+use burn::module::{Module, Param};
+use burn::nn::{Initializer, Linear, LinearConfig};
+use burn::tensor::{Device, Tensor};
+use fastersam_adapter::{LoraQv, LoraQvConfig};
+use fastersam_kernels::{
+    PackedLinear, RelativePositions, ragged_attention, ragged_self_attention,
+};
+
+use crate::active::AttentionPlan;
+
+/// SAM's `Attention`; the names of its parameters are the official ones.
+#[derive(Module, Debug)]
+pub struct Attention {
+    /// The fused projection `[d, 3 d]`.
+    pub qkv: Linear,
+    /// The output projection.
+    pub proj: Linear,
+    /// Relative positions along the rows, `[2 size - 1, head_dim]`.
+    pub rel_pos_h: Option<Param<Tensor<2>>>,
+    /// Relative positions along the columns.
+    pub rel_pos_w: Option<Param<Tensor<2>>>,
+    /// Low-rank updates of q and v, where the tuning scheme has them.
+    pub lora: Option<LoraQv>,
+    #[module(skip)]
+    n_heads: usize,
+}
+
+impl Attention {
+    pub(crate) fn new(
+        d: usize,
+        n_heads: usize,
+        rel_pos_size: Option<usize>,
+        lora_rank: Option<usize>,
+        device: &Device,
+    ) -> Self {
+        let table = |size: usize| {
+            let normal = Initializer::Normal { mean: 0.0, std: 0.02 };
+            normal.init([2 * size - 1, d / n_heads], device)
+        };
+        Self {
+            qkv: LinearConfig::new(d, 3 * d).init(device),
+            proj: LinearConfig::new(d, d).init(device),
+            rel_pos_h: rel_pos_size.map(table),
+            rel_pos_w: rel_pos_size.map(table),
+            lora: lora_rank.map(|rank| LoraQvConfig { embed_dim: d, rank }.init(device)),
+            n_heads,
+        }
+    }
+
+    /// Number of attention heads.
+    #[must_use]
+    pub fn n_heads(&self) -> usize {
+        self.n_heads
+    }
+
+    /// The relative-position tables, where the attention has them.
+    pub(crate) fn relative_positions(&self) -> Option<RelativePositions> {
+        let (height, width) = (self.rel_pos_h.as_ref()?, self.rel_pos_w.as_ref()?);
+        Some(RelativePositions { height: height.val(), width: width.val() })
+    }
+
+    /// q, k and v beside each other: `[m, d] -> [m, 3 d]`.
+    #[must_use]
+    pub fn project(&self, x: Tensor<2>) -> Tensor<2> {
+        match &self.lora {
+            Some(lora) => self.qkv.rows_residual(x.clone(), lora.forward(x)),
+            None => self.qkv.rows(x),
+        }
+    }
+
+    /// Attention without the output projection.
+    ///
+    /// # Shapes
+    /// - x: normalised active rows `[m, d]`; frozen: normalised paused rows `[p, d]`
+    /// - output: `[m, d]`
+    pub(crate) fn attend(
+        &self,
+        x: Tensor<2>,
+        frozen: Option<Tensor<2>>,
+        plan: &AttentionPlan,
+    ) -> Tensor<2> {
+        let d = x.dims()[1];
+        let qkv = self.project(x);
+        let tables = self.relative_positions();
+        let Some(key_order) = &plan.keys else {
+            let ordered = match &plan.queries {
+                Some((order, _)) => qkv.select(0, order.clone()),
+                None => qkv,
+            };
+            let output = ragged_self_attention(ordered, &plan.layout, self.n_heads, tables);
+            return plan.back(output);
+        };
+        let m = qkv.dims()[0];
+        let mut sources = vec![qkv.clone().slice([0..m, d..3 * d])];
+        if let Some(frozen) = frozen {
+            let p = frozen.dims()[0];
+            sources.push(self.project(frozen).slice([0..p, d..3 * d]));
+        }
+        // Zero padding comes after the norm: its keys and values are the bias.
+        let padding = match &self.qkv.bias {
+            Some(bias) => bias.val().unsqueeze::<2>().slice([0..1, d..3 * d]),
+            None => Tensor::zeros([1, 2 * d], &qkv.device()),
+        };
+        sources.push(padding);
+        let kv = Tensor::cat(sources, 0).select(0, key_order.clone());
+        let n_keys = kv.dims()[0];
+        let q = qkv.slice([0..m, 0..d]);
+        let q = match &plan.queries {
+            Some((order, _)) => q.select(0, order.clone()),
+            None => q,
+        };
+        let k = kv.clone().slice([0..n_keys, 0..d]);
+        let v = kv.slice([0..n_keys, d..2 * d]);
+        plan.back(ragged_attention(q, k, v, &plan.layout, self.n_heads, tables))
+    }
+}
+
+impl AttentionPlan {
+    /// Rows in the order of the segments back to the packed order.
+    fn back(&self, rows: Tensor<2>) -> Tensor<2> {
+        match &self.queries {
+            Some((_, back)) => rows.select(0, back.clone()),
+            None => rows,
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! The encoder's structure and its presets.
+
+use burn::module::Param;
+use burn::nn::conv::Conv2dConfig;
+use burn::nn::PaddingConfig2d;
+use burn::tensor::{Device, Tensor};
+use fastersam_adapter::{InjectionConfig, StageZeroHeadConfig, Tuning};
+use fastersam_kernels::LayerNorm;
+use serde::{Deserialize, Serialize};
+
+use crate::block::{Block, BlockConfig};
+use crate::encoder::{PauseHead, PausingEncoder};
+use crate::error::EncoderError;
+use crate::patch_embed::PatchEmbed;
+
+/// What the zero padding of windows does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WindowPadding {
+    /// It takes part in the softmax, as in SAM.
+    #[default]
+    Sam,
+    /// It is left out.
+    Masked,
+}
+
+/// Structure of a [`PausingEncoder`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EncoderConfig {
+    /// Side of the square input, pixels.
+    pub image_size: usize,
+    /// Side of a patch, pixels.
+    pub patch_size: usize,
+    /// Width of a token.
+    pub embed_dim: usize,
+    /// Number of blocks.
+    pub depth: usize,
+    /// Number of attention heads.
+    pub n_heads: usize,
+    /// The MLP is this many times as wide as a token.
+    pub mlp_ratio: usize,
+    /// Channels after the neck.
+    pub out_chans: usize,
+    /// Eps of the LayerNorms.
+    pub layer_norm_eps: f64,
+    /// Side of an attention window, tokens; 0 for none.
+    pub window_size: usize,
+    /// Blocks (0-based) with global attention, where there are windows.
+    pub global_attn_indexes: Vec<usize>,
+    /// What the padding of windows does.
+    #[serde(default)]
+    pub window_padding: WindowPadding,
+    /// Whether attention has decomposed relative positions.
+    pub use_rel_pos: bool,
+    /// Whether attention and MLP are scaled channel by channel (DINOv2).
+    pub layer_scale: bool,
+    /// Whether a LayerNorm follows the last block (plain ViTs).
+    pub final_norm: bool,
+    /// Where tokens may pause: 0 is stage 0, `k` is after block `k` (1-based). Increasing.
+    pub pause_points: Vec<usize>,
+    /// Classes that the pause heads tell apart, with background.
+    pub n_classes: usize,
+    /// The tuning scheme.
+    pub tuning: Tuning,
+    /// Blocks (0-based) before which the CNN branch's features are added.
+    pub injection_blocks: Vec<usize>,
+    /// Channels of the CNN branch at strides 4, 8 and 16.
+    pub conv_channels: [usize; 3],
+}
+
+impl EncoderConfig {
+    fn sam(image_size: usize, embed_dim: usize, depth: usize, n_heads: usize, step: usize) -> Self {
+        Self {
+            image_size,
+            patch_size: 16,
+            embed_dim,
+            depth,
+            n_heads,
+            mlp_ratio: 4,
+            out_chans: 256,
+            layer_norm_eps: 1e-6,
+            window_size: 14,
+            global_attn_indexes: Vec::new(),
+            window_padding: WindowPadding::Sam,
+            use_rel_pos: true,
+            layer_scale: false,
+            final_norm: false,
+            pause_points: vec![step, 2 * step, 3 * step],
+            n_classes: 2,
+            tuning: Tuning::default(),
+            injection_blocks: vec![0, depth / 4, depth / 2, 3 * depth / 4],
+            conv_channels: [64, 128, 256],
+        }
+    }
+
+    /// SAM ViT-B.
+    #[must_use]
+    pub fn vit_b(image_size: usize) -> Self {
+        Self { global_attn_indexes: vec![2, 5, 8, 11], ..Self::sam(image_size, 768, 12, 12, 3) }
+    }
+
+    /// SAM ViT-L.
+    #[must_use]
+    pub fn vit_l(image_size: usize) -> Self {
+        Self { global_attn_indexes: vec![5, 11, 17, 23], ..Self::sam(image_size, 1024, 24, 16, 6) }
+    }
+
+    /// SAM ViT-H.
+    #[must_use]
+    pub fn vit_h(image_size: usize) -> Self {
+        Self { global_attn_indexes: vec![7, 15, 23, 31], ..Self::sam(image_size, 1280, 32, 16, 8) }
+    }
+
+    /// Plain ViT-S/14 as DINOv2 trained it, without its class token.
+    #[must_use]
+    pub fn vit_s(image_size: usize) -> Self {
+        Self {
+            patch_size: 14,
+            window_size: 0,
+            use_rel_pos: false,
+            layer_scale: true,
+            final_norm: true,
+            ..Self::sam(image_size, 384, 12, 6, 3)
+        }
+    }
+
+    /// Small enough to train on real scans with a CPU: 192 wide, 6 blocks.
+    #[must_use]
+    pub fn small(image_size: usize) -> Self {
+        Self {
+            embed_dim: 192,
+            conv_channels: [32, 64, 128],
+            ..Self::tiny(image_size)
+        }
+    }
+
+    /// The embedded default: 96 wide, 6 blocks.
+    #[must_use]
+    pub fn tiny(image_size: usize) -> Self {
+        Self {
+            out_chans: 64,
+            window_size: 0,
+            use_rel_pos: false,
+            pause_points: vec![2, 4],
+            injection_blocks: vec![0, 2, 4],
+            conv_channels: [16, 32, 64],
+            ..Self::sam(image_size, 96, 6, 4, 2)
+        }
+    }
+
+    /// Side of the token grid.
+    #[must_use]
+    pub fn grid(&self) -> usize {
+        self.image_size / self.patch_size.max(1)
+    }
+
+    /// Number of tokens of an image.
+    #[must_use]
+    pub fn n_tokens(&self) -> usize {
+        self.grid() * self.grid()
+    }
+
+    /// The side of block `block`'s windows, or `None` where its attention is global.
+    ///
+    /// A window as large as the grid is global attention.
+    #[must_use]
+    pub fn window_of(&self, block: usize) -> Option<usize> {
+        let windowed = self.window_size > 0
+            && self.window_size != self.grid()
+            && !self.global_attn_indexes.contains(&block);
+        windowed.then_some(self.window_size)
+    }
+
+    /// Checks that the parts fit together.
+    ///
+    /// # Errors
+    /// Names the first thing that does not fit.
+    pub fn validate(&self) -> Result<(), EncoderError> {
+        let complain = |what: String| Err(EncoderError::Config(what));
+        if self.patch_size == 0 || self.image_size == 0 || !self.image_size.is_multiple_of(self.patch_size) {
+            return complain(format!(
+                "an input of {} pixels can't be cut into patches of {}",
+                self.image_size, self.patch_size
+            ));
+        }
+        if self.grid() > usize::from(u16::MAX) {
+            return complain(format!("a grid of {} tokens a side is too large", self.grid()));
+        }
+        if self.n_heads == 0 || self.embed_dim == 0 || !self.embed_dim.is_multiple_of(self.n_heads) {
+            return complain(format!(
+                "{} channels can't be split into {} heads",
+                self.embed_dim, self.n_heads
+            ));
+        }
+        if !self.pause_points.is_sorted_by(|a, b| a < b) {
+            return complain(format!("the pause points {:?} do not increase", self.pause_points));
+        }
+        if let Some(point) = self.pause_points.iter().find(|&&point| point > self.depth) {
+            return complain(format!("pause point {point} lies beyond the {} blocks", self.depth));
+        }
+        if self.pause_points.first() == Some(&0) && !self.tuning.uses_conv_branch() {
+            return complain(
+                "stage 0 (pause point 0) needs a CNN branch, which the tuning scheme lacks".to_owned(),
+            );
+        }
+        if let Some(block) = self.injection_blocks.iter().find(|&&block| block >= self.depth) {
+            return complain(format!("injection before block {block} of {}", self.depth));
+        }
+        if self.n_classes < 2 {
+            return complain(format!("pause heads need two classes or more, not {}", self.n_classes));
+        }
+        if self.tuning.bottleneck_reduction() == Some(0) || self.tuning.lora_rank() == Some(0) {
+            return complain("an adapter's reduction or rank is 0".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Builds the encoder with burn's starting values.
+    #[must_use]
+    pub fn init(&self, device: &Device) -> PausingEncoder {
+        let (d, grid) = (self.embed_dim, self.grid());
+        let proj = Conv2dConfig::new([3, d], [self.patch_size, self.patch_size])
+            .with_stride([self.patch_size, self.patch_size])
+            .with_padding(PaddingConfig2d::Valid)
+            .init(device);
+        let blocks = (0..self.depth)
+            .map(|block| {
+                BlockConfig {
+                    embed_dim: d,
+                    n_heads: self.n_heads,
+                    hidden_dim: self.mlp_ratio * d,
+                    eps: self.layer_norm_eps,
+                    rel_pos_size: self.use_rel_pos.then(|| self.window_of(block).unwrap_or(grid)),
+                    layer_scale: self.layer_scale,
+                    bottleneck_dim: self.tuning.bottleneck_reduction().map(|r| (d / r).max(1)),
+                    lora_rank: self.tuning.lora_rank(),
+                }
+                .init(device)
+            })
+            .collect::<Vec<Block>>();
+        let injections = if self.tuning.uses_conv_branch() {
+            let config = InjectionConfig { channels: self.conv_channels[2], embed_dim: d };
+            self.injection_blocks.iter().map(|_| config.init(device)).collect()
+        } else {
+            Vec::new()
+        };
+        let stage_zero = (self.pause_points.first() == Some(&0)).then(|| {
+            StageZeroHeadConfig {
+                channels: self.conv_channels[2],
+                hidden_dim: 64,
+                n_classes: self.n_classes,
+            }
+            .init(device)
+        });
+        let pause_heads = self
+            .pause_points
+            .iter()
+            .filter(|&&point| point > 0)
+            .map(|_| PauseHead::new(d, self.n_classes, self.layer_norm_eps, device))
+            .collect();
+        PausingEncoder {
+            patch_embed: PatchEmbed { proj },
+            pos_embed: Param::from_tensor(
+                // Replaced by pre-trained tables or by drawn values; not constant, so that it is drawn.
+                Tensor::random([1, grid, grid, d], burn::tensor::Distribution::Normal(0.0, 0.02), device),
+            ),
+            blocks,
+            norm: self.final_norm.then(|| LayerNorm::new(d, self.layer_norm_eps, device)),
+            neck: crate::encoder::Neck::new(d, self.out_chans, device),
+            injections,
+            stage_zero,
+            pause_heads,
+            config: self.clone(),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What a user chooses at run time: which tokens pause, and where. No retraining is needed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::EncoderError;
+
+/// Which tokens pause at each pause point. One value a point.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "policy", rename_all = "snake_case", deny_unknown_fields)]
+pub enum PausePolicy {
+    /// None.
+    #[default]
+    Never,
+    /// Those whose criterion is below tau; each image keeps its own number. 0 is never.
+    Threshold {
+        /// In [0, 1], one a pause point.
+        tau: Vec<f32>,
+    },
+    /// All but the `ceil(ratio * active)` with the highest criterion, in each image.
+    KeepRatio {
+        /// In [0, 1], a share of the tokens that are active at the point.
+        ratio: Vec<f64>,
+    },
+}
+
+/// How hard a token is, from the class probabilities that a pause head gives it. High is hard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Criterion {
+    /// Entropy divided by log C, in [0, 1] (PAUMER, arXiv 2311.00586).
+    #[default]
+    Entropy,
+    /// 1 - largest probability (DToP, arXiv 2308.01045).
+    MaxProbability,
+    /// 1 - (largest - second largest probability).
+    Margin,
+    /// A uniform draw for each place: the control.
+    Random {
+        /// Seed of the draws.
+        seed: u64,
+    },
+    /// Values that the caller gives for every token, for analysis only.
+    Oracle,
+}
+
+/// Whether active tokens still attend to paused ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Context {
+    /// Active tokens attend to active tokens.
+    #[default]
+    None,
+    /// They also attend to keys and values of the paused tokens' frozen features.
+    FrozenKv,
+}
+
+/// Everything about pausing that can change from call to call.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PauseSettings {
+    /// Which tokens pause.
+    #[serde(default)]
+    pub policy: PausePolicy,
+    /// How hard a token is.
+    #[serde(default)]
+    pub criterion: Criterion,
+    /// At least this many tokens of each image stay active.
+    #[serde(default)]
+    pub min_active: usize,
+    /// This many of the most confident tokens of each predicted class stay as context (DToP).
+    #[serde(default)]
+    pub keep_per_class: usize,
+    /// What active tokens see of paused ones.
+    #[serde(default)]
+    pub context: Context,
+    /// Score the heads even where nothing can pause (training, analysis).
+    #[serde(default)]
+    pub score_heads: bool,
+    /// The criterion [`Criterion::Oracle`]: one value a token, image after image.
+    #[serde(skip)]
+    pub oracle: Option<Vec<f32>>,
+}
+
+impl PauseSettings {
+    /// Nothing pauses.
+    #[must_use]
+    pub fn never() -> Self {
+        Self::default()
+    }
+
+    /// Tokens with an entropy below `tau` pause; one value a pause point.
+    #[must_use]
+    pub fn threshold(tau: impl Into<Vec<f32>>) -> Self {
+        Self { policy: PausePolicy::Threshold { tau: tau.into() }, ..Self::default() }
+    }
+
+    /// The given share of the active tokens goes on; one value a pause point.
+    #[must_use]
+    pub fn keep_ratio(ratio: impl Into<Vec<f64>>) -> Self {
+        Self { policy: PausePolicy::KeepRatio { ratio: ratio.into() }, ..Self::default() }
+    }
+
+    /// Whether a token can pause at the point with this index.
+    #[must_use]
+    pub fn can_pause_at(&self, point: usize) -> bool {
+        match &self.policy {
+            PausePolicy::Never => false,
+            PausePolicy::Threshold { tau } => tau.get(point).is_some_and(|&t| t > 0.0),
+            PausePolicy::KeepRatio { ratio } => ratio.get(point).is_some_and(|&r| r < 1.0),
+        }
+    }
+
+    /// Checks the settings against the number of pause points.
+    ///
+    /// # Errors
+    /// Where the number of values or a value is wrong.
+    pub fn validate(&self, n_points: usize) -> Result<(), EncoderError> {
+        let check = |name: &str, values: &[f64]| {
+            if values.len() != n_points {
+                return Err(EncoderError::Settings(format!(
+                    "{} values of {name} for {n_points} pause points",
+                    values.len()
+                )));
+            }
+            match values.iter().find(|v| !(0.0..=1.0).contains(*v)) {
+                Some(value) => Err(EncoderError::Settings(format!("{name} {value} is not in [0, 1]"))),
+                None => Ok(()),
+            }
+        };
+        match &self.policy {
+            PausePolicy::Never => Ok(()),
+            PausePolicy::Threshold { tau } => {
+                check("pause threshold", &tau.iter().map(|&t| f64::from(t)).collect::<Vec<_>>())
+            }
+            PausePolicy::KeepRatio { ratio } => check("keep ratio", ratio),
+        }
+    }
+}
