@@ -10,6 +10,7 @@ mod training;
 use fastersam_metrics::{CaseScores, Summary};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use files::slug;
 pub use files::{RECORD_SCHEMA, RecordError, read_records, write_record};
 pub use training::{EPOCH_COLUMNS, EpochRow, TrainingRecord};
 
@@ -106,6 +107,16 @@ pub struct CostRecord {
     pub trained_parameters: u64,
 }
 
+/// A data set that other methods have published results on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PublishedSet {
+    /// Synapse multi-organ CT, eight organs.
+    Synapse,
+    /// ACDC cardiac MRI, three structures.
+    Acdc,
+}
+
 /// Scores of one method at one pause setting on one split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -114,12 +125,18 @@ pub struct EvaluationRecord {
     pub experiment: String,
     /// Row label: `FasterSAM tiny`, `untrained`, `per-pixel linear classifier`.
     pub method: String,
-    /// Name of the data set; the first word `synapse` or `acdc` (any case) brings the published rows.
+    /// Name of the data set.
     pub dataset: String,
+    /// Which published rows belong beside this result; `None` for phantoms.
+    pub published: Option<PublishedSet>,
     /// What a reader must know beside a published row: `257 x 257 slices`, `voxel distances`.
     pub dataset_note: Option<String>,
     /// `train`, `valid`, `test` or a fold.
     pub split: String,
+    /// Backbone, as the tables name it: `tiny`, `ViT-S/14 (DINOv2)`; `None` for a method without one.
+    pub backbone: Option<String>,
+    /// Side of the network's input in pixels; `None` for a method that works at the native size.
+    pub input_size: Option<usize>,
     /// Names of the scored classes, background left out.
     pub class_names: Vec<String>,
     /// The pause setting.

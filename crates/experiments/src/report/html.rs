@@ -1,0 +1,99 @@
+//! The page: one `index.html` with relative links, no script, nothing from the network.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use crate::record::Provenance;
+
+use super::results::Results;
+use super::table::escape_html;
+use super::{Figure, RECONSTRUCTION, Section};
+
+const STYLE: &str = include_str!("page.css");
+
+/// The page of all sections.
+pub fn page(sections: &[Section], results: &Results) -> String {
+    let mut html = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>FasterSAM: results</title>\n\
+         <style>\n{STYLE}</style>\n</head>\n<body>\n<header>\n<h1>FasterSAM: results</h1>\n\
+         <p class=\"warning\"><strong>Reconstruction.</strong> {}</p>\n</header>\n<nav><ul>\n",
+        escape_html(RECONSTRUCTION.trim_start_matches("A reconstruction: "))
+    );
+    for section in sections {
+        _ = writeln!(html, "<li><a href=\"#{}\">{}</a></li>", section.id, escape_html(&section.title));
+    }
+    html.push_str("<li><a href=\"#provenance\">Provenance</a></li>\n</ul></nav>\n<main>\n");
+    for section in sections {
+        _ = write!(
+            html,
+            "<section id=\"{}\">\n<h2>{}</h2>\n<p>{}</p>\n",
+            section.id,
+            escape_html(&section.title),
+            escape_html(&section.lead)
+        );
+        for table in &section.tables {
+            _ = writeln!(html, "<h3>{}</h3>", escape_html(&table.title));
+            html.push_str(&table.to_html());
+            _ = writeln!(html, "<p class=\"files\"><a href=\"tables/{0}.csv\">CSV</a> <a href=\"tables/{0}.md\">Markdown</a></p>", table.id);
+        }
+        for plot in &section.plots {
+            figure(&mut html, "plots", plot);
+        }
+        for picture in &section.pictures {
+            figure(&mut html, "pictures", picture);
+        }
+        html.push_str("</section>\n");
+    }
+    html.push_str("</main>\n");
+    footer(&mut html, results);
+    html.push_str("</body>\n</html>\n");
+    html
+}
+
+fn figure(html: &mut String, folder: &str, figure: &Figure) {
+    let (id, caption) = (&figure.id, escape_html(&figure.caption));
+    let ending = if figure.svg.is_some() { "svg" } else { "png" };
+    let svg = if figure.svg.is_some() { format!("<a href=\"{folder}/{id}.svg\">SVG</a> ") } else { String::new() };
+    _ = write!(
+        html,
+        "<figure>\n<img src=\"{folder}/{id}.{ending}\" alt=\"{caption}\" loading=\"lazy\">\n\
+         <figcaption>{caption} <span class=\"files\">{svg}<a href=\"{folder}/{id}.png\">PNG</a></span></figcaption>\n</figure>\n"
+    );
+}
+
+/// What made the results; records that differ in the date only are one entry.
+fn footer(html: &mut String, results: &Results) {
+    let mut runs: BTreeMap<Vec<(&str, String)>, (BTreeSet<&str>, String, usize)> = BTreeMap::new();
+    for provenance in results.provenances() {
+        let config = serde_json::to_string_pretty(&provenance.config).unwrap_or_default();
+        let mut key = facts(provenance);
+        key.push(("config", config.clone()));
+        let run = runs.entry(key).or_insert_with(|| (BTreeSet::new(), config, 0));
+        run.0.insert(&provenance.date);
+        run.2 += 1;
+    }
+    html.push_str("<footer id=\"provenance\">\n<h2>Provenance</h2>\n");
+    for (facts, (dates, config, records)) in &runs {
+        html.push_str("<dl>");
+        for (name, value) in facts.iter().filter(|(name, _)| *name != "config") {
+            _ = write!(html, "<dt>{name}</dt><dd>{}</dd>", escape_html(value));
+        }
+        let (first, last) = (dates.first().copied().unwrap_or_default(), dates.last().copied().unwrap_or_default());
+        let dates = if first == last { first.to_owned() } else { format!("{first} to {last}") };
+        _ = write!(html, "<dt>made</dt><dd>{}, {records} records</dd></dl>\n", escape_html(&dates));
+        _ = write!(html, "<details><summary>resolved configuration</summary><pre>{}</pre></details>\n", escape_html(config));
+    }
+    html.push_str("</footer>\n");
+}
+
+fn facts(provenance: &Provenance) -> Vec<(&'static str, String)> {
+    vec![
+        ("version", format!("{} at commit {}", provenance.version, provenance.commit)),
+        ("burn", provenance.burn_version.clone()),
+        ("device", format!("{}, {} threads, {}", provenance.device, provenance.threads, provenance.cpu)),
+        ("seed", provenance.seed.to_string()),
+        ("data manifest", provenance.data_manifest_sha256.clone()),
+        ("weights", provenance.weights_sha256.clone().unwrap_or_else(|| "none".into())),
+    ]
+}

@@ -1,0 +1,191 @@
+//! Pictures of slices: image, truth, prediction and where the tokens paused.
+
+use plotters::backend::BitMapBackend;
+use plotters::prelude::{IntoDrawingArea, RGBColor};
+use plotters::style::text_anchor::HPos;
+
+use crate::record::SliceRecord;
+
+use super::canvas::{Canvas, Drawn, FAINT, FOOTER, INK, LegendEntry, Marker, png, register, viridis, words};
+use super::results::{is_never, point, points, setting, slug};
+use super::{Figure, ReportError};
+
+/// Colours of labels 1, 2, ...: Okabe and Ito's, then wine and sand.
+const CLASS_COLOURS: [RGBColor; 9] = [
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(0, 158, 115),
+    RGBColor(240, 228, 66),
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(204, 121, 167),
+    RGBColor(136, 34, 85),
+    RGBColor(221, 204, 119),
+];
+
+/// Side of one panel in pixels.
+const PANEL: usize = 330;
+/// Space between panels.
+const GAP: usize = 14;
+/// Height of title and column names.
+const TOP: usize = 92;
+/// Height of the text above a row of panels.
+const ROW_LABEL: usize = 34;
+/// Width of the legend.
+const LEGEND: usize = 310;
+/// Space at the left and above the footer.
+const MARGIN: usize = 24;
+
+/// The pictures of a data set: one a slice, with a row for each pause setting.
+///
+/// # Errors
+/// A picture can't be drawn.
+pub fn pictures(dataset: &str, slices: &[SliceRecord]) -> Result<Vec<Figure>, ReportError> {
+    let slices: Vec<&SliceRecord> = slices.iter().filter(|slice| slice.dataset == dataset).collect();
+    let same = |a: &&SliceRecord, b: &&SliceRecord| (&a.case, a.slice, &a.method) == (&b.case, b.slice, &b.method);
+    slices
+        .chunk_by(same)
+        .map(|settings| {
+            let first = settings[0];
+            let id = slug(&format!("{dataset} {} {} {}", first.case, first.slice, first.method));
+            let title = format!("{dataset}: {}, slice {}, {}", first.case, first.slice, first.method);
+            let png = draw(&title, settings).map_err(|reason| ReportError::Draw { figure: id.clone(), reason })?;
+            let caption = format!("{title}. Image, truth, prediction, and where tokens paused; a row for each pause setting.");
+            Ok(Figure { id, caption, svg: None, png })
+        })
+        .collect()
+}
+
+fn draw(title: &str, settings: &[&SliceRecord]) -> Result<Vec<u8>, String> {
+    register()?;
+    let width = MARGIN + 4 * (PANEL + GAP) + LEGEND;
+    let row_height = ROW_LABEL + PANEL + GAP;
+    // A single row still needs the height of its legend.
+    let legends: usize = 40 + 30 * settings[0].class_names.len() + 60 + 30 * (settings[0].pause.pause_points.len() + 2);
+    let height = (TOP + settings.len() * row_height).max(TOP + legends) + MARGIN + 16;
+    let mut pixels = vec![255; width * height * 3];
+    for (row, slice) in settings.iter().enumerate() {
+        let top = TOP + row * row_height + ROW_LABEL;
+        let panels: [&dyn Fn(usize, usize) -> RGBColor; 4] = [
+            &|y, x| gray(slice, y, x),
+            &|y, x| labelled(slice, &slice.truth, y, x),
+            &|y, x| labelled(slice, &slice.prediction, y, x),
+            &|y, x| paused(slice, y, x),
+        ];
+        for (column, panel) in panels.iter().enumerate() {
+            let left = MARGIN + column * (PANEL + GAP);
+            for y in 0..PANEL {
+                for x in 0..PANEL {
+                    let colour = panel(y, x);
+                    let start = ((top + y) * width + left + x) * 3;
+                    pixels[start..start + 3].copy_from_slice(&[colour.0, colour.1, colour.2]);
+                }
+            }
+        }
+    }
+    let root = BitMapBackend::with_buffer(&mut pixels, (width as u32, height as u32)).into_drawing_area();
+    let canvas = Canvas::new(root, 1);
+    letter(&canvas, title, settings, height)?;
+    canvas.root.present().map_err(words)?;
+    drop(canvas);
+    png(&pixels, width as u32, height as u32)
+}
+
+/// Titles, row labels, legends, footer.
+fn letter(canvas: &Canvas<BitMapBackend<'_>>, title: &str, settings: &[&SliceRecord], height: usize) -> Drawn {
+    let at = |x: usize, y: usize| (x as i32, y as i32);
+    canvas.write(title, at(MARGIN, 30), &canvas.text(25, INK, HPos::Left))?;
+    let name = canvas.text(19, INK, HPos::Left);
+    for (column, text) in ["Image", "Truth", "Prediction", "Where tokens paused"].iter().enumerate() {
+        canvas.write(text, at(MARGIN + column * (PANEL + GAP), 74), &name)?;
+    }
+    let small = canvas.text(17, FAINT, HPos::Left);
+    for (row, slice) in settings.iter().enumerate() {
+        let recommended = if slice.pause.recommended { " (recommended)" } else { "" };
+        let active = slice.paused_after.iter().filter(|point| **point == 0).count();
+        let share = 100.0 * active as f64 / slice.paused_after.len() as f64;
+        let text = format!(
+            "Pausing at {}: {}{recommended}; {share:.1} % of the tokens never pause",
+            points(&slice.pause),
+            setting(&slice.pause)
+        );
+        canvas.write(&text, at(MARGIN, TOP + row * (ROW_LABEL + PANEL + GAP) + ROW_LABEL / 2 + 2), &small)?;
+    }
+    canvas.write(FOOTER, (MARGIN as i32, height as i32 - 18), &canvas.text(15, FAINT, HPos::Left))?;
+
+    let left = MARGIN + 4 * (PANEL + GAP) + 10;
+    let mut y = TOP + ROW_LABEL + 10;
+    let mut legend = |heading: &str, entries: &[LegendEntry]| -> Drawn {
+        canvas.write(heading, at(left, y), &name)?;
+        y += 30;
+        for entry in entries {
+            canvas.mark(at(left + 16, y), entry.marker, entry.colour)?;
+            canvas.write(&entry.label, at(left + 40, y), &canvas.text(17, INK, HPos::Left))?;
+            y += 28;
+        }
+        y += 24;
+        Ok(())
+    };
+    let boxed = |label: String, colour| LegendEntry { label, colour, marker: Marker::Box, line: false };
+    let classes = settings[0].class_names.iter().enumerate().map(|(index, name)| boxed(name.clone(), class_colour(index + 1)));
+    legend("Classes", &classes.collect::<Vec<_>>())?;
+    // The settings of one picture may come from checkpoints with other pause points: one legend each.
+    let mut named: Vec<&[usize]> = Vec::new();
+    for slice in settings.iter().filter(|slice| !is_never(&slice.pause)) {
+        let pause_points = slice.pause.pause_points.as_slice();
+        if named.contains(&pause_points) {
+            continue;
+        }
+        named.push(pause_points);
+        let mut entries: Vec<LegendEntry> = pause_points
+            .iter()
+            .enumerate()
+            .map(|(index, at)| boxed(format!("after {}", point(*at)), stage_colour(index + 1, pause_points.len())))
+            .collect();
+        entries.push(boxed("never: active to the end".into(), RGBColor(160, 160, 160)));
+        legend("Token paused", &entries)?;
+    }
+    Ok(())
+}
+
+/// Nearest pixel of the slice for a pixel of the panel.
+fn source(slice: &SliceRecord, y: usize, x: usize) -> usize {
+    (y * slice.rows / PANEL) * slice.cols + x * slice.cols / PANEL
+}
+
+fn gray(slice: &SliceRecord, y: usize, x: usize) -> RGBColor {
+    let value = slice.image[source(slice, y, x)];
+    RGBColor(value, value, value)
+}
+
+fn labelled(slice: &SliceRecord, labels: &[u8], y: usize, x: usize) -> RGBColor {
+    match labels[source(slice, y, x)] {
+        0 => gray(slice, y, x),
+        label => mix(gray(slice, y, x), class_colour(usize::from(label)), 0.6),
+    }
+}
+
+/// The image with each paused token tinted by its stage, and the token grid drawn in.
+fn paused(slice: &SliceRecord, y: usize, x: usize) -> RGBColor {
+    let (row, col) = (y * slice.grid / PANEL, x * slice.grid / PANEL);
+    let starts_here = (y > 0 && (y - 1) * slice.grid / PANEL != row) || (x > 0 && (x - 1) * slice.grid / PANEL != col);
+    let colour = match slice.paused_after[row * slice.grid + col] {
+        0 => gray(slice, y, x),
+        stage => mix(gray(slice, y, x), stage_colour(usize::from(stage), slice.pause.pause_points.len()), 0.55),
+    };
+    if starts_here { mix(colour, RGBColor(255, 255, 255), 0.25) } else { colour }
+}
+
+fn class_colour(label: usize) -> RGBColor {
+    CLASS_COLOURS[label.saturating_sub(1) % CLASS_COLOURS.len()]
+}
+
+/// Early stages dark, late ones light.
+fn stage_colour(stage: usize, stages: usize) -> RGBColor {
+    viridis(stage.saturating_sub(1), stages)
+}
+
+fn mix(below: RGBColor, above: RGBColor, share: f64) -> RGBColor {
+    let mix = |below: u8, above: u8| (f64::from(below) * (1.0 - share) + f64::from(above) * share).round() as u8;
+    RGBColor(mix(below.0, above.0), mix(below.1, above.1), mix(below.2, above.2))
+}
