@@ -1,0 +1,84 @@
+//! What can go wrong with data, always with the file and what to do.
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// A data set, a scan or a label map that can't be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DatasetError {
+    /// A file or folder is not there.
+    #[error("{path} does not exist; {hint}")]
+    Missing {
+        /// What was looked for.
+        path: PathBuf,
+        /// What to do.
+        hint: String,
+    },
+    /// A file could not be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file is not what its name says, is cut off, or holds what can't be used.
+    #[error("{path} can't be used: {reason}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with what was expected and what was found.
+        reason: String,
+    },
+    /// A label value that the named coding does not have.
+    #[error(
+        "{path} holds the label value {value}, which the coding `{coding}` does not know; \
+         name the coding that the files were written in, or correct the file"
+    )]
+    UnknownLabel {
+        /// The file.
+        path: PathBuf,
+        /// The value.
+        value: i64,
+        /// The coding.
+        coding: String,
+    },
+    /// Image and label of one case have different shapes.
+    #[error(
+        "{image} has the shape {image_shape:?}, but its label map {label} has {label_shape:?}; \
+         they must be the same scan"
+    )]
+    ShapeMismatch {
+        /// The image.
+        image: PathBuf,
+        /// Its shape.
+        image_shape: Vec<usize>,
+        /// The label map.
+        label: PathBuf,
+        /// Its shape.
+        label_shape: Vec<usize>,
+    },
+    /// A request that no data set can fulfil.
+    #[error("{0}")]
+    Request(String),
+}
+
+impl DatasetError {
+    pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        move |source| Self::Io { path: path.to_owned(), source }
+    }
+
+    pub(crate) fn malformed(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Malformed { path: path.to_owned(), reason: reason.into() }
+    }
+
+    /// Complains if a path does not exist.
+    pub(crate) fn require(path: &Path, hint: &str) -> Result<(), Self> {
+        if path.exists() {
+            return Ok(());
+        }
+        Err(Self::Missing { path: path.to_owned(), hint: hint.to_owned() })
+    }
+}

@@ -1,0 +1,65 @@
+//! `image` and `label` of an HDF5 file, as the prepared forms of Synapse and ACDC hold them.
+
+use std::path::Path;
+
+use hdf5_reader::{Dataset, Hdf5File, OpenOptions};
+use ndarray::{Array3, Ix3};
+
+use crate::error::DatasetError;
+
+/// More elements than this are refused before anything is allocated.
+const MAX_ELEMENTS: u64 = 1 << 30;
+
+/// Reads a volume (or a slice, as a volume of one): image and label values, `[slices, rows, columns]`.
+///
+/// # Errors
+/// Where the file is none, lacks a data set, or their shapes differ or are no volume's.
+pub fn read_volume(path: &Path) -> Result<(Array3<f32>, Array3<f32>), DatasetError> {
+    DatasetError::require(path, "check the path")?;
+    let options = OpenOptions::default().with_max_read_bytes(8 << 30);
+    let file = Hdf5File::open_with_options(path, options)
+        .map_err(|e| DatasetError::malformed(path, format!("it can't be read as HDF5 ({e})")))?;
+    let image = read(path, &file, "image")?;
+    let label = read(path, &file, "label")?;
+    if image.dim() != label.dim() {
+        return Err(DatasetError::malformed(
+            path,
+            format!("`image` has the shape {:?}, `label` {:?}", image.dim(), label.dim()),
+        ));
+    }
+    Ok((image, label))
+}
+
+fn read(path: &Path, file: &Hdf5File, name: &str) -> Result<Array3<f32>, DatasetError> {
+    let malformed = |reason: String| DatasetError::malformed(path, reason);
+    let dataset = file
+        .dataset(name)
+        .map_err(|e| malformed(format!("it has no data set `{name}` ({e})")))?;
+    let shape = dataset.shape().to_vec();
+    if !matches!(shape.len(), 2 | 3) {
+        return Err(malformed(format!("`{name}` has the shape {shape:?}; two or three axes are needed")));
+    }
+    let n = shape.iter().try_fold(1_u64, |n, &size| n.checked_mul(size));
+    if n.is_none_or(|n| n == 0 || n > MAX_ELEMENTS) {
+        return Err(malformed(format!("`{name}` claims the shape {shape:?}")));
+    }
+    let values = to_f32(&dataset).map_err(|e| malformed(format!("`{name}` can't be read ({e})")))?;
+    let values = if values.ndim() == 2 { values.insert_axis(ndarray::Axis(0)) } else { values };
+    values
+        .into_dimensionality::<Ix3>()
+        .map_err(|e| malformed(format!("`{name}` has an unexpected shape ({e})")))
+}
+
+/// The elements as f32, whatever their type is.
+fn to_f32(dataset: &Dataset) -> Result<ndarray::ArrayD<f32>, String> {
+    macro_rules! attempt {
+        ($($kind:ty),*) => {$(
+            if let Ok(values) = dataset.read_array::<$kind>() {
+                #[allow(clippy::cast_lossless, clippy::cast_precision_loss)]
+                return Ok(values.mapv(|v| v as f32));
+            }
+        )*};
+    }
+    attempt!(f32, f64, u8, i8, i16, u16, i32, u32, i64);
+    dataset.read_array::<u64>().map(|values| values.mapv(|v| v as f32)).map_err(|e| e.to_string())
+}
