@@ -1,14 +1,21 @@
 //! The CNN branch: a light convolutional path beside the frozen encoder.
 //!
 //! It sees the image at full resolution and gives maps at strides 4, 8 and 16. The last feeds the
-//! tokens (injection, stage 0), the first two the decoder (skips).
+//! tokens (injection, stage 0), the first two the decoder (skips). Everything in the tuning that needs
+//! a dense map happens here, so that what touches tokens can work row by row.
 
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{BatchNorm, BatchNormConfig, GroupNorm, GroupNormConfig, PaddingConfig2d};
-use burn::tensor::activation::gelu;
+use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
+use fastersam_kernels::gelu;
 use serde::{Deserialize, Serialize};
+
+use crate::error::AdapterError;
+use crate::group_norm::GroupNorm;
+
+/// Groups of the normalisation.
+const N_GROUPS: usize = 8;
 
 /// The normalisation after each convolution.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +24,7 @@ pub enum ConvNorm {
     /// `GroupNorm` with 8 groups: an image's result does not depend on its batch mates.
     #[default]
     Group,
-    /// `BatchNorm`.
+    /// `BatchNorm`. In training, the images of a batch see each other.
     Batch,
 }
 
@@ -25,9 +32,9 @@ pub enum ConvNorm {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConvBranchConfig {
-    /// Channels of the maps at strides 4, 8 and 16. Multiples of 16.
+    /// Channels of the maps at strides 4, 8 and 16; the first a multiple of 16, the others of 8.
     pub channels: [usize; 3],
-    /// The normalisation after each convolution.
+    /// The normalisation after each convolution. Default: group.
     #[serde(default)]
     pub norm: ConvNorm,
 }
@@ -46,12 +53,32 @@ impl ConvBranchConfig {
         [(1, stem, 2), (stem, c4, 2), (c4, c4, 1), (c4, c8, 2), (c8, c8, 1), (c8, c16, 2)]
     }
 
-    /// Builds the branch.
+    /// Checks that the channels can be split into the groups of the normalisation.
+    ///
+    /// # Errors
+    /// Where they can't.
+    pub fn validate(&self) -> Result<(), AdapterError> {
+        let [c4, c8, c16] = self.channels;
+        let splits = |channels: usize, by: usize| channels > 0 && channels.is_multiple_of(by);
+        if splits(c4, 2 * N_GROUPS) && splits(c8, N_GROUPS) && splits(c16, N_GROUPS) {
+            return Ok(());
+        }
+        Err(AdapterError::Width {
+            what: "channels of the CNN branch",
+            expected: format!(
+                "a multiple of {} at stride 4, multiples of {N_GROUPS} at strides 8 and 16",
+                2 * N_GROUPS
+            ),
+            found: format!("{:?}", self.channels),
+        })
+    }
+
+    /// Builds the branch; the configuration must be [valid](Self::validate).
     #[must_use]
     pub fn init(&self, device: &Device) -> ConvBranch {
-        let layers = self
-            .layers()
-            .map(|(input, output, stride)| ConvLayer::new(input, output, stride, self.norm, device));
+        let layers = self.layers().map(|(input, output, stride)| {
+            ConvLayer::new(input, output, stride, self.norm, device)
+        });
         ConvBranch { layers: layers.into() }
     }
 
@@ -87,7 +114,7 @@ pub struct ConvBranch {
 
 impl ConvBranch {
     /// # Shapes
-    /// - image: `[b, 1, s, s]`, gray values in [0, 1]
+    /// - image: `[b, 1, s, s]`, gray values in [0, 1]; any side, odd sizes round up
     #[must_use]
     pub fn forward(&self, image: Tensor<4>) -> ConvFeatures {
         let mut x = image;
@@ -116,8 +143,9 @@ impl ConvLayer {
             .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
             .init(device);
         let group_norm =
-            (norm == ConvNorm::Group).then(|| GroupNormConfig::new(8, output).init(device));
-        let batch_norm = (norm == ConvNorm::Batch).then(|| BatchNormConfig::new(output).init(device));
+            (norm == ConvNorm::Group).then(|| GroupNorm::new(N_GROUPS, output, device));
+        let batch_norm =
+            (norm == ConvNorm::Batch).then(|| BatchNormConfig::new(output).init(device));
         Self { conv, group_norm, batch_norm }
     }
 
