@@ -1,0 +1,4 @@
+//! Tests of the data sets.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod resample_golden;

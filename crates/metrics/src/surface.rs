@@ -1,0 +1,112 @@
+//! Distances between the surfaces of two masks, as medpy computes them.
+
+use crate::distance::squared_distances;
+use crate::error::MetricsError;
+use crate::mask::Mask;
+
+/// The distances between two surfaces. medpy's border: mask xor erosion with connectivity 1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SurfaceDistances {
+    /// From each border voxel of the prediction to the truth's border.
+    pub to_truth: Vec<f64>,
+    /// From each border voxel of the truth to the prediction's border.
+    pub to_prediction: Vec<f64>,
+}
+
+/// Measures from each mask's border to the other's; `None` where one of the masks is empty.
+///
+/// # Errors
+/// Where shapes or spacing don't fit.
+pub fn surface_distances(
+    prediction: &Mask,
+    truth: &Mask,
+    spacing: Option<&[f64]>,
+) -> Result<Option<SurfaceDistances>, MetricsError> {
+    if (prediction.shape, prediction.axes) != (truth.shape, truth.axes) {
+        return Err(MetricsError::ShapeMismatch {
+            prediction: prediction.shape.to_vec(),
+            truth: truth.shape.to_vec(),
+        });
+    }
+    let spacing = check_spacing(prediction, spacing)?;
+    if prediction.count() == 0 || truth.count() == 0 {
+        return Ok(None);
+    }
+    let Some(bounds) = prediction.bounding_box(truth) else { return Ok(None) };
+    // Nothing outside the box of both masks is a border or nearer than one inside.
+    let (prediction, truth) = (prediction.crop(bounds).border(), truth.crop(bounds).border());
+    let measure = |from: &Mask, to: &Mask| {
+        let field = squared_distances(to, spacing);
+        let at_border = from.voxels.iter().zip(field).filter(|(voxel, _)| **voxel);
+        at_border.map(|(_, square)| square.sqrt()).collect::<Vec<f64>>()
+    };
+    let (to_truth, to_prediction) =
+        rayon::join(|| measure(&prediction, &truth), || measure(&truth, &prediction));
+    Ok(Some(SurfaceDistances { to_truth, to_prediction }))
+}
+
+/// The spacing of the three axes; 1 where none is given.
+pub(crate) fn check_spacing(mask: &Mask, spacing: Option<&[f64]>) -> Result<[f64; 3], MetricsError> {
+    let Some(given) = spacing else { return Ok([1.0; 3]) };
+    let n_axes = mask.axes.iter().filter(|&&axis| axis).count();
+    if given.len() != n_axes || given.iter().any(|mm| !(mm.is_finite() && *mm > 0.0)) {
+        return Err(MetricsError::Spacing { spacing: given.to_vec(), shape: mask.shape.to_vec() });
+    }
+    let mut spacing = [1.0; 3];
+    spacing[3 - n_axes..].copy_from_slice(given);
+    Ok(spacing)
+}
+
+impl SurfaceDistances {
+    /// The largest distance of both directions.
+    #[must_use]
+    pub fn hd(&self) -> f64 {
+        self.to_truth.iter().chain(&self.to_prediction).copied().fold(0.0, f64::max)
+    }
+
+    /// The 95th percentile of both directions' distances together (numpy's linear interpolation).
+    #[must_use]
+    pub fn hd95(&self) -> f64 {
+        let mut pooled: Vec<f64> =
+            self.to_truth.iter().chain(&self.to_prediction).copied().collect();
+        percentile(&mut pooled, 95.0)
+    }
+
+    /// Mean distance from the prediction's surface to the truth's.
+    #[must_use]
+    pub fn asd(&self) -> f64 {
+        mean(&self.to_truth)
+    }
+
+    /// Mean of both directions' distances together.
+    #[must_use]
+    pub fn assd(&self) -> f64 {
+        let n = self.to_truth.len() + self.to_prediction.len();
+        let sum: f64 = self.to_truth.iter().chain(&self.to_prediction).sum();
+        sum / n as f64
+    }
+
+    /// Normalised surface Dice: the share of border voxels, of both borders, that lie within
+    /// `tolerance` of the other one. Voxel borders as medpy's, not surface elements.
+    #[must_use]
+    pub fn surface_dice(&self, tolerance: f64) -> f64 {
+        let n = self.to_truth.len() + self.to_prediction.len();
+        let near = self.to_truth.iter().chain(&self.to_prediction).filter(|&&d| d <= tolerance).count();
+        near as f64 / n as f64
+    }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// numpy's percentile with linear interpolation, in its order of operations.
+fn percentile(values: &mut [f64], percent: f64) -> f64 {
+    let position = percent / 100.0 * (values.len() - 1) as f64;
+    let (low, part) = (position.floor() as usize, position.fract());
+    let (_, &mut at, above) = values.select_nth_unstable_by(low, f64::total_cmp);
+    let next = above.iter().copied().min_by(f64::total_cmp).unwrap_or(at);
+    let step = next - at;
+    // numpy switches sides at one half so that the result is monotonic.
+    if part >= 0.5 { next - step * (1.0 - part) } else { at + step * part }
+}

@@ -1,0 +1,5 @@
+//! Tests of the metrics.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod golden;
+mod properties;
