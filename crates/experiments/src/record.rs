@@ -253,7 +253,8 @@ pub struct SliceRecord {
 }
 
 /// Any record, as it lies in a file.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum Record {
     /// Scores.
     Evaluation(Box<EvaluationRecord>),

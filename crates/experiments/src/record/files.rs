@@ -122,12 +122,12 @@ impl Record {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        let slugs: Vec<String> = words.iter().map(|word| slug(word)).collect();
+        let slugs: Vec<String> = words.iter().map(|word| slug(word).chars().take(40).collect()).collect();
         format!("{}-{}-{digest}.json", self.kind(), slugs.join("-"))
     }
 }
 
-/// Lower-case letters and digits, everything else as single hyphens, at most 40 characters.
+/// Lower-case letters and digits, everything else as single hyphens.
 pub(crate) fn slug(text: &str) -> String {
     let mut slug = String::new();
     for letter in text.chars() {
@@ -139,7 +139,6 @@ pub(crate) fn slug(text: &str) -> String {
             slug.push('-');
         }
     }
-    slug.truncate(40);
     slug.trim_end_matches('-').to_owned()
 }
 
@@ -154,17 +153,11 @@ pub fn write_record(folder: &Path, record: &Record) -> Result<PathBuf, RecordErr
         name: name.clone(),
         reason,
     };
-    let value = match record {
-        Record::Evaluation(record) => serde_json::to_value(record),
-        Record::Throughput(record) => serde_json::to_value(record),
-        Record::Slice(record) => serde_json::to_value(record),
-        Record::Training(record) => serde_json::to_value(record),
-    };
-    let record_value = value.map_err(|error| unwritable(error.to_string()))?;
+    let value = serde_json::to_value(record).map_err(|error| unwritable(error.to_string()))?;
     let envelope = Envelope {
         schema: RECORD_SCHEMA,
         kind: record.kind().into(),
-        record: record_value,
+        record: value,
     };
     let mut json =
         serde_json::to_vec_pretty(&envelope).map_err(|error| unwritable(error.to_string()))?;

@@ -102,8 +102,17 @@ pub struct LegendEntry {
     pub colour: RGBColor,
     /// Its marker.
     pub marker: Marker,
-    /// Whether its points are joined by a line.
-    pub line: bool,
+    /// Width of the line that joins its points; 0 for none.
+    pub line: u32,
+}
+
+/// Who sets the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lettering {
+    /// The program that shows the SVG.
+    Viewer,
+    /// plotters, whose lines stand higher than a viewer's by an eighth of the size.
+    Pixels,
 }
 
 /// A drawing area in pixels and the scale at which it is drawn.
@@ -111,12 +120,14 @@ pub struct Canvas<B: DrawingBackend> {
     /// The whole picture.
     pub root: DrawingArea<B, Shift>,
     scale: u32,
+    lower: f64,
 }
 
 impl<B: DrawingBackend> Canvas<B> {
     /// A canvas at `scale` pixels per unit.
-    pub fn new(root: DrawingArea<B, Shift>, scale: u32) -> Self {
-        Self { root, scale }
+    pub fn new(root: DrawingArea<B, Shift>, scale: u32, lettering: Lettering) -> Self {
+        let lower = if lettering == Lettering::Pixels { 0.12 } else { 0.0 };
+        Self { root, scale, lower }
     }
 
     /// A length of the SVG in this canvas' pixels.
@@ -137,6 +148,7 @@ impl<B: DrawingBackend> Canvas<B> {
 
     /// Writes one line of text.
     pub fn write(&self, text: &str, at: (i32, i32), style: &TextStyle<'static>) -> Drawn {
+        let at = (at.0, at.1 + (self.lower * style.font.get_size()).round() as i32);
         self.root.draw(&Text::new(text.to_owned(), at, style.clone())).map_err(words)
     }
 
@@ -160,9 +172,19 @@ impl<B: DrawingBackend> Canvas<B> {
         lines
     }
 
-    /// Title on top, footer below, the legend in a strip of its own at the right, where it can't cover
-    /// data; returns the area left for the plot.
-    pub fn frame(&self, title: &str, legend: &[LegendEntry]) -> Result<DrawingArea<B, Shift>, String> {
+    /// The text, or its end behind an ellipsis where it is wider than `width`.
+    pub fn shorten(&self, text: &str, style: &TextStyle<'_>, width: i32) -> String {
+        let mut shortened = text.to_owned();
+        let mut letters = text.chars();
+        while self.measure(&shortened, style) > width && letters.next().is_some() {
+            shortened = format!("…{}", letters.as_str());
+        }
+        shortened
+    }
+
+    /// Title and subtitle on top, footer below, the legend in a strip of its own at the right, where it
+    /// can't cover data; returns the area left for the plot.
+    pub fn frame(&self, title: &str, subtitle: &str, legend: &[LegendEntry]) -> Result<DrawingArea<B, Shift>, String> {
         let (width, height) = (self.root.dim_in_pixel().0 as i32, self.root.dim_in_pixel().1 as i32);
         let style = self.text(25, INK, HPos::Left);
         let lines = self.wrap(title, &style, width - self.px(48));
@@ -170,7 +192,11 @@ impl<B: DrawingBackend> Canvas<B> {
             self.write(line, (self.px(24), self.px(32 + 30 * index as i32)), &style)?;
         }
         self.write(FOOTER, (self.px(24), height - self.px(18)), &self.text(15, FAINT, HPos::Left))?;
-        let top = self.px(28 + 30 * lines.len() as i32);
+        let mut top = self.px(28 + 30 * lines.len() as i32);
+        if !subtitle.is_empty() {
+            self.write(subtitle, (self.px(24), top + self.px(2)), &self.text(17, FAINT, HPos::Left))?;
+            top += self.px(26);
+        }
         let strip = if legend.is_empty() { self.px(30) } else { self.px(300) };
         let mut y = top + self.px(24);
         let style = self.text(17, INK, HPos::Left);
@@ -187,8 +213,8 @@ impl<B: DrawingBackend> Canvas<B> {
     }
 
     fn legend_mark(&self, entry: &LegendEntry, (x, y): (i32, i32)) -> Drawn {
-        if entry.line {
-            let stroke = entry.colour.stroke_width(self.width(2));
+        if entry.line > 0 {
+            let stroke = entry.colour.stroke_width(self.width(entry.line));
             self.root.draw(&PathElement::new([(x, y), (x + self.px(32), y)], stroke)).map_err(words)?;
         }
         self.mark((x + self.px(16), y), entry.marker, entry.colour)
@@ -236,16 +262,16 @@ pub fn render(name: &str, plot: &impl Plot) -> Result<(String, Vec<u8>), ReportE
     register().map_err(failed)?;
     let (width, height) = plot.size();
     let mut svg = String::new();
-    draw(SVGBackend::with_string(&mut svg, (width, height)).into_drawing_area(), 1, plot).map_err(failed)?;
+    draw(SVGBackend::with_string(&mut svg, (width, height)).into_drawing_area(), 1, Lettering::Viewer, plot).map_err(failed)?;
     let (width, height) = (width * PNG_SCALE, height * PNG_SCALE);
     let mut pixels = vec![255; (width * height * 3) as usize];
-    draw(BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area(), PNG_SCALE, plot).map_err(failed)?;
+    draw(BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area(), PNG_SCALE, Lettering::Pixels, plot).map_err(failed)?;
     Ok((svg, png(&pixels, width, height).map_err(failed)?))
 }
 
-fn draw<B: DrawingBackend>(root: DrawingArea<B, Shift>, scale: u32, plot: &impl Plot) -> Drawn {
+fn draw<B: DrawingBackend>(root: DrawingArea<B, Shift>, scale: u32, lettering: Lettering, plot: &impl Plot) -> Drawn {
     root.fill(&WHITE).map_err(words)?;
-    let canvas = Canvas::new(root, scale);
+    let canvas = Canvas::new(root, scale, lettering);
     plot.draw(&canvas)?;
     canvas.root.present().map_err(words)
 }

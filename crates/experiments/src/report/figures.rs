@@ -6,7 +6,7 @@ use crate::record::{EvaluationRecord, PauseRecord, ThroughputRecord};
 
 use super::canvas::{LegendEntry, Marker, SERIES_COLOURS, SERIES_MARKERS, render, viridis};
 use super::plots::{Axis, Bar, Bars, Lines, Panel, Series, ring, series};
-use super::results::{Results, is_never, point, points, scope, setting, slug};
+use super::results::{Results, is_never, point, points, scope, setting, slug, sweeps};
 use super::scores::{Protocol, scores};
 use super::{Figure, ReportError};
 
@@ -33,23 +33,6 @@ pub fn evaluation(
         figures.extend(head_accuracy(dataset, split, sweep)?);
     }
     Ok(figures)
-}
-
-/// The settings of one checkpoint: records that agree in method and pause points.
-fn sweeps<'a>(records: &[&'a EvaluationRecord]) -> Vec<Vec<&'a EvaluationRecord>> {
-    let mut sweeps: Vec<Vec<&EvaluationRecord>> = Vec::new();
-    for record in records.iter().copied().filter(|record| record.tokens.is_some() && !record.pause.pause_points.is_empty()) {
-        let same = |sweep: &&mut Vec<&EvaluationRecord>| {
-            sweep[0].method == record.method && sweep[0].pause.pause_points == record.pause.pause_points
-        };
-        match sweeps.iter_mut().find(same) {
-            Some(sweep) => sweep.push(record),
-            None => sweeps.push(vec![record]),
-        }
-    }
-    // An untrained or otherwise unswept method is a row of the table, not a curve.
-    sweeps.retain(|sweep| sweep.len() > 1);
-    sweeps
 }
 
 fn sweep_name(record: &EvaluationRecord) -> String {
@@ -106,7 +89,7 @@ fn by_setting(sweep: &[&EvaluationRecord], values: impl Fn(&EvaluationRecord) ->
         let colour = if is_never(pause) { RGBColor(120, 124, 130) } else { viridis(index, sweep.len()) };
         let recommended = if pause.recommended { " (recommended)" } else { "" };
         let label = format!("{}{recommended}", setting(pause));
-        LegendEntry { label, colour, marker: SERIES_MARKERS[index % SERIES_MARKERS.len()], line: true }
+        LegendEntry { label, colour, marker: SERIES_MARKERS[index % SERIES_MARKERS.len()], line: 2 + 2 * u32::from(pause.recommended) }
     };
     let series = sweep.iter().enumerate().map(|(index, record)| Series { entry: entry(index, &record.pause), points: values(record) });
     series.filter(|series| !series.points.is_empty()).collect()
@@ -160,10 +143,15 @@ pub fn efficiency(results: &Results) -> Result<Vec<Figure>, ReportError> {
     let mut figures = Vec::new();
     for group in results.throughputs.chunk_by(|a, b| (&a.dataset, a.scope, a.batch_size) == (&b.dataset, b.scope, b.batch_size)) {
         let place = format!("{}, {}", group[0].dataset, scope(group[0].scope, group[0].batch_size));
-        let name = |record: &ThroughputRecord| format!("{}, {}: {}", record.method, points(&record.pause), setting(&record.pause));
+        let one_method = group.iter().all(|record| record.method == group[0].method);
+        let name = |record: &ThroughputRecord| {
+            let method = if one_method { String::new() } else { format!("{}, ", record.method) };
+            format!("{method}{}: {}", points(&record.pause), setting(&record.pause))
+        };
         let bar = |record: &ThroughputRecord, value, spread| Bar { name: name(record), value, spread, recommended: record.pause.recommended };
         let time = Bars {
             title: format!("Time per slice: {place}"),
+            subtitle: "Median; black line: 10th to 90th percentile of the runs. Dark: recommended setting.".into(),
             label: "Milliseconds per slice".into(),
             decimals: 1,
             bars: group
@@ -171,14 +159,15 @@ pub fn efficiency(results: &Results) -> Result<Vec<Figure>, ReportError> {
                 .map(|record| bar(record, record.ms_per_slice_median, Some((record.ms_per_slice_p10, record.ms_per_slice_p90))))
                 .collect(),
         };
-        let caption = format!("{}. Median, and a line from the 10th to the 90th percentile; the recommended settings are dark.", time.title);
+        let caption = format!("{}. {}", time.title, time.subtitle);
         figures.push(figure(slug(&format!("time {place}")), caption, &time)?);
         let memory: Vec<Bar> =
             group.iter().filter_map(|record| Some(bar(record, record.peak_memory_mib?, None))).collect();
         if !memory.is_empty() {
             let title = format!("Peak memory: {place}");
-            let caption = format!("{title}. Peak resident memory of the process; the recommended settings are dark.");
-            let plot = Bars { title, label: "Peak memory (MiB)".into(), decimals: 0, bars: memory };
+            let subtitle = "Peak resident memory of the process. Dark: recommended setting.".to_owned();
+            let caption = format!("{title}. {subtitle}");
+            let plot = Bars { title, subtitle, label: "Peak memory (MiB)".into(), decimals: 0, bars: memory };
             figures.push(figure(slug(&format!("memory {place}")), caption, &plot)?);
         }
     }
@@ -194,7 +183,7 @@ pub fn training(results: &Results) -> Result<Vec<Figure>, ReportError> {
     for record in results.trainings.iter().filter(|record| !record.epochs.is_empty()) {
         let curve = |label: &str, index: usize, value: fn(&crate::record::EpochRow) -> Option<f64>| {
             let places = record.epochs.iter().filter_map(|row| Some((f64::from(row.epoch), value(row)?))).collect();
-            let entry = LegendEntry { label: label.into(), colour: SERIES_COLOURS[index], marker: Marker::None, line: true };
+            let entry = LegendEntry { label: label.into(), colour: SERIES_COLOURS[index], marker: Marker::None, line: 2 };
             Series { entry, points: places }
         };
         let losses = vec![

@@ -6,8 +6,8 @@ use plotters::style::text_anchor::HPos;
 
 use crate::record::SliceRecord;
 
-use super::canvas::{Canvas, Drawn, FAINT, FOOTER, INK, LegendEntry, Marker, png, register, viridis, words};
-use super::results::{is_never, point, points, setting, slug};
+use super::canvas::{Canvas, Drawn, FAINT, FOOTER, INK, LegendEntry, Lettering, Marker, png, register, viridis, words};
+use super::results::{point, points, setting, slug};
 use super::{Figure, ReportError};
 
 /// Colours of labels 1, 2, ...: Okabe and Ito's, then wine and sand.
@@ -61,7 +61,8 @@ fn draw(title: &str, settings: &[&SliceRecord]) -> Result<Vec<u8>, String> {
     let width = MARGIN + 4 * (PANEL + GAP) + LEGEND;
     let row_height = ROW_LABEL + PANEL + GAP;
     // A single row still needs the height of its legend.
-    let legends: usize = 40 + 30 * settings[0].class_names.len() + 60 + 30 * (settings[0].pause.pause_points.len() + 2);
+    let stages = stages(settings);
+    let legends = ROW_LABEL + 28 * (settings[0].class_names.len() + stages.len() + 1) + 2 * (30 + 24);
     let height = (TOP + settings.len() * row_height).max(TOP + legends) + MARGIN + 16;
     let mut pixels = vec![255; width * height * 3];
     for (row, slice) in settings.iter().enumerate() {
@@ -70,7 +71,7 @@ fn draw(title: &str, settings: &[&SliceRecord]) -> Result<Vec<u8>, String> {
             &|y, x| gray(slice, y, x),
             &|y, x| labelled(slice, &slice.truth, y, x),
             &|y, x| labelled(slice, &slice.prediction, y, x),
-            &|y, x| paused(slice, y, x),
+            &|y, x| paused(slice, &stages, y, x),
         ];
         for (column, panel) in panels.iter().enumerate() {
             let left = MARGIN + column * (PANEL + GAP);
@@ -84,15 +85,15 @@ fn draw(title: &str, settings: &[&SliceRecord]) -> Result<Vec<u8>, String> {
         }
     }
     let root = BitMapBackend::with_buffer(&mut pixels, (width as u32, height as u32)).into_drawing_area();
-    let canvas = Canvas::new(root, 1);
-    letter(&canvas, title, settings, height)?;
+    let canvas = Canvas::new(root, 1, Lettering::Pixels);
+    letter(&canvas, title, settings, &stages, height)?;
     canvas.root.present().map_err(words)?;
     drop(canvas);
     png(&pixels, width as u32, height as u32)
 }
 
 /// Titles, row labels, legends, footer.
-fn letter(canvas: &Canvas<BitMapBackend<'_>>, title: &str, settings: &[&SliceRecord], height: usize) -> Drawn {
+fn letter(canvas: &Canvas<BitMapBackend<'_>>, title: &str, settings: &[&SliceRecord], stages: &[usize], height: usize) -> Drawn {
     let at = |x: usize, y: usize| (x as i32, y as i32);
     canvas.write(title, at(MARGIN, 30), &canvas.text(25, INK, HPos::Left))?;
     let name = canvas.text(19, INK, HPos::Left);
@@ -126,26 +127,16 @@ fn letter(canvas: &Canvas<BitMapBackend<'_>>, title: &str, settings: &[&SliceRec
         y += 24;
         Ok(())
     };
-    let boxed = |label: String, colour| LegendEntry { label, colour, marker: Marker::Box, line: false };
+    let boxed = |label: String, colour| LegendEntry { label, colour, marker: Marker::Box, line: 0 };
     let classes = settings[0].class_names.iter().enumerate().map(|(index, name)| boxed(name.clone(), class_colour(index + 1)));
     legend("Classes", &classes.collect::<Vec<_>>())?;
-    // The settings of one picture may come from checkpoints with other pause points: one legend each.
-    let mut named: Vec<&[usize]> = Vec::new();
-    for slice in settings.iter().filter(|slice| !is_never(&slice.pause)) {
-        let pause_points = slice.pause.pause_points.as_slice();
-        if named.contains(&pause_points) {
-            continue;
-        }
-        named.push(pause_points);
-        let mut entries: Vec<LegendEntry> = pause_points
-            .iter()
-            .enumerate()
-            .map(|(index, at)| boxed(format!("after {}", point(*at)), stage_colour(index + 1, pause_points.len())))
-            .collect();
-        entries.push(boxed("never: active to the end".into(), RGBColor(160, 160, 160)));
-        legend("Token paused", &entries)?;
-    }
-    Ok(())
+    let mut entries: Vec<LegendEntry> = stages
+        .iter()
+        .enumerate()
+        .map(|(index, at)| boxed(format!("after {}", point(*at)), viridis(index, stages.len())))
+        .collect();
+    entries.push(boxed("never: active to the end".into(), RGBColor(160, 160, 160)));
+    legend("Token paused", &entries)
 }
 
 /// Nearest pixel of the slice for a pixel of the panel.
@@ -166,12 +157,13 @@ fn labelled(slice: &SliceRecord, labels: &[u8], y: usize, x: usize) -> RGBColor 
 }
 
 /// The image with each paused token tinted by its stage, and the token grid drawn in.
-fn paused(slice: &SliceRecord, y: usize, x: usize) -> RGBColor {
+fn paused(slice: &SliceRecord, stages: &[usize], y: usize, x: usize) -> RGBColor {
     let (row, col) = (y * slice.grid / PANEL, x * slice.grid / PANEL);
     let starts_here = (y > 0 && (y - 1) * slice.grid / PANEL != row) || (x > 0 && (x - 1) * slice.grid / PANEL != col);
-    let colour = match slice.paused_after[row * slice.grid + col] {
-        0 => gray(slice, y, x),
-        stage => mix(gray(slice, y, x), stage_colour(usize::from(stage), slice.pause.pause_points.len()), 0.55),
+    let at = usize::from(slice.paused_after[row * slice.grid + col]).checked_sub(1).map(|index| slice.pause.pause_points[index]);
+    let colour = match at.and_then(|at| stages.iter().position(|stage| *stage == at)) {
+        None => gray(slice, y, x),
+        Some(stage) => mix(gray(slice, y, x), viridis(stage, stages.len()), 0.55),
     };
     if starts_here { mix(colour, RGBColor(255, 255, 255), 0.25) } else { colour }
 }
@@ -180,9 +172,12 @@ fn class_colour(label: usize) -> RGBColor {
     CLASS_COLOURS[label.saturating_sub(1) % CLASS_COLOURS.len()]
 }
 
-/// Early stages dark, late ones light.
-fn stage_colour(stage: usize, stages: usize) -> RGBColor {
-    viridis(stage.saturating_sub(1), stages)
+/// The pause points of all settings of a picture; each has one colour in all its maps.
+fn stages(settings: &[&SliceRecord]) -> Vec<usize> {
+    let mut stages: Vec<usize> = settings.iter().flat_map(|slice| slice.pause.pause_points.iter().copied()).collect();
+    stages.sort_unstable();
+    stages.dedup();
+    stages
 }
 
 fn mix(below: RGBColor, above: RGBColor, share: f64) -> RGBColor {

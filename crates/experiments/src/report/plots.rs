@@ -63,11 +63,15 @@ impl Axis {
             let named = (value - near).abs() < 1e-6 && near >= 0.0;
             return if named { names.get(near as usize).cloned().unwrap_or_default() } else { String::new() };
         }
-        let span = self.range.end - self.range.start;
-        let decimals = if span > 20.0 { 0 } else if span > 2.0 { 1 } else if span > 0.2 { 2 } else { 3 };
+        // plotters chooses a step of 1, 2 or 5 times a power of ten, an eighth of the range or more.
+        let step = (self.range.end - self.range.start) / TICKS as f64;
+        let decimals = (-step.log10()).ceil().clamp(0.0, 6.0) as usize;
         format!("{:.decimals$}", value + 0.0)
     }
 }
+
+/// Ticks of an axis of numbers, at most.
+const TICKS: usize = 8;
 
 /// A panel of lines and points.
 #[derive(Clone, Debug)]
@@ -97,7 +101,7 @@ impl Plot for Lines {
     fn draw<B: DrawingBackend>(&self, canvas: &Canvas<B>) -> Drawn {
         let legend: Vec<LegendEntry> =
             self.panels.iter().flat_map(|panel| &panel.series).map(|series| series.entry.clone()).collect();
-        let area = canvas.frame(&self.title, &legend)?;
+        let area = canvas.frame(&self.title, "", &legend)?;
         for (panel, area) in self.panels.iter().zip(area.split_evenly((1, self.panels.len().max(1)))) {
             panel.draw(canvas, &area)?;
         }
@@ -110,8 +114,8 @@ impl Panel {
         let mut chart = axes(canvas, area, &self.x, &self.y)?;
         for series in &self.series {
             let colour = series.entry.colour;
-            if series.entry.line {
-                let stroke = colour.stroke_width(canvas.width(2));
+            if series.entry.line > 0 {
+                let stroke = colour.stroke_width(canvas.width(series.entry.line));
                 chart.draw_series(LineSeries::new(series.points.iter().copied(), stroke)).map_err(words)?;
             }
         }
@@ -141,7 +145,8 @@ fn axes<'a, B: DrawingBackend>(
         .y_label_area_size(canvas.px(78))
         .build_cartesian_2d(x.range.clone(), y.range.clone())
         .map_err(words)?;
-    let x_ticks = x.names.as_ref().map_or(8, |names| 2 * names.len());
+    // As many ticks as names put one on each name and none between.
+    let x_ticks = x.names.as_ref().map_or(TICKS, |names| names.len().max(2));
     chart
         .configure_mesh()
         .bold_line_style(GRID.stroke_width(canvas.width(1)))
@@ -150,7 +155,7 @@ fn axes<'a, B: DrawingBackend>(
         .x_desc(x.label.clone())
         .y_desc(y.label.clone())
         .x_labels(x_ticks)
-        .y_labels(8)
+        .y_labels(TICKS)
         .x_label_formatter(&|value| x.tick(*value))
         .y_label_formatter(&|value| y.tick(*value))
         .x_label_style((super::canvas::FONT, canvas.px(17), &INK))
@@ -179,6 +184,8 @@ pub struct Bar {
 pub struct Bars {
     /// Title.
     pub title: String,
+    /// What the colours and lines mean.
+    pub subtitle: String,
     /// Quantity and unit.
     pub label: String,
     /// Decimals of the printed values.
@@ -192,14 +199,14 @@ const BAR_COLOURS: [RGBColor; 2] = [SERIES_COLOURS[5], SERIES_COLOURS[0]];
 
 impl Plot for Bars {
     fn size(&self) -> (u32, u32) {
-        (1080, (190 + 36 * self.bars.len() as u32).max(560))
+        (1080, (220 + 36 * self.bars.len() as u32).max(560))
     }
 
     fn draw<B: DrawingBackend>(&self, canvas: &Canvas<B>) -> Drawn {
-        let area = canvas.frame(&self.title, &[])?;
+        let area = canvas.frame(&self.title, &self.subtitle, &[])?;
         let names = canvas.text(17, INK, HPos::Right);
         let widest = self.bars.iter().map(|bar| canvas.measure(&bar.name, &names)).max().unwrap_or(0);
-        let left = (widest + canvas.px(20)).min(canvas.px(520));
+        let left = (widest + canvas.px(20)).min(canvas.px(560));
         let highest = self.bars.iter().map(|bar| bar.spread.map_or(bar.value, |spread| spread.1.max(bar.value)));
         let mut x = Axis::from_zero(&self.label, highest);
         // Room for the printed value.
@@ -241,7 +248,8 @@ impl Plot for Bars {
             let x_start = chart.backend_coord(&(0.0, y)).0;
             let decimals = self.decimals;
             canvas.write(&format!("{:.decimals$}", bar.value), (x_end + canvas.px(8), y_pixel), &values)?;
-            canvas.write(&bar.name, (x_start - canvas.px(10), y_pixel), &names)?;
+            let name = canvas.shorten(&bar.name, &names, left - canvas.px(16));
+            canvas.write(&name, (x_start - canvas.px(10), y_pixel), &names)?;
         }
         Ok(())
     }
@@ -254,12 +262,12 @@ pub fn series(label: String, index: usize, points: Vec<(f64, f64)>) -> Series {
         label,
         colour: SERIES_COLOURS[index % SERIES_COLOURS.len()],
         marker: markers[index % markers.len()],
-        line: true,
+        line: 2,
     };
     Series { entry, points }
 }
 
 /// A ring round one point, with its own legend entry.
 pub fn ring(label: String, point: (f64, f64)) -> Series {
-    Series { entry: LegendEntry { label, colour: INK, marker: Marker::Ring, line: false }, points: vec![point] }
+    Series { entry: LegendEntry { label, colour: INK, marker: Marker::Ring, line: 0 }, points: vec![point] }
 }

@@ -127,6 +127,7 @@ impl<'a> Sheet<'a> {
         let source = self.required(row, "source")?;
         match self.required(row, "read_in")?.as_str() {
             "primary" => Ok(source),
+            "secondary" if source.ends_with("as tabulated") => Ok(format!("{source} by later papers")),
             "secondary" if source.contains("as tabulated") => Ok(source),
             "secondary" => Ok(format!("{source}, as tabulated by later papers")),
             other => Err(self.broken(format!("row {}: `read_in` is `{other}`; expected primary or secondary", row + 2))),

@@ -39,16 +39,21 @@ impl Results {
             (&a.dataset, split_order(&a.split), &a.split).cmp(&(&b.dataset, split_order(&b.split), &b.split))
                 .then_with(|| by_method(&a.method, &b.method))
                 .then_with(|| setting_order(&a.pause, saved(a), &b.pause, saved(b)))
+                .then_with(|| a.experiment.cmp(&b.experiment))
         });
         let saved = |record: &ThroughputRecord| record.cost.as_ref().map_or(0.0, |cost| cost.encoder_macs_saved);
         results.throughputs.sort_by(|a, b| {
             (&a.dataset, a.scope, a.batch_size, a.input_size).cmp(&(&b.dataset, b.scope, b.batch_size, b.input_size))
                 .then_with(|| by_method(&a.method, &b.method))
                 .then_with(|| setting_order(&a.pause, saved(a), &b.pause, saved(b)))
+                .then_with(|| a.experiment.cmp(&b.experiment))
         });
         results.slices.sort_by(|a, b| {
             (&a.dataset, &a.case, a.slice, &a.method).cmp(&(&b.dataset, &b.case, b.slice, &b.method))
                 .then_with(|| setting_order(&a.pause, paused_share(a), &b.pause, paused_share(b)))
+        });
+        results.trainings.sort_by(|a, b| {
+            (&a.dataset, &a.method, &a.experiment).cmp(&(&b.dataset, &b.method, &b.experiment))
         });
         results
     }
@@ -97,6 +102,23 @@ impl Results {
         let slices = self.slices.iter().map(|record| &record.provenance);
         evaluations.chain(throughputs).chain(trainings).chain(slices)
     }
+}
+
+/// The settings of one checkpoint: records that agree in method and pause points. A method that was
+/// evaluated at one setting only (a baseline, an untrained model) is no sweep.
+pub fn sweeps<'a>(records: &[&'a EvaluationRecord]) -> Vec<Vec<&'a EvaluationRecord>> {
+    let mut sweeps: Vec<Vec<&EvaluationRecord>> = Vec::new();
+    for record in records.iter().copied().filter(|record| record.tokens.is_some() && !record.pause.pause_points.is_empty()) {
+        let same = |sweep: &&mut Vec<&EvaluationRecord>| {
+            sweep[0].method == record.method && sweep[0].pause.pause_points == record.pause.pause_points
+        };
+        match sweeps.iter_mut().find(same) {
+            Some(sweep) => sweep.push(record),
+            None => sweeps.push(vec![record]),
+        }
+    }
+    sweeps.retain(|sweep| sweep.len() > 1);
+    sweeps
 }
 
 /// The score that methods are ordered by, in [0, 1].

@@ -9,7 +9,7 @@ use polars::prelude::{Column as Series, CsvWriter, DataFrame, PolarsResult, SerW
 pub enum Cell {
     /// Words.
     Text(String),
-    /// A number, and with how many decimals it is printed; CSV keeps all of them.
+    /// A number, and with how many decimals it is printed; CSV keeps six, or none where this is 0.
     Number(f64, usize),
     /// Not measured or not known.
     Missing,
@@ -87,8 +87,8 @@ pub struct Table {
 }
 
 impl Table {
-    /// Comma-separated, header first, full precision, an empty field where a value is missing. A column
-    /// without words is a column of numbers.
+    /// Comma-separated, header first, six decimals, an empty field where a value is missing. A column
+    /// without words is a column of numbers; one of counts has no decimals.
     ///
     /// # Errors
     /// polars refuses: two columns of one name, or a row of another width.
@@ -104,9 +104,13 @@ impl Table {
                     Cell::Missing => None,
                 };
                 Series::new(name, cells().map(text).collect::<Vec<_>>())
-            } else {
-                let number = |cell: &Cell| if let Cell::Number(value, _) = cell { Some(*value) } else { None };
+            } else if cells().any(|cell| matches!(cell, Cell::Number(_, 1..))) {
+                // Beyond six decimals stands only the rounding noise of percent = 100 * share.
+                let number = |cell: &Cell| if let Cell::Number(value, _) = cell { Some((value * 1e6).round() / 1e6 + 0.0) } else { None };
                 Series::new(name, cells().map(number).collect::<Vec<_>>())
+            } else {
+                let count = |cell: &Cell| if let Cell::Number(value, _) = cell { Some(value.round() as i64) } else { None };
+                Series::new(name, cells().map(count).collect::<Vec<_>>())
             });
         }
         let mut frame = DataFrame::new(self.rows.len(), series)?;

@@ -4,7 +4,7 @@ use crate::record::{EvaluationRecord, PublishedSet};
 
 use super::RECONSTRUCTION;
 use super::published::{Published, PublishedScores, PublishedSpeed};
-use super::results::{Results, is_never, never_of, points, setting, slug};
+use super::results::{Results, is_never, never_of, points, setting, slug, sweeps};
 use super::scores::{Protocol, scores};
 use super::table::{Cell, Column, Emphasis, Table};
 
@@ -137,13 +137,13 @@ pub fn pausing(dataset: &str, split: &str, records: &[&EvaluationRecord], result
             ("commit", ""),
         ],
     );
-    for record in records {
+    for record in sweeps(records).iter().flatten() {
         let Some(tokens) = &record.tokens else { continue };
         let mut cells = vec![
             Cell::text(&record.method),
             Cell::Text(points(&record.pause)),
             Cell::Text(setting(&record.pause)),
-            Cell::text(if record.pause.recommended { "yes" } else { "" }),
+            Cell::text(if record.pause.recommended { "yes" } else { "no" }),
             Cell::text(&record.pause.criterion),
             Cell::text(&record.pause.context),
             shares(tokens.active_share_after_stage.iter().map(|share| Some(*share))),

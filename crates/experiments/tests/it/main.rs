@@ -1,0 +1,5 @@
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod record;
+mod report;
+mod samples;
