@@ -18,5 +18,5 @@ pub mod synapse;
 pub use case::{Case, Intensity, LabelTable};
 pub use error::DatasetError;
 pub use rng::KeyedRng;
-pub use scan::{Orientation, Scan};
+pub use scan::{Orientation, Scan, write_image, write_labels};
 pub use slices::{Batch, BatchLoader, Sample, SliceSet};

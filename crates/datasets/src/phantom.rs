@@ -1,1 +1,0 @@
-//! Phantoms (being written).
