@@ -35,8 +35,11 @@ pub const GRID: RGBColor = RGBColor(224, 226, 230);
 /// Printed below every figure.
 pub const FOOTER: &str = "FasterSAM reconstructed from the paper's abstract; not the authors' code.";
 
-/// PNG files are drawn at twice the SVG's size, for sharp text on dense screens.
+/// PNG files are twice as large as the SVG, for sharp text on dense screens.
 const PNG_SCALE: u32 = 2;
+
+/// They are drawn larger by this factor and averaged down: plotters rounds its lines to whole pixels.
+const OVERSAMPLING: u32 = 2;
 
 /// Colour of step `index` of `count` from the viridis scale (without its palest end), for ordered series.
 pub fn viridis(index: usize, count: usize) -> RGBColor {
@@ -263,10 +266,28 @@ pub fn render(name: &str, plot: &impl Plot) -> Result<(String, Vec<u8>), ReportE
     let (width, height) = plot.size();
     let mut svg = String::new();
     draw(SVGBackend::with_string(&mut svg, (width, height)).into_drawing_area(), 1, Lettering::Viewer, plot).map_err(failed)?;
-    let (width, height) = (width * PNG_SCALE, height * PNG_SCALE);
+    let scale = PNG_SCALE * OVERSAMPLING;
+    let (width, height) = (width * scale, height * scale);
     let mut pixels = vec![255; (width * height * 3) as usize];
-    draw(BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area(), PNG_SCALE, Lettering::Pixels, plot).map_err(failed)?;
-    Ok((svg, png(&pixels, width, height).map_err(failed)?))
+    let root = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
+    draw(root, scale, Lettering::Pixels, plot).map_err(failed)?;
+    let pixels = average(&pixels, width as usize);
+    Ok((svg, png(&pixels, width / OVERSAMPLING, height / OVERSAMPLING).map_err(failed)?))
+}
+
+/// Means over squares of `OVERSAMPLING` pixels; `width` pixels a row, three bytes a pixel.
+fn average(pixels: &[u8], width: usize) -> Vec<u8> {
+    let side = OVERSAMPLING as usize;
+    let rows = pixels.len() / (3 * width) / side;
+    let mut averaged = Vec::with_capacity(pixels.len() / (side * side));
+    for (row, col) in (0..rows).flat_map(|row| (0..width / side).map(move |col| (row, col))) {
+        for channel in 0..3 {
+            let square = (0..side * side).map(|i| ((row * side + i / side) * width + col * side + i % side) * 3 + channel);
+            let sum: usize = square.map(|at| usize::from(pixels[at])).sum();
+            averaged.push((sum / (side * side)) as u8);
+        }
+    }
+    averaged
 }
 
 fn draw<B: DrawingBackend>(root: DrawingArea<B, Shift>, scale: u32, lettering: Lettering, plot: &impl Plot) -> Drawn {
@@ -281,7 +302,7 @@ pub fn png(rgb: &[u8], width: u32, height: u32) -> Result<Vec<u8>, String> {
     use image::ImageEncoder;
     use image::codecs::png::{CompressionType, FilterType, PngEncoder};
     let mut file = Vec::new();
-    PngEncoder::new_with_quality(&mut file, CompressionType::Best, FilterType::Adaptive)
+    PngEncoder::new_with_quality(&mut file, CompressionType::Default, FilterType::Up)
         .write_image(rgb, width, height, image::ColorType::Rgb8)
         .map_err(words)?;
     Ok(file)

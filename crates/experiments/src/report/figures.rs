@@ -113,8 +113,7 @@ fn active_tokens(dataset: &str, split: &str, sweep: &[&EvaluationRecord]) -> Res
 
 fn head_accuracy(dataset: &str, split: &str, sweep: &[&EvaluationRecord]) -> Result<Option<Figure>, ReportError> {
     let pause = &sweep[0].pause;
-    let paused: Vec<&EvaluationRecord> = sweep.iter().copied().filter(|record| !is_never(&record.pause)).collect();
-    let drawn = by_setting(&paused, |record| {
+    let drawn = by_setting(sweep, |record| {
         let accuracies = record.tokens.iter().flat_map(|tokens| &tokens.head_accuracy_on_paused).enumerate();
         accuracies.filter_map(|(stage, accuracy)| Some((stage as f64, 100.0 * (*accuracy)?))).collect()
     });

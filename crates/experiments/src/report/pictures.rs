@@ -24,7 +24,7 @@ const CLASS_COLOURS: [RGBColor; 9] = [
 ];
 
 /// Side of one panel in pixels.
-const PANEL: usize = 330;
+const PANEL: usize = 270;
 /// Space between panels.
 const GAP: usize = 14;
 /// Height of title and column names.
@@ -163,7 +163,7 @@ fn paused(slice: &SliceRecord, stages: &[usize], y: usize, x: usize) -> RGBColor
     let at = usize::from(slice.paused_after[row * slice.grid + col]).checked_sub(1).map(|index| slice.pause.pause_points[index]);
     let colour = match at.and_then(|at| stages.iter().position(|stage| *stage == at)) {
         None => gray(slice, y, x),
-        Some(stage) => mix(gray(slice, y, x), viridis(stage, stages.len()), 0.55),
+        Some(stage) => mix(gray(slice, y, x), viridis(stage, stages.len()), 0.6),
     };
     if starts_here { mix(colour, RGBColor(255, 255, 255), 0.25) } else { colour }
 }

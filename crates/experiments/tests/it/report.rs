@@ -1,6 +1,8 @@
 //! The report of the sample records: its tables to the letter, its files to the byte.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use fastersam_experiments::record::{read_records, write_record};
 use fastersam_experiments::report::{Published, ReportError, build, files};
@@ -25,13 +27,19 @@ pub fn summary(per_class: &[f64]) -> Summary {
     Summary { transunet: protocol(0.0), strict: protocol(0.02), n_cases: 8 }
 }
 
+/// The files of the samples' report, drawn once for all tests.
+fn sample_files() -> &'static BTreeMap<String, Vec<u8>> {
+    static FILES: OnceLock<BTreeMap<String, Vec<u8>>> = OnceLock::new();
+    FILES.get_or_init(|| files(samples::records(), &Published::read(&published()).unwrap()).unwrap())
+}
+
 fn published() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/published")
 }
 
 #[test]
 fn tables_are_as_saved() {
-    let files = files(samples::records(), &Published::read(&published()).unwrap()).unwrap();
+    let files = sample_files();
     let snapshots = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/snapshots");
     let mut compared = 0;
     for (name, bytes) in files.iter().filter(|(name, _)| name.starts_with("tables/")) {
@@ -82,7 +90,7 @@ fn reports_are_the_same_to_the_byte_and_complete() {
 
 #[test]
 fn published_rows_stand_beside_real_data_only() {
-    let files = files(samples::records(), &Published::read(&published()).unwrap()).unwrap();
+    let files = sample_files();
     let table = |name: &str| String::from_utf8(files[name].clone()).unwrap();
     assert!(table("tables/comparison-synapse-fold-fold-1.md").contains("TransUNet"));
     assert!(table("tables/comparison-synapse-fold-fold-1.md").contains("as tabulated by later papers"));

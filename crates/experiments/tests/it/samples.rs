@@ -131,8 +131,8 @@ pub fn slice(dataset: &str, classes: &[&str], method: &str, points: &[usize], se
     });
     let paused_after = (0..grid * grid).map(|token| {
         let (dy, dx) = ((token / grid) as f64 - 3.5, (token % grid) as f64 - 3.5);
-        let depth = ((dy * dy * 1.7 + dx * dx).sqrt() - 3.0).abs();
-        let stage = (points.len() as f64 * (2.4 - depth).max(0.0) / 2.4 + 1.0) as u8;
+        let from_border = ((dy * dy * 1.7 + dx * dx).sqrt() - 3.0).abs();
+        let stage = ((points.len() + 1) as f64 * (2.0 - from_border).max(0.0) / 2.0 + 1.0) as u8;
         if setting == 0 || usize::from(stage) > points.len() { 0 } else { stage }
     });
     SliceRecord {
