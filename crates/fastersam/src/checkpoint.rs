@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::tensor::Device;
-use fastersam_datasets::{Intensity, LabelTable};
+use fastersam_datasets::{Intensity, LabelTable, Orientation};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -41,6 +41,8 @@ pub struct CheckpointInfo {
     pub labels: LabelTable,
     /// How raw intensities become gray values in [0, 1].
     pub intensity: Intensity,
+    /// Where the axes (slices, rows, columns) of the training volumes point.
+    pub orientation: Orientation,
     /// The data set it was trained on.
     pub dataset: String,
     /// SHA-256 of the weights file that the backbone started from, if any.
@@ -72,7 +74,7 @@ impl Checkpoint {
         let info = read_info(&folder)?;
         let file = folder.join(MODEL);
         let weights_sha256 = file_sha256(&file)?;
-        let model = info.model.init(0, device)?.load_file(&file).map_err(|e| {
+        let model = info.model.init(0, device)?.try_load_file(&file).map_err(|e| {
             FasterSamError::checkpoint(&file, format!("the parameters can't be read: {e}"))
         })?;
         Ok(Self { info, model, folder, weights_sha256 })
@@ -107,17 +109,17 @@ pub fn save(
     write_more(scratch.path())?;
     sync_folder(scratch.path())?;
 
-    let place = folder.join(name);
-    if place.exists() {
-        // The same step again (a resumed run): the copy in place is as good, but make way for ours.
-        let old = folder.join(format!(".old-{name}"));
-        let _ = fs::remove_dir_all(&old);
-        fs::rename(&place, &old).map_err(FasterSamError::io(&place))?;
-    }
+    // The same step again (after a resumed run): under another name, so that `latest` never names a
+    // folder that is being replaced.
+    let name = std::iter::once(name.to_owned())
+        .chain((1_u32..).map(|i| format!("{name}-{i}")))
+        .find(|name| !folder.join(name).exists())
+        .unwrap_or_else(|| name.to_owned());
+    let place = folder.join(&name);
     let scratch = scratch.keep();
     fs::rename(&scratch, &place).map_err(FasterSamError::io(&place))?;
     write_atomically(&folder.join(LATEST), name.as_bytes())?;
-    remove_others(folder, name);
+    remove_others(folder, &name);
     Ok(place)
 }
 
@@ -228,9 +230,7 @@ fn remove_others(folder: &Path, keep: &str) {
     for entry in entries.flatten() {
         let name = entry.file_name();
         let Some(name) = name.to_str() else { continue };
-        let is_ours = name.starts_with("step-")
-            || name.starts_with(".writing-")
-            || name.starts_with(".old-step-");
+        let is_ours = name.starts_with("step-") || name.starts_with(".writing-");
         if is_ours && name != keep {
             let _ = fs::remove_dir_all(entry.path());
         }

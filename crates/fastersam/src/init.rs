@@ -39,7 +39,7 @@ impl ModuleMapper for Initialiser {
             let device = tensor.device();
             let require_grad = tensor.is_require_grad();
             let dims = tensor.dims();
-            let Ok(values) = tensor.clone().into_data().to_vec::<f32>() else { return tensor };
+            let Ok(values) = tensor.clone().into_data().try_to_vec::<f32>() else { return tensor };
             let is_constant = values.windows(2).all(|pair| pair[0] == pair[1]);
             if is_constant {
                 return tensor;

@@ -72,6 +72,16 @@ impl Array {
         }
     }
 
+    /// The elements of a label map, stored as bytes or as indices.
+    #[must_use]
+    pub fn labels(&self) -> Vec<u8> {
+        match &self.data {
+            Elements::U8(v) => v.clone(),
+            Elements::I64(v) => v.iter().map(|&v| v as u8).collect(),
+            Elements::F32(_) => panic!("the fixture's tensor holds floats, not labels"),
+        }
+    }
+
     /// The float image that an `*image_u8` tensor stands for: `u8 / 64 - 2`.
     #[must_use]
     pub fn image(&self) -> Vec<f32> {

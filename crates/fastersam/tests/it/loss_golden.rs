@@ -1,0 +1,45 @@
+//! The losses against PyTorch, with gradients.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use fastersam::loss::{one_hot, segmentation_loss};
+use fastersam_golden::{Comparison, fixture, json};
+
+#[test]
+fn golden_losses_and_gradients_equal_pytorch() {
+    let (Some(fixture), Some(expected)) = (fixture("losses"), json("losses")) else { return };
+    let tolerances = json("tolerances").unwrap();
+    let device = Device::flex().autodiff();
+    let mut comparison = Comparison::new("losses");
+    let cases: Vec<String> = fixture
+        .iter()
+        .filter_map(|(key, _)| key.strip_prefix("input.")?.strip_suffix(".logits").map(str::to_owned))
+        .collect();
+    for case in &cases {
+        let stored = fixture.get(&format!("input.{case}.logits"));
+        let [b, classes, h, w] = stored.dims();
+        let logits = TensorData::new(stored.f32().to_vec(), [b, classes, h, w]);
+        let logits = Tensor::<4>::from_data(logits, &device).require_grad();
+        let labels: Vec<u8> =
+            fixture.get(&format!("input.{case}.labels")).labels();
+        let target = one_hot(&labels, [b, h, w], classes, &device);
+        let loss = segmentation_loss(logits.clone(), target);
+        let values = [
+            ("cross_entropy", loss.cross_entropy.clone()),
+            ("dice_loss", loss.dice.clone()),
+            ("combined", loss.combined()),
+        ];
+        for (name, value) in values {
+            let ours = value.clone().into_data().try_to_vec::<f32>().unwrap();
+            let reference = expected[case][name].as_f64().unwrap() as f32;
+            let atol = tolerances["losses"]["expected"][case][name]["atol"].as_f64().unwrap();
+            comparison.check_within(&format!("{case}.{name}"), &ours, &[reference], atol);
+            let key = format!("output.{case}.grad_{name}");
+            if fixture.contains(&key) {
+                let gradients = value.backward();
+                let gradient = logits.grad(&gradients).unwrap().into_data().try_to_vec::<f32>().unwrap();
+                comparison.check(&fixture, &key, &gradient);
+            }
+        }
+    }
+    comparison.finish();
+}
