@@ -73,7 +73,7 @@ impl Attention {
     /// Attention without the output projection.
     ///
     /// # Shapes
-    /// - x: normalised active rows `[m, d]`; frozen: normalised paused rows `[p, d]`
+    /// - x: normalised active rows `[m, d]`; frozen: normalised rows of the plan's paused tokens
     /// - output: `[m, d]`
     pub(crate) fn attend(
         &self,
@@ -81,48 +81,30 @@ impl Attention {
         frozen: Option<Tensor<2>>,
         plan: &AttentionPlan,
     ) -> Tensor<2> {
-        let d = x.dims()[1];
+        let [m, d] = x.dims();
         let qkv = self.project(x);
         let tables = self.relative_positions();
         let Some(key_order) = &plan.keys else {
-            let ordered = match &plan.queries {
-                Some((order, _)) => qkv.select(0, order.clone()),
-                None => qkv,
-            };
-            let output = ragged_self_attention(ordered, &plan.layout, self.n_heads, tables);
-            return plan.back(output);
+            let qkv = plan.in_segments(qkv);
+            let output = ragged_self_attention(qkv, &plan.layout, self.n_heads, tables);
+            return plan.in_packed_order(output);
         };
-        let m = qkv.dims()[0];
         let mut sources = vec![qkv.clone().slice([0..m, d..3 * d])];
         if let Some(frozen) = frozen {
             let p = frozen.dims()[0];
             sources.push(self.project(frozen).slice([0..p, d..3 * d]));
         }
         // Zero padding comes after the norm: its keys and values are the bias.
-        let padding = match &self.qkv.bias {
+        sources.push(match &self.qkv.bias {
             Some(bias) => bias.val().unsqueeze::<2>().slice([0..1, d..3 * d]),
             None => Tensor::zeros([1, 2 * d], &qkv.device()),
-        };
-        sources.push(padding);
+        });
         let kv = Tensor::cat(sources, 0).select(0, key_order.clone());
         let n_keys = kv.dims()[0];
-        let q = qkv.slice([0..m, 0..d]);
-        let q = match &plan.queries {
-            Some((order, _)) => q.select(0, order.clone()),
-            None => q,
-        };
+        let q = plan.in_segments(qkv.slice([0..m, 0..d]));
         let k = kv.clone().slice([0..n_keys, 0..d]);
         let v = kv.slice([0..n_keys, d..2 * d]);
-        plan.back(ragged_attention(q, k, v, &plan.layout, self.n_heads, tables))
-    }
-}
-
-impl AttentionPlan {
-    /// Rows in the order of the segments back to the packed order.
-    fn back(&self, rows: Tensor<2>) -> Tensor<2> {
-        match &self.queries {
-            Some((_, back)) => rows.select(0, back.clone()),
-            None => rows,
-        }
+        let output = ragged_attention(q, k, v, &plan.layout, self.n_heads, tables);
+        plan.in_packed_order(output)
     }
 }

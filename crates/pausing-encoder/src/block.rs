@@ -74,14 +74,9 @@ pub struct Block {
 
 impl Block {
     /// # Shapes
-    /// - x: active rows `[m, d]`; frozen: features of paused tokens that stay visible, `[p, d]`
-    pub(crate) fn forward(
-        &self,
-        x: Tensor<2>,
-        frozen: Option<Tensor<2>>,
-        plan: &AttentionPlan,
-    ) -> Tensor<2> {
-        let frozen = frozen.map(|rows| self.norm1.forward(rows));
+    /// - x, output: active rows `[m, d]`
+    pub(crate) fn forward(&self, x: Tensor<2>, plan: &AttentionPlan) -> Tensor<2> {
+        let frozen = plan.frozen.clone().map(|rows| self.norm1.forward(rows));
         let attended = self.attn.attend(self.norm1.forward(x.clone()), frozen, plan);
         self.finish(x, attended)
     }

@@ -1,17 +1,18 @@
 //! The encoder's structure and its presets.
 
-use burn::module::Param;
 use burn::nn::conv::Conv2dConfig;
-use burn::nn::PaddingConfig2d;
-use burn::tensor::{Device, Tensor};
+use burn::nn::{Initializer, PaddingConfig2d};
+use burn::tensor::Device;
 use fastersam_adapter::{InjectionConfig, StageZeroHeadConfig, Tuning};
 use fastersam_kernels::LayerNorm;
 use serde::{Deserialize, Serialize};
 
 use crate::block::{Block, BlockConfig};
-use crate::encoder::{PauseHead, PausingEncoder};
+use crate::encoder::PausingEncoder;
 use crate::error::EncoderError;
+use crate::neck::Neck;
 use crate::patch_embed::PatchEmbed;
+use crate::pause_head::PauseHead;
 
 /// What the zero padding of windows does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +58,10 @@ pub struct EncoderConfig {
     pub layer_scale: bool,
     /// Whether a LayerNorm follows the last block (plain ViTs).
     pub final_norm: bool,
+    /// Whether a class token with its own position stands before the patches (DINOv2's pre-trained
+    /// form). It never pauses and is not counted; neck and decoder don't see it.
+    #[serde(default)]
+    pub class_token: bool,
     /// Where tokens may pause: 0 is stage 0, `k` is after block `k` (1-based). Increasing.
     pub pause_points: Vec<usize>,
     /// Classes that the pause heads tell apart, with background.
@@ -86,6 +91,7 @@ impl EncoderConfig {
             use_rel_pos: true,
             layer_scale: false,
             final_norm: false,
+            class_token: false,
             pause_points: vec![step, 2 * step, 3 * step],
             n_classes: 2,
             tuning: Tuning::default(),
@@ -193,6 +199,24 @@ impl EncoderConfig {
                 self.embed_dim, self.n_heads
             ));
         }
+        for (name, size) in [
+            ("depth", self.depth),
+            ("mlp_ratio", self.mlp_ratio),
+            ("out_chans", self.out_chans),
+            ("conv_channels", self.conv_channels[2]),
+        ] {
+            if size == 0 {
+                return complain(format!("{name} is 0"));
+            }
+        }
+        if !(self.layer_norm_eps > 0.0 && self.layer_norm_eps.is_finite()) {
+            return complain(format!("the LayerNorms' eps is {}", self.layer_norm_eps));
+        }
+        if self.class_token && (self.window_size > 0 || self.use_rel_pos) {
+            return complain(
+                "a class token has no place in windows or relative positions".to_owned(),
+            );
+        }
         if !self.pause_points.is_sorted_by(|a, b| a < b) {
             return complain(format!("the pause points {:?} do not increase", self.pause_points));
         }
@@ -206,6 +230,12 @@ impl EncoderConfig {
         }
         if let Some(block) = self.injection_blocks.iter().find(|&&block| block >= self.depth) {
             return complain(format!("injection before block {block} of {}", self.depth));
+        }
+        if !self.injection_blocks.is_sorted_by(|a, b| a < b) {
+            return complain(format!(
+                "the injection blocks {:?} do not increase",
+                self.injection_blocks
+            ));
         }
         if self.n_classes < 2 {
             return complain(format!("pause heads need two classes or more, not {}", self.n_classes));
@@ -259,15 +289,17 @@ impl EncoderConfig {
             .filter(|&&point| point > 0)
             .map(|_| PauseHead::new(d, self.n_classes, self.layer_norm_eps, device))
             .collect();
+        // Replaced by pre-trained tables or by values drawn from the project's own generators, which
+        // leave constants alone: so these must not start as constants.
+        let table = Initializer::Normal { mean: 0.0, std: 0.02 };
         PausingEncoder {
             patch_embed: PatchEmbed { proj },
-            pos_embed: Param::from_tensor(
-                // Replaced by pre-trained tables or by drawn values; not constant, so that it is drawn.
-                Tensor::random([1, grid, grid, d], burn::tensor::Distribution::Normal(0.0, 0.02), device),
-            ),
+            pos_embed: table.init([1, grid, grid, d], device),
+            cls_token: self.class_token.then(|| table.init([1, 1, d], device)),
+            cls_pos_embed: self.class_token.then(|| table.init([1, 1, d], device)),
             blocks,
             norm: self.final_norm.then(|| LayerNorm::new(d, self.layer_norm_eps, device)),
-            neck: crate::encoder::Neck::new(d, self.out_chans, device),
+            neck: Neck::new(d, self.out_chans, device),
             injections,
             stage_zero,
             pause_heads,

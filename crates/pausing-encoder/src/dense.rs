@@ -8,53 +8,90 @@ use fastersam_adapter::ConvFeatures;
 
 use crate::attention::Attention;
 use crate::block::Block;
+use crate::config::WindowPadding;
 use crate::encoder::PausingEncoder;
 use crate::error::EncoderError;
+
+/// What the plain path gives. Tokens are `[b * g * g, d]`, with class tokens `[b * (1 + g * g), d]`.
+#[derive(Debug)]
+pub struct DenseOutput {
+    /// After patch embedding and positions.
+    pub tokens_embed: Tensor<2>,
+    /// After each block.
+    pub blocks: Vec<Tensor<2>>,
+    /// After the last block and the final norm, where there is one.
+    pub tokens: Tensor<2>,
+    /// After the neck: `[b, out_chans, g, g]`.
+    pub embedding: Tensor<4>,
+}
 
 impl PausingEncoder {
     /// Encodes a batch without pause points, block by block.
     ///
     /// # Shapes
-    /// - images: `[b, 3, s, s]`, normalised; output: the tokens after the embedding and after each
-    ///   block, `[b * g * g, d]` each
+    /// - images: `[b, 3, s, s]`, normalised
     ///
     /// # Errors
-    /// Where the inputs don't fit the encoder, or windows need another padding than SAM's.
+    /// Where the inputs don't fit the encoder.
     pub fn forward_dense(
         &self,
         images: Tensor<4>,
         conv: Option<&ConvFeatures>,
-    ) -> Result<Vec<Tensor<2>>, EncoderError> {
+    ) -> Result<DenseOutput, EncoderError> {
         let map = self.map_tokens(&images, conv)?;
-        let (config, grid) = (self.config(), self.config().grid());
-        let mut tokens = self.embed(images);
-        let mut outputs = vec![tokens.clone()];
+        let batch = images.dims()[0];
+        let tokens_embed = self.embed(images);
+        let mut tokens = tokens_embed.clone();
+        let mut blocks = Vec::with_capacity(self.blocks.len());
         for (i, block) in self.blocks.iter().enumerate() {
-            let injection = config.injection_blocks.iter().position(|&b| b == i);
-            if let (Some(injection), Some(map)) =
-                (injection.and_then(|i| self.injections.get(i)), &map)
-            {
-                tokens = tokens + injection.forward(map.clone());
+            if let (Some(injection), Some(map)) = (self.injection(i), &map) {
+                let [m, d] = tokens.dims();
+                let mut rows = injection.forward(map.clone()).reshape([batch as i32, -1, d as i32]);
+                if self.config.class_token {
+                    let nothing = Tensor::zeros([batch, 1, d], &rows.device());
+                    rows = Tensor::cat(vec![nothing, rows], 1);
+                }
+                tokens = tokens + rows.reshape([m, d]);
             }
-            tokens = dense_block(block, tokens, grid, config.window_of(i));
-            outputs.push(tokens.clone());
+            tokens = self.dense_block(block, tokens, batch, self.config.window_of(i));
+            blocks.push(tokens.clone());
         }
-        Ok(outputs)
+        if let Some(norm) = &self.norm {
+            tokens = norm.forward(tokens);
+        }
+        let (patches, _) = self.split_class_tokens(tokens.clone());
+        let embedding = self.neck.forward(patches, self.config.grid());
+        Ok(DenseOutput { tokens_embed, blocks, tokens, embedding })
     }
-}
 
-fn dense_block(block: &Block, tokens: Tensor<2>, grid: usize, window: Option<usize>) -> Tensor<2> {
-    let [m, d] = tokens.dims();
-    let b = m / (grid * grid);
-    let normal = block.norm1.forward(tokens.clone()).reshape([b, grid, grid, d]);
-    let attended = match window {
-        None => dense_attention(&block.attn, normal),
-        Some(size) => {
-            let windows = window_partition(normal, size);
-            window_unpartition(dense_attention(&block.attn, windows), size, grid)
-        }
-    };
-    block.finish(tokens, attended.reshape([m, d]))
+    fn dense_block(
+        &self,
+        block: &Block,
+        tokens: Tensor<2>,
+        batch: usize,
+        window: Option<usize>,
+    ) -> Tensor<2> {
+        let [m, d] = tokens.dims();
+        let grid = self.config.grid();
+        let normal = block.norm1.forward(tokens.clone());
+        let attended = match window {
+            None => {
+                // A class token makes the grid no square; it has no use for places either.
+                let (h, w) = if m == batch * grid * grid { (grid, grid) } else { (1, m / batch) };
+                dense_attention(&block.attn, normal.reshape([batch, h, w, d]), None)
+            }
+            Some(size) => {
+                let is_masked = self.config.window_padding == WindowPadding::Masked;
+                let mask = is_masked.then(|| {
+                    let ones = Tensor::ones([batch, grid, grid, 1], &normal.device());
+                    window_partition(ones, size)
+                });
+                let windows = window_partition(normal.reshape([batch, grid, grid, d]), size);
+                window_unpartition(dense_attention(&block.attn, windows, mask), size, grid)
+            }
+        };
+        block.finish(tokens, attended.reshape([m, d]))
+    }
 }
 
 /// `[b, h, w, d]` to `[b * windows, size, size, d]`, padded with zeros at the bottom and the right.
@@ -89,8 +126,9 @@ fn window_unpartition(windows: Tensor<4>, size: usize, grid: usize) -> Tensor<4>
         .slice([0..b, 0..grid, 0..grid, 0..d])
 }
 
-/// Attention of every place of `[b, h, w, d]` to every other, without the output projection.
-fn dense_attention(attention: &Attention, x: Tensor<4>) -> Tensor<4> {
+/// Attention of every place of `[b, h, w, d]` to every other (to those where `mask` `[b, h, w, 1]` is
+/// 1), without the output projection.
+fn dense_attention(attention: &Attention, x: Tensor<4>, mask: Option<Tensor<4>>) -> Tensor<4> {
     let [b, h, w, d] = x.dims();
     let (n, heads) = (h * w, attention.n_heads());
     let head_dim = d / heads;
@@ -112,6 +150,9 @@ fn dense_attention(attention: &Attention, x: Tensor<4>) -> Tensor<4> {
     if let Some(tables) = attention.relative_positions() {
         logits = logits + relative_term(&q, tables.height, h, w, |place| place / w);
         logits = logits + relative_term(&q, tables.width, h, w, |place| place % w);
+    }
+    if let Some(mask) = mask {
+        logits = logits + (mask.reshape([b, 1, 1, n]) - 1.0).mul_scalar(1e9);
     }
     softmax(logits, 3).matmul(v).swap_dims(1, 2).reshape([b, h, w, d])
 }

@@ -1,22 +1,20 @@
 //! The image encoder: blocks, pause points, neck.
 
-use burn::module::{Module, ModuleMapper, Param};
-use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
+use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use fastersam_adapter::{ConvFeatures, Injection, StageZeroHead, grid_tokens};
-use fastersam_kernels::{LayerNorm, PackedLinear, linear};
+use fastersam_kernels::LayerNorm;
 
-use crate::active::{ActiveTokens, AttentionPlan, indices};
+use crate::active::{ActiveTokens, indices};
 use crate::block::Block;
 use crate::config::EncoderConfig;
 use crate::decide;
 use crate::error::EncoderError;
+use crate::neck::Neck;
 use crate::patch_embed::PatchEmbed;
+use crate::pause_head::PauseHead;
 use crate::settings::{Context, PauseSettings};
-
-/// Eps of the neck's `LayerNorm2d`s.
-const NECK_EPS: f64 = 1e-6;
+use crate::state::State;
 
 /// SAM's `ImageEncoderViT` that can pause tokens.
 #[derive(Module, Debug)]
@@ -25,6 +23,10 @@ pub struct PausingEncoder {
     pub patch_embed: PatchEmbed,
     /// Absolute positions `[1, g, g, d]`.
     pub pos_embed: Param<Tensor<4>>,
+    /// The class token `[1, 1, d]`, where the encoder keeps one.
+    pub cls_token: Option<Param<Tensor<3>>>,
+    /// The class token's own position `[1, 1, d]`.
+    pub cls_pos_embed: Option<Param<Tensor<3>>>,
     /// The transformer blocks.
     pub blocks: Vec<Block>,
     /// The norm after the last block (plain ViTs).
@@ -41,79 +43,19 @@ pub struct PausingEncoder {
     pub(crate) config: EncoderConfig,
 }
 
-/// SAM's neck: 1 x 1 convolution, `LayerNorm2d`, 3 x 3 convolution, `LayerNorm2d`.
-#[derive(Module, Debug)]
-pub struct Neck {
-    /// `neck.0`
-    pub conv1: Conv2d,
-    /// `neck.1`
-    pub norm1: LayerNorm,
-    /// `neck.2`
-    pub conv2: Conv2d,
-    /// `neck.3`
-    pub norm2: LayerNorm,
-}
-
-impl Neck {
-    pub(crate) fn new(d: usize, out: usize, device: &Device) -> Self {
-        Self {
-            conv1: Conv2dConfig::new([d, out], [1, 1]).with_bias(false).init(device),
-            norm1: LayerNorm::new(out, NECK_EPS, device),
-            conv2: Conv2dConfig::new([out, out], [3, 3])
-                .with_bias(false)
-                .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
-                .init(device),
-            norm2: LayerNorm::new(out, NECK_EPS, device),
-        }
-    }
-
-    /// # Shapes
-    /// - tokens: full grids `[b * g * g, d]`; output: `[b, out_chans, g, g]`
-    #[must_use]
-    pub fn forward(&self, tokens: Tensor<2>, grid: usize) -> Tensor<4> {
-        let weight = self.conv1.weight.val();
-        let [out, d, _, _] = weight.dims();
-        let rows = linear(tokens, weight.reshape([out, d]).transpose(), None);
-        let rows = self.norm1.forward(rows);
-        let b = rows.dims()[0] / (grid * grid).max(1);
-        let map = rows.reshape([b, grid, grid, out]).permute([0, 3, 1, 2]);
-        self.norm2.forward_map(self.conv2.forward(map))
-    }
-}
-
-/// A pause head: LayerNorm and a linear layer to class logits, token by token.
-#[derive(Module, Debug)]
-pub struct PauseHead {
-    /// The norm.
-    pub norm: LayerNorm,
-    /// `d -> n_classes`
-    pub linear: Linear,
-}
-
-impl PauseHead {
-    pub(crate) fn new(d: usize, n_classes: usize, eps: f64, device: &Device) -> Self {
-        Self {
-            norm: LayerNorm::new(d, eps, device),
-            linear: LinearConfig::new(d, n_classes).init(device),
-        }
-    }
-
-    /// `[m, d] -> [m, n_classes]`
-    #[must_use]
-    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        self.linear.rows(self.norm.forward(x))
-    }
-}
-
 /// What the encoder gives.
 #[derive(Debug)]
 pub struct EncoderOutput {
     /// After the neck: `[b, out_chans, g, g]`.
     pub embedding: Tensor<4>,
-    /// Before the neck, every token at its place: `[b * g * g, d]`.
+    /// Before the neck, every patch at its place: `[b * g * g, d]`.
     pub tokens: Tensor<2>,
+    /// The class tokens `[b, d]`, where the encoder keeps them.
+    pub class_tokens: Option<Tensor<2>>,
     /// One entry a pause point that was scored.
     pub stages: Vec<StageOutput>,
+    /// Active tokens of each image after each pause point.
+    pub n_active: Vec<Vec<usize>>,
 }
 
 /// What happened at one pause point.
@@ -131,28 +73,11 @@ pub struct StageOutput {
     pub kept: Vec<bool>,
 }
 
-/// The state between two blocks.
-struct State {
-    active: ActiveTokens,
-    /// Features of the active tokens; `None` once no token is active.
-    tokens: Option<Tensor<2>>,
-    /// Features of paused tokens and their rows (`image * n + place`), by the point where they paused.
-    paused: Vec<(Vec<u32>, Tensor<2>)>,
-    stages: Vec<StageOutput>,
-}
-
 impl PausingEncoder {
     /// The structure that it was built with.
     #[must_use]
     pub fn config(&self) -> &EncoderConfig {
         &self.config
-    }
-
-    /// Stops training of the backbone: all parameters but neck, heads, injections and adapters, and
-    /// but the LayerNorms' where `tune_layer_norms` is true.
-    #[must_use]
-    pub fn freeze_backbone(self, tune_layer_norms: bool) -> Self {
-        self.map(&mut Freezer { path: Vec::new(), tune_layer_norms })
     }
 
     /// Encodes a batch.
@@ -162,63 +87,83 @@ impl PausingEncoder {
     /// - conv: the CNN branch's features of the same images, where the tuning scheme has a branch
     ///
     /// # Errors
-    /// Where the sizes, the features or the settings don't fit the encoder.
+    /// Where the sizes, the features or the settings don't fit the encoder, or where something may
+    /// pause under a tuning scheme that mixes tokens.
     pub fn forward(
         &self,
         images: Tensor<4>,
         conv: Option<&ConvFeatures>,
         settings: &PauseSettings,
     ) -> Result<EncoderOutput, EncoderError> {
-        settings.validate(self.config.pause_points.len())?;
-        let can_pause = (0..self.config.pause_points.len()).any(|i| settings.can_pause_at(i));
-        if can_pause && !self.config.tuning.is_point_wise() {
-            return Err(EncoderError::NotPointWise);
-        }
-        let map_tokens = self.map_tokens(&images, conv)?;
-        let device = images.device();
+        let map = self.map_tokens(&images, conv)?;
         let (grid, batch) = (self.config.grid(), images.dims()[0]);
-        let mut state = State {
-            active: ActiveTokens::all(batch, grid),
-            tokens: Some(self.embed(images)),
-            paused: Vec::new(),
-            stages: Vec::new(),
-        };
-        let mut plans = Plans::default();
+        self.check_settings(settings, batch)?;
+
+        let tokens = self.embed(images);
+        let device = tokens.device();
+        let active = ActiveTokens::all(batch, grid, self.config.class_token);
+        let mut state = State::new(active, tokens);
+        let sees_paused = settings.context == Context::FrozenKv;
         for (i, block) in self.blocks.iter().enumerate() {
-            self.inject(i, &mut state, map_tokens.as_ref(), &device);
-            if i == 0 && self.stage_zero.is_some() {
-                self.pause(0, &mut state, map_tokens.as_ref(), settings, &mut plans, &device);
+            self.inject(i, &mut state, map.as_ref(), &device);
+            if i == 0 {
+                self.pause(0, &mut state, map.as_ref(), settings, &device);
             }
-            let Some(tokens) = state.tokens.take() else { break };
-            let frozen = match settings.context {
-                Context::FrozenKv if !state.paused.is_empty() => {
-                    let pieces = state.paused.iter().map(|(_, rows)| rows.clone()).collect();
-                    Some(Tensor::cat(pieces, 0))
-                }
-                _ => None,
-            };
-            let plan = plans.get(&self.config, i, &state, frozen.is_some(), &device);
-            state.tokens = Some(block.forward(tokens, frozen, plan));
-            if self.config.pause_points.contains(&(i + 1)) {
-                self.pause(i + 1, &mut state, map_tokens.as_ref(), settings, &mut plans, &device);
+            if let Some(tokens) = state.tokens.take() {
+                let plan = state.plan(&self.config, i, sees_paused, &device);
+                state.tokens = Some(block.forward(tokens, plan));
             }
+            self.pause(i + 1, &mut state, map.as_ref(), settings, &device);
         }
-        let stages = std::mem::take(&mut state.stages);
-        let mut tokens = state.restore(&device);
+        let Some(mut tokens) = state.restore(&device) else {
+            // Unreachable: there is at least one token, and it is active or paused.
+            return Err(EncoderError::Config("there are no tokens".to_owned()));
+        };
         if let Some(norm) = &self.norm {
             tokens = norm.forward(tokens);
         }
+        let (tokens, class_tokens) = self.split_class_tokens(tokens);
         let embedding = self.neck.forward(tokens.clone(), grid);
-        Ok(EncoderOutput { embedding, tokens, stages })
+        let State { stages, n_active, .. } = state;
+        Ok(EncoderOutput { embedding, tokens, class_tokens, stages, n_active })
     }
 
-    /// Patch embedding and absolute positions: `[b * n, d]`.
+    fn check_settings(&self, settings: &PauseSettings, batch: usize) -> Result<(), EncoderError> {
+        let n_points = self.config.pause_points.len();
+        settings.validate(n_points, batch * self.config.n_tokens())?;
+        let can_pause = (0..n_points).any(|i| settings.can_pause_at(i));
+        if can_pause && !self.config.tuning.is_point_wise() {
+            return Err(EncoderError::NotPointWise);
+        }
+        Ok(())
+    }
+
+    /// Patch embedding, absolute positions and class tokens: `[b * n, d]` or `[b * (1 + n), d]`.
     pub(crate) fn embed(&self, images: Tensor<4>) -> Tensor<2> {
-        let tokens = self.patch_embed.forward(images);
-        let [m, d] = tokens.dims();
+        let patches = self.patch_embed.forward(images);
+        let [m, d] = patches.dims();
         let n = self.config.n_tokens();
         let positions = self.pos_embed.val().reshape([1, n, d]);
-        (tokens.reshape([m / n, n, d]) + positions).reshape([m, d])
+        let tokens = patches.reshape([m / n, n, d]) + positions;
+        let (Some(token), Some(position)) = (&self.cls_token, &self.cls_pos_embed) else {
+            return tokens.reshape([m, d]);
+        };
+        let class_tokens = (token.val() + position.val()).expand([m / n, 1, d]);
+        Tensor::cat(vec![class_tokens, tokens], 1).reshape([m / n * (1 + n), d])
+    }
+
+    /// Full grids `[b * n, d]` and class tokens `[b, d]`.
+    pub(crate) fn split_class_tokens(&self, tokens: Tensor<2>) -> (Tensor<2>, Option<Tensor<2>>) {
+        if !self.config.class_token {
+            return (tokens, None);
+        }
+        let [m, d] = tokens.dims();
+        let n = self.config.n_tokens();
+        let b = m / (1 + n);
+        let tokens = tokens.reshape([b, 1 + n, d]);
+        let class_tokens = tokens.clone().slice([0..b, 0..1, 0..d]).reshape([b, d]);
+        let patches = tokens.slice([0..b, 1..1 + n, 0..d]).reshape([b * n, d]);
+        (patches, Some(class_tokens))
     }
 
     /// The rows of the CNN branch's stride-16 map, after checking the shapes of all inputs.
@@ -242,7 +187,7 @@ impl PausingEncoder {
         let expected = self.config.conv_channels[2];
         let found = conv.map(|features| features.stride16.dims());
         match (conv, found) {
-            (Some(features), Some([b, c, ..])) if [b, c] == [batch, expected] => {
+            (Some(features), Some([b, c, h, w])) if [b, c] == [batch, expected] && h * w > 0 => {
                 Ok(Some(grid_tokens(features.stride16.clone(), self.config.grid())))
             }
             _ => Err(EncoderError::Shape {
@@ -253,19 +198,22 @@ impl PausingEncoder {
         }
     }
 
+    /// The injection before block `block`, where there is one.
+    pub(crate) fn injection(&self, block: usize) -> Option<&Injection> {
+        let index = self.config.injection_blocks.iter().position(|&b| b == block)?;
+        self.injections.get(index)
+    }
+
     /// Adds the CNN branch's features to the active tokens, where block `block` asks for it.
     fn inject(&self, block: usize, state: &mut State, map: Option<&Tensor<2>>, device: &Device) {
-        let index = self.config.injection_blocks.iter().position(|&b| b == block);
-        let (Some(injection), Some(map)) = (index.and_then(|i| self.injections.get(i)), map) else {
-            return;
-        };
+        let (Some(injection), Some(map)) = (self.injection(block), map) else { return };
         let Some(tokens) = state.tokens.take() else { return };
         let rows = if state.active.is_all() {
             map.clone()
         } else {
-            map.clone().select(0, indices(state.active.rows(), device))
+            map.clone().select(0, indices(state.active.patches(), device))
         };
-        state.tokens = Some(tokens + injection.forward(rows));
+        state.tokens = Some(state.add_to_patches(tokens, injection.forward(rows)));
     }
 
     /// Scores the active tokens at a pause point and pauses those that the settings name.
@@ -275,142 +223,58 @@ impl PausingEncoder {
         state: &mut State,
         map: Option<&Tensor<2>>,
         settings: &PauseSettings,
-        plans: &mut Plans,
         device: &Device,
     ) {
         let Some(index) = self.config.pause_points.iter().position(|&p| p == point) else { return };
-        let Some(tokens) = state.tokens.clone() else { return };
-        if !settings.score_heads && !settings.can_pause_at(index) {
-            return;
-        }
-        let logits = if point == 0 {
-            // Nothing has paused before stage 0, so the rows of the map are those of the tokens.
-            match (&self.stage_zero, map) {
-                (Some(head), Some(map)) => head.forward(map.clone()),
-                _ => return,
+        let tokens = state.tokens.clone().filter(|_| settings.score_heads || settings.can_pause_at(index));
+        if let Some(tokens) = tokens
+            && let Some(logits) = self.score(point, index, state, &tokens, map)
+        {
+            let stage = self.decide(point, index, state, logits, settings);
+            if stage.kept.contains(&false) {
+                state.pause(tokens, &stage.kept, device);
             }
-        } else {
-            let stage_zero = usize::from(self.config.pause_points[0] == 0);
-            self.pause_heads[index - stage_zero].forward(tokens.clone())
-        };
-        let n = self.config.n_tokens();
-        let rows = state.active.rows();
-        let values = logits.clone().detach().into_data().convert::<f32>();
-        // Logits are f32 on every backend that this runs on.
-        let values = values.as_slice::<f32>().unwrap_or_default();
-        let criterion = decide::criteria(settings, values, &rows, n, index);
-        let n_classes = self.config.n_classes;
+            state.stages.push(stage);
+        }
+        state.count();
+    }
+
+    /// The class logits of the active patches.
+    fn score(
+        &self,
+        point: usize,
+        index: usize,
+        state: &State,
+        tokens: &Tensor<2>,
+        map: Option<&Tensor<2>>,
+    ) -> Option<Tensor<2>> {
+        if point == 0 {
+            // Nothing has paused before stage 0, so the rows of the map are those of the patches.
+            return Some(self.stage_zero.as_ref()?.forward(map?.clone()));
+        }
+        let head = index - usize::from(self.config.pause_points[0] == 0);
+        Some(self.pause_heads.get(head)?.forward(state.patch_rows(tokens.clone())))
+    }
+
+    /// Which patches stay active. The decision is made on the host, without gradients.
+    fn decide(
+        &self,
+        point: usize,
+        index: usize,
+        state: &State,
+        logits: Tensor<2>,
+        settings: &PauseSettings,
+    ) -> StageOutput {
+        let rows = state.active.patches();
+        let values: Vec<f32> = logits.clone().detach().into_data().iter::<f32>().collect();
+        let criterion = decide::criteria(settings, &values, &rows, self.config.n_tokens(), point);
+        let n_classes = values.len() / rows.len().max(1);
         let mut kept = Vec::with_capacity(rows.len());
-        let mut start = 0;
         for places in &state.active.images {
-            let end = start + places.len();
+            let (start, end) = (kept.len(), kept.len() + places.len());
             let logits = &values[start * n_classes..end * n_classes];
             kept.extend(decide::keep(settings, index, &criterion[start..end], logits));
-            start = end;
         }
-        if kept.contains(&false) {
-            state.split(tokens, &rows, &kept, device);
-            plans.clear();
-        }
-        state.stages.push(StageOutput { point, logits, rows, criterion, kept });
-    }
-}
-
-impl State {
-    /// Moves the tokens that are not kept from the active ones to the paused ones.
-    fn split(&mut self, tokens: Tensor<2>, rows: &[u32], kept: &[bool], device: &Device) {
-        let packed = |wanted: bool| {
-            (0..).zip(kept).filter(move |(_, k)| **k == wanted).map(|(row, _): (u32, _)| row)
-        };
-        let paused = rows.iter().zip(kept).filter(|(_, k)| !**k).map(|(row, _)| *row).collect();
-        self.paused.push((paused, tokens.clone().select(0, indices(packed(false), device))));
-        self.tokens = kept
-            .contains(&true)
-            .then(|| tokens.select(0, indices(packed(true), device)));
-        let mut kept = kept.iter();
-        for places in &mut self.active.images {
-            places.retain(|_| kept.next().copied().unwrap_or(true));
-        }
-    }
-
-    /// All tokens at their places, once.
-    fn restore(self, device: &Device) -> Tensor<2> {
-        let mut rows = self.active.rows();
-        let mut pieces: Vec<Tensor<2>> = self.tokens.into_iter().collect();
-        if self.paused.is_empty() {
-            // At least one image and one token: there is a piece, already in order.
-            return pieces.swap_remove(0);
-        }
-        for (paused, features) in self.paused {
-            rows.extend(paused);
-            pieces.push(features);
-        }
-        let mut order = vec![0; rows.len()];
-        for (position, row) in (0..).zip(rows) {
-            order[row as usize] = position;
-        }
-        Tensor::cat(pieces, 0).select(0, indices(order, device))
-    }
-}
-
-/// The attention plans of the current active set, made when first needed.
-#[derive(Default)]
-struct Plans {
-    global: Option<AttentionPlan>,
-    windowed: Option<AttentionPlan>,
-}
-
-impl Plans {
-    fn clear(&mut self) {
-        *self = Self::default();
-    }
-
-    fn get(
-        &mut self,
-        config: &EncoderConfig,
-        block: usize,
-        state: &State,
-        with_frozen: bool,
-        device: &Device,
-    ) -> &AttentionPlan {
-        let window = config.window_of(block);
-        let slot = if window.is_some() { &mut self.windowed } else { &mut self.global };
-        slot.get_or_insert_with(|| {
-            let frozen: Vec<u32> = if with_frozen {
-                state.paused.iter().flat_map(|(rows, _)| rows.iter().copied()).collect()
-            } else {
-                Vec::new()
-            };
-            AttentionPlan::new(&state.active, window, config.window_padding, &frozen, device)
-        })
-    }
-}
-
-struct Freezer {
-    path: Vec<String>,
-    tune_layer_norms: bool,
-}
-
-impl ModuleMapper for Freezer {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let names = || self.path.iter().map(String::as_str);
-        let is_backbone = matches!(
-            self.path.first().map(String::as_str),
-            Some("patch_embed" | "pos_embed" | "blocks" | "norm")
-        ) && !names().any(|name| matches!(name, "adapter" | "lora"));
-        let is_layer_norm = names().any(|name| matches!(name, "norm" | "norm1" | "norm2"));
-        if is_backbone && !(self.tune_layer_norms && is_layer_norm) {
-            param.set_require_grad(false)
-        } else {
-            param
-        }
+        StageOutput { point, logits, rows, criterion, kept }
     }
 }

@@ -110,11 +110,19 @@ impl PauseSettings {
         }
     }
 
-    /// Checks the settings against the number of pause points.
+    /// Checks the settings against the number of pause points and of tokens in the batch.
     ///
     /// # Errors
     /// Where the number of values or a value is wrong.
-    pub fn validate(&self, n_points: usize) -> Result<(), EncoderError> {
+    pub fn validate(&self, n_points: usize, n_tokens: usize) -> Result<(), EncoderError> {
+        if self.criterion == Criterion::Oracle && self.policy != PausePolicy::Never {
+            let found = self.oracle.as_ref().map_or(0, Vec::len);
+            if found != n_tokens {
+                return Err(EncoderError::Settings(format!(
+                    "the criterion `oracle` needs one value a token: {n_tokens}, not {found}"
+                )));
+            }
+        }
         let check = |name: &str, values: &[f64]| {
             if values.len() != n_points {
                 return Err(EncoderError::Settings(format!(

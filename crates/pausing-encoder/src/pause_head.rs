@@ -1,0 +1,31 @@
+//! The heads that say how hard a token is.
+
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{Device, Tensor};
+use fastersam_kernels::{LayerNorm, PackedLinear};
+
+/// A pause head: LayerNorm and a linear layer to class logits, token by token.
+#[derive(Module, Debug)]
+pub struct PauseHead {
+    /// The norm.
+    pub norm: LayerNorm,
+    /// `d -> n_classes`
+    pub linear: Linear,
+}
+
+impl PauseHead {
+    pub(crate) fn new(d: usize, n_classes: usize, eps: f64, device: &Device) -> Self {
+        Self {
+            norm: LayerNorm::new(d, eps, device),
+            linear: LinearConfig::new(d, n_classes).init(device),
+        }
+    }
+
+    /// # Shapes
+    /// - x: `[m, d]`; output: class logits `[m, n_classes]`
+    #[must_use]
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        self.linear.rows(self.norm.forward(x))
+    }
+}

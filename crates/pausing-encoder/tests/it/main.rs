@@ -1,0 +1,12 @@
+//! The encoder against SAM's own numbers, and the properties that pausing must have.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod exactness;
+mod golden_pausing;
+mod golden_sam;
+mod gradients;
+mod inputs;
+mod official_keys;
+mod pausing;
+mod reference;
+mod support;
