@@ -1,110 +1,131 @@
-//! The building blocks of a phantom.
+//! Ellipsoids that taper towards their ends along the slices, and the pose of a whole body.
 
 use crate::rng::KeyedRng;
 
-/// A deformed ellipsoid. Places are (slice, row, column) in [-1, 1].
-pub(super) struct Body {
-    pub centre: [f64; 3],
-    pub radii: [f64; 3],
-    /// Turn in the plane of a slice, radians.
-    pub turn: f64,
-    /// Drift of the centre (row, column) from the first to the last slice.
-    pub drift: [f64; 2],
-    /// (amplitude, phase) of the outline's second and third harmonics.
-    pub outline: [(f64, f64); 2],
-    /// A part of the inside that does not belong to the body, as for a ring or a crescent.
-    pub hole: Option<Box<Body>>,
-    pub gray: f64,
-    /// How much of the smooth texture shows.
-    pub roughness: f64,
-    /// 0 for what is not labelled.
-    pub class: u8,
+/// Cosine and sine of an angle given by the tangent of its half, without trigonometry.
+pub(super) fn rotation(half_tangent: f64) -> [f64; 2] {
+    let t2 = half_tangent * half_tangent;
+    [(1.0 - t2) / (1.0 + t2), 2.0 * half_tangent / (1.0 + t2)]
 }
 
-impl Body {
-    pub fn new(centre: [f64; 3], radii: [f64; 3], gray: f64, class: u8) -> Self {
-        Self {
-            centre,
-            radii,
-            turn: 0.0,
-            drift: [0.0; 2],
-            outline: [(0.0, 0.0); 2],
-            hole: None,
-            gray,
-            roughness: 0.03,
-            class,
-        }
-    }
+/// What fills a structure.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tissue {
+    /// Label; 0 where the structure has none.
+    pub class: u8,
+    /// Mean intensity.
+    pub mean: f64,
+    /// Amplitude of the texture.
+    pub texture: f64,
+    /// Added in the outer fifth of the radius (a wall, a cortex).
+    pub rim: f64,
+}
 
-    /// Varies place, size, turn, outline and gray value.
-    pub fn vary(mut self, rng: &mut KeyedRng, shift: f64, scale: f64) -> Self {
-        for (axis, centre) in self.centre.iter_mut().enumerate() {
-            *centre += rng.range(-shift, shift) * if axis == 0 { 2.0 } else { 1.0 };
+/// An ellipsoid. Lengths in the plane are in half image widths, along the slices in fractions of the
+/// volume's extent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ellipsoid {
+    pub tissue: Tissue,
+    /// Column and row at the middle of its extent along the slices.
+    pub centre: [f64; 2],
+    /// Radii before rotation.
+    pub radius: [f64; 2],
+    /// Tangent of half the angle of rotation.
+    pub turn: f64,
+    /// Middle and half extent along the slices.
+    pub z: [f64; 2],
+    /// How far the centre moves from the middle to the upper end.
+    pub tilt: [f64; 2],
+}
+
+impl Ellipsoid {
+    /// Moves, stretches and turns it a little, its own way in each case.
+    pub(super) fn varied(mut self, rng: &mut KeyedRng, amount: f64) -> Self {
+        let mut vary = |value: &mut f64, by: f64| *value += rng.range(-by, by) * amount;
+        for axis in 0..2 {
+            vary(&mut self.centre[axis], 0.035);
+            let radius = self.radius[axis];
+            vary(&mut self.radius[axis], 0.09 * radius);
+            vary(&mut self.tilt[axis], 0.03);
         }
-        let size = rng.range(1.0 - scale, 1.0 + scale);
-        for radius in &mut self.radii {
-            *radius *= size * rng.range(1.0 - scale / 2.0, 1.0 + scale / 2.0);
-        }
-        self.turn += rng.range(-0.4, 0.4);
-        self.drift = [rng.range(-shift, shift), rng.range(-shift, shift)];
-        let full = 2.0 * std::f64::consts::PI;
-        self.outline =
-            [(rng.range(0.0, 0.1), rng.range(0.0, full)), (rng.range(0.0, 0.08), rng.range(0.0, full))];
-        self.gray += rng.range(-0.03, 0.03);
+        vary(&mut self.turn, 0.12);
+        vary(&mut self.z[0], 0.05);
+        let extent = self.z[1];
+        vary(&mut self.z[1], 0.12 * extent);
         self
     }
 
-    pub fn contains(&self, at: [f64; 3]) -> bool {
-        let depth = (at[0] - self.centre[0]) / self.radii[0];
-        if depth.abs() >= 1.0 {
-            return false;
+    /// Its cross-section at the fraction `z` of the volume, where it has one.
+    pub(super) fn section(&self, z: f64) -> Option<Section> {
+        let along = (z - self.z[0]) / self.z[1];
+        let quartic = along * along * along * along;
+        // With the fourth power the cross-section keeps its size almost to the end.
+        let square = 1.0 - quartic;
+        if square < 0.12 {
+            return None;
         }
-        let row = at[1] - self.centre[1] - self.drift[0] * at[0];
-        let col = at[2] - self.centre[2] - self.drift[1] * at[0];
-        let (sin, cos) = self.turn.sin_cos();
-        let row_part = (cos * row + sin * col) / self.radii[1];
-        let col_part = (-sin * row + cos * col) / self.radii[2];
-        let square = row_part * row_part + col_part * col_part;
-        // The outline moves by a fifth at most; most places need no angle.
-        if square > 1.5 {
-            return false;
-        }
-        let angle = row_part.atan2(col_part);
-        let [(a, p), (b, q)] = self.outline;
-        let edge = 1.0 + a * (2.0 * angle + p).cos() + b * (3.0 * angle + q).cos();
-        // Blunt ends: a slice near the end still shows a structure of some size.
-        let limit = edge * edge * (1.0 - depth.powi(4));
-        square < limit && !self.hole.as_ref().is_some_and(|hole| hole.contains(at))
+        let scale = square.sqrt();
+        let [cos, sin] = rotation(self.turn);
+        Some(Section {
+            tissue: self.tissue,
+            centre: [self.centre[0] + along * self.tilt[0], self.centre[1] + along * self.tilt[1]],
+            inverse_radius: self.radius.map(|r| 1.0 / (r * scale)),
+            cos,
+            sin,
+        })
     }
 }
 
-/// A smooth random field with values around [-1, 1]: a sum of waves.
-pub(super) struct Texture {
-    waves: Vec<([f64; 3], f64)>,
+/// The ellipse where an [`Ellipsoid`] meets a slice.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Section {
+    pub tissue: Tissue,
+    centre: [f64; 2],
+    inverse_radius: [f64; 2],
+    cos: f64,
+    sin: f64,
 }
 
-impl Texture {
-    pub fn new(rng: &mut KeyedRng, n: usize, frequency: f64) -> Self {
-        let waves = (0..n)
-            .map(|_| {
-                let direction = std::array::from_fn(|axis| {
-                    let scale = if axis == 0 { 0.4 } else { 1.0 };
-                    scale * frequency * rng.range(-1.0, 1.0) * std::f64::consts::PI
-                });
-                (direction, rng.range(0.0, 2.0 * std::f64::consts::PI))
-            })
-            .collect();
-        Self { waves }
+impl Section {
+    /// Squared distance from the centre in radii: below 1 inside.
+    pub(super) fn level(&self, [x, y]: [f64; 2]) -> f64 {
+        let (dx, dy) = (x - self.centre[0], y - self.centre[1]);
+        let u = (self.cos * dx + self.sin * dy) * self.inverse_radius[0];
+        let v = (self.cos * dy - self.sin * dx) * self.inverse_radius[1];
+        u * u + v * v
+    }
+}
+
+/// How the body lies in the image.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pose {
+    shift: [f64; 2],
+    inverse_scale: [f64; 2],
+    cos: f64,
+    sin: f64,
+}
+
+impl Pose {
+    /// Magnified, shifted by up to `shift`, turned by up to the angle with half tangent `turn`, each axis scaled by
+    /// up to `1 +- scale`.
+    pub(super) fn draw(rng: &mut KeyedRng, magnification: f64, shift: f64, turn: f64, scale: f64) -> Self {
+        let [cos, sin] = rotation(rng.range(-turn, turn));
+        let common = magnification * rng.range(1.0 - scale, 1.0 + scale);
+        let aspect = rng.range(1.0 - scale / 3.0, 1.0 + scale / 3.0);
+        Self {
+            shift: [rng.range(-shift, shift), rng.range(-shift, shift)],
+            inverse_scale: [1.0 / (common * aspect), aspect / common],
+            cos,
+            sin,
+        }
     }
 
-    pub fn at(&self, place: [f64; 3]) -> f64 {
-        let sum: f64 = self
-            .waves
-            .iter()
-            .map(|(direction, phase)| {
-                (direction.iter().zip(place).map(|(d, p)| d * p).sum::<f64>() + phase).cos()
-            })
-            .sum();
-        sum / (self.waves.len() as f64 / 2.0).sqrt().max(1.0)
+    /// The place in the body of a place in the image, both as (column, row) in half image widths.
+    pub(super) fn to_body(self, [x, y]: [f64; 2]) -> [f64; 2] {
+        let (dx, dy) = (x - self.shift[0], y - self.shift[1]);
+        [
+            (self.cos * dx + self.sin * dy) * self.inverse_scale[0],
+            (self.cos * dy - self.sin * dx) * self.inverse_scale[1],
+        ]
     }
 }
