@@ -59,8 +59,10 @@ pub struct PauseRecord {
     pub criterion: String,
     /// What the active tokens see of the paused ones: `none` or `frozen_kv`.
     pub context: String,
-    /// Whether this is the setting that the validation split chose.
+    /// Whether this is the setting that the project recommends for its checkpoint.
     pub recommended: bool,
+    /// The split that the recommended setting was chosen on; `None` where it was not chosen on data.
+    pub chosen_on: Option<String>,
 }
 
 impl PauseRecord {
@@ -74,6 +76,7 @@ impl PauseRecord {
             criterion: "entropy".into(),
             context: "none".into(),
             recommended: false,
+            chosen_on: None,
         }
     }
 }

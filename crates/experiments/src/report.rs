@@ -9,6 +9,7 @@ mod html;
 mod pictures;
 mod plots;
 mod published;
+mod render;
 mod results;
 mod scores;
 mod table;
@@ -20,11 +21,11 @@ use std::path::{Path, PathBuf};
 use crate::record::{Record, RecordError, read_records};
 
 pub use published::{Published, PublishedRow, PublishedScores, PublishedSpeed};
-pub use table::{Cell, Column, Emphasis, Table};
 use results::Results;
+pub use table::{Cell, Column, Emphasis, Table};
 
 /// Said wherever a result is printed.
-pub const RECONSTRUCTION: &str = "A reconstruction: only the abstract of the FasterSAM paper (Medical Physics 53(1), e70193, 2026) \
+pub const RECONSTRUCTION: &str = "Only the abstract of the FasterSAM paper (Medical Physics 53(1), e70193, 2026) \
      is public, and its repository holds no code. What the abstract leaves open was decided by this project, so none of these \
      are the paper's own results.";
 
@@ -101,14 +102,19 @@ struct Section {
 pub fn build(records: &Path, published: &Path, out: &Path) -> Result<PathBuf, ReportError> {
     let saved = read_records(records)?;
     if saved.is_empty() {
-        return Err(ReportError::Empty { folder: records.to_owned() });
+        return Err(ReportError::Empty {
+            folder: records.to_owned(),
+        });
     }
     let files = files(saved, &Published::read(published)?)?;
     // The page last: while it is missing, the report is not done.
     let (pages, parts): (Vec<_>, Vec<_>) = files.iter().partition(|(name, _)| !name.contains('/'));
     for (name, bytes) in parts.into_iter().chain(pages) {
         let path = out.join(name);
-        let io = |source| ReportError::Io { path: path.clone(), source };
+        let io = |source| ReportError::Io {
+            path: path.clone(),
+            source,
+        };
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(io)?;
         }
@@ -121,15 +127,24 @@ pub fn build(records: &Path, published: &Path, out: &Path) -> Result<PathBuf, Re
 ///
 /// # Errors
 /// A figure or a table can't be drawn.
-pub fn files(records: Vec<Record>, published: &Published) -> Result<BTreeMap<String, Vec<u8>>, ReportError> {
+pub fn files(
+    records: Vec<Record>,
+    published: &Published,
+) -> Result<BTreeMap<String, Vec<u8>>, ReportError> {
     let results = Results::new(records);
     let sections = sections(&results, published)?;
     let mut files = BTreeMap::new();
     for section in &sections {
         for table in &section.tables {
-            let csv = table.to_csv().map_err(|error| ReportError::Draw { figure: table.id.clone(), reason: error.to_string() })?;
+            let csv = table.to_csv().map_err(|error| ReportError::Draw {
+                figure: table.id.clone(),
+                reason: error.to_string(),
+            })?;
             files.insert(format!("tables/{}.csv", table.id), csv.into_bytes());
-            files.insert(format!("tables/{}.md", table.id), table.to_markdown().into_bytes());
+            files.insert(
+                format!("tables/{}.md", table.id),
+                table.to_markdown().into_bytes(),
+            );
         }
         for plot in &section.plots {
             files.insert(format!("plots/{}.png", plot.id), plot.png.clone());
@@ -141,7 +156,10 @@ pub fn files(records: Vec<Record>, published: &Published) -> Result<BTreeMap<Str
             files.insert(format!("pictures/{}.png", picture.id), picture.png.clone());
         }
     }
-    files.insert("index.html".into(), html::page(&sections, &results).into_bytes());
+    files.insert(
+        "index.html".into(),
+        html::page(&sections, &results).into_bytes(),
+    );
     Ok(files)
 }
 
@@ -154,12 +172,19 @@ fn sections(results: &Results, published: &Published) -> Result<Vec<Section>, Re
             id: results::slug(&format!("{dataset} {split}")),
             title: format!("{dataset}, {split} split"),
             lead: results.describe(&of_set),
-            tables: [tables::comparison(&dataset, &split, &of_set, published), tables::pausing(&dataset, &split, &of_set, results)]
-                .into_iter()
-                .flatten()
-                .collect(),
+            tables: [
+                tables::comparison(&dataset, &split, &of_set, published),
+                tables::pausing(&dataset, &split, &of_set, results),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
             plots: figures::evaluation(&dataset, &split, &of_set, results)?,
-            pictures: if results.is_main_split(&dataset, &split) { pictures::pictures(&dataset, &results.slices)? } else { Vec::new() },
+            pictures: if results.is_main_split(&dataset, &split) {
+                pictures::pictures(&dataset, &results.slices)?
+            } else {
+                Vec::new()
+            },
         });
     }
     if !results.throughputs.is_empty() {

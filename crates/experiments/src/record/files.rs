@@ -122,7 +122,10 @@ impl Record {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        let slugs: Vec<String> = words.iter().map(|word| slug(word).chars().take(40).collect()).collect();
+        let slugs: Vec<String> = words
+            .iter()
+            .map(|word| slug(word).chars().take(40).collect())
+            .collect();
         format!("{}-{}-{digest}.json", self.kind(), slugs.join("-"))
     }
 }

@@ -18,10 +18,15 @@ pub fn page(sections: &[Section], results: &Results) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>FasterSAM: results</title>\n\
          <style>\n{STYLE}</style>\n</head>\n<body>\n<header>\n<h1>FasterSAM: results</h1>\n\
          <p class=\"warning\"><strong>Reconstruction.</strong> {}</p>\n</header>\n<nav><ul>\n",
-        escape_html(RECONSTRUCTION.trim_start_matches("A reconstruction: "))
+        escape_html(RECONSTRUCTION)
     );
     for section in sections {
-        _ = writeln!(html, "<li><a href=\"#{}\">{}</a></li>", section.id, escape_html(&section.title));
+        _ = writeln!(
+            html,
+            "<li><a href=\"#{}\">{}</a></li>",
+            section.id,
+            escape_html(&section.title)
+        );
     }
     html.push_str("<li><a href=\"#provenance\">Provenance</a></li>\n</ul></nav>\n<main>\n");
     for section in sections {
@@ -35,7 +40,11 @@ pub fn page(sections: &[Section], results: &Results) -> String {
         for table in &section.tables {
             _ = writeln!(html, "<h3>{}</h3>", escape_html(&table.title));
             html.push_str(&table.to_html());
-            _ = writeln!(html, "<p class=\"files\"><a href=\"tables/{0}.csv\">CSV</a> <a href=\"tables/{0}.md\">Markdown</a></p>", table.id);
+            _ = writeln!(
+                html,
+                "<p class=\"files\"><a href=\"tables/{0}.csv\">CSV</a> <a href=\"tables/{0}.md\">Markdown</a></p>",
+                table.id
+            );
         }
         for plot in &section.plots {
             figure(&mut html, "plots", plot);
@@ -54,7 +63,11 @@ pub fn page(sections: &[Section], results: &Results) -> String {
 fn figure(html: &mut String, folder: &str, figure: &Figure) {
     let (id, caption) = (&figure.id, escape_html(&figure.caption));
     let ending = if figure.svg.is_some() { "svg" } else { "png" };
-    let svg = if figure.svg.is_some() { format!("<a href=\"{folder}/{id}.svg\">SVG</a> ") } else { String::new() };
+    let svg = if figure.svg.is_some() {
+        format!("<a href=\"{folder}/{id}.svg\">SVG</a> ")
+    } else {
+        String::new()
+    };
     _ = write!(
         html,
         "<figure>\n<img src=\"{folder}/{id}.{ending}\" alt=\"{caption}\" loading=\"lazy\">\n\
@@ -62,38 +75,77 @@ fn figure(html: &mut String, folder: &str, figure: &Figure) {
     );
 }
 
+/// What made some of the results.
+#[derive(Default)]
+struct Run<'a> {
+    /// Dates of its records.
+    dates: BTreeSet<&'a str>,
+    n_records: usize,
+}
+
 /// What made the results; records that differ in the date only are one entry.
 fn footer(html: &mut String, results: &Results) {
-    let mut runs: BTreeMap<Vec<(&str, String)>, (BTreeSet<&str>, String, usize)> = BTreeMap::new();
+    let mut runs: BTreeMap<(Facts, String), Run<'_>> = BTreeMap::new();
     for provenance in results.provenances() {
         let config = serde_json::to_string_pretty(&provenance.config).unwrap_or_default();
-        let mut key = facts(provenance);
-        key.push(("config", config.clone()));
-        let run = runs.entry(key).or_insert_with(|| (BTreeSet::new(), config, 0));
-        run.0.insert(&provenance.date);
-        run.2 += 1;
+        let run = runs.entry((facts(provenance), config)).or_default();
+        run.dates.insert(&provenance.date);
+        run.n_records += 1;
     }
     html.push_str("<footer id=\"provenance\">\n<h2>Provenance</h2>\n");
-    for (facts, (dates, config, records)) in &runs {
+    for ((facts, config), Run { dates, n_records }) in &runs {
         html.push_str("<dl>");
-        for (name, value) in facts.iter().filter(|(name, _)| *name != "config") {
+        for (name, value) in facts {
             _ = write!(html, "<dt>{name}</dt><dd>{}</dd>", escape_html(value));
         }
-        let (first, last) = (dates.first().copied().unwrap_or_default(), dates.last().copied().unwrap_or_default());
-        let dates = if first == last { first.to_owned() } else { format!("{first} to {last}") };
-        _ = write!(html, "<dt>made</dt><dd>{}, {records} records</dd></dl>\n", escape_html(&dates));
-        _ = write!(html, "<details><summary>resolved configuration</summary><pre>{}</pre></details>\n", escape_html(config));
+        let (first, last) = (
+            dates.first().copied().unwrap_or_default(),
+            dates.last().copied().unwrap_or_default(),
+        );
+        let dates = if first == last {
+            first.to_owned()
+        } else {
+            format!("{first} to {last}")
+        };
+        _ = writeln!(
+            html,
+            "<dt>made</dt><dd>{}, {n_records} records</dd></dl>",
+            escape_html(&dates)
+        );
+        _ = writeln!(
+            html,
+            "<details><summary>resolved configuration</summary><pre>{}</pre></details>",
+            escape_html(config)
+        );
     }
     html.push_str("</footer>\n");
 }
 
-fn facts(provenance: &Provenance) -> Vec<(&'static str, String)> {
+/// Names and values.
+type Facts = Vec<(&'static str, String)>;
+
+fn facts(provenance: &Provenance) -> Facts {
     vec![
-        ("version", format!("{} at commit {}", provenance.version, provenance.commit)),
+        (
+            "version",
+            format!("{} at commit {}", provenance.version, provenance.commit),
+        ),
         ("burn", provenance.burn_version.clone()),
-        ("device", format!("{}, {} threads, {}", provenance.device, provenance.threads, provenance.cpu)),
+        (
+            "device",
+            format!(
+                "{}, {} threads, {}",
+                provenance.device, provenance.threads, provenance.cpu
+            ),
+        ),
         ("seed", provenance.seed.to_string()),
         ("data manifest", provenance.data_manifest_sha256.clone()),
-        ("weights", provenance.weights_sha256.clone().unwrap_or_else(|| "none".into())),
+        (
+            "weights",
+            provenance
+                .weights_sha256
+                .clone()
+                .unwrap_or_else(|| "none".into()),
+        ),
     ]
 }

@@ -6,7 +6,10 @@ use plotters::style::text_anchor::HPos;
 
 use crate::record::SliceRecord;
 
-use super::canvas::{Canvas, Drawn, FAINT, FOOTER, INK, LegendEntry, Lettering, Marker, png, register, viridis, words};
+use super::canvas::{
+    Canvas, Drawn, FAINT, FOOTER, INK, LegendEntry, Lettering, Marker, viridis, words,
+};
+use super::render::{png, register};
 use super::results::{point, points, setting, slug};
 use super::{Figure, ReportError};
 
@@ -41,8 +44,13 @@ const MARGIN: usize = 24;
 /// # Errors
 /// A picture can't be drawn.
 pub fn pictures(dataset: &str, slices: &[SliceRecord]) -> Result<Vec<Figure>, ReportError> {
-    let slices: Vec<&SliceRecord> = slices.iter().filter(|slice| slice.dataset == dataset).collect();
-    let same = |a: &&SliceRecord, b: &&SliceRecord| (&a.case, a.slice, &a.method) == (&b.case, b.slice, &b.method);
+    let slices: Vec<&SliceRecord> = slices
+        .iter()
+        .filter(|slice| slice.dataset == dataset)
+        .collect();
+    let same = |a: &&SliceRecord, b: &&SliceRecord| {
+        (&a.case, a.slice, &a.method) == (&b.case, b.slice, &b.method)
+    };
     slices
         .chunk_by(same)
         .map(|settings| {
@@ -62,7 +70,8 @@ fn draw(title: &str, settings: &[&SliceRecord]) -> Result<Vec<u8>, String> {
     let row_height = ROW_LABEL + PANEL + GAP;
     // A single row still needs the height of its legend.
     let stages = stages(settings);
-    let legends = ROW_LABEL + 28 * (settings[0].class_names.len() + stages.len() + 1) + 2 * (30 + 24);
+    let legends =
+        ROW_LABEL + 28 * (settings[0].class_names.len() + stages.len() + 1) + 2 * (30 + 24);
     let height = (TOP + settings.len() * row_height).max(TOP + legends) + MARGIN + 16;
     let mut pixels = vec![255; width * height * 3];
     for (row, slice) in settings.iter().enumerate() {
@@ -84,7 +93,8 @@ fn draw(title: &str, settings: &[&SliceRecord]) -> Result<Vec<u8>, String> {
             }
         }
     }
-    let root = BitMapBackend::with_buffer(&mut pixels, (width as u32, height as u32)).into_drawing_area();
+    let root =
+        BitMapBackend::with_buffer(&mut pixels, (width as u32, height as u32)).into_drawing_area();
     let canvas = Canvas::new(root, 1, Lettering::Pixels);
     letter(&canvas, title, settings, &stages, height)?;
     canvas.root.present().map_err(words)?;
@@ -93,26 +103,54 @@ fn draw(title: &str, settings: &[&SliceRecord]) -> Result<Vec<u8>, String> {
 }
 
 /// Titles, row labels, legends, footer.
-fn letter(canvas: &Canvas<BitMapBackend<'_>>, title: &str, settings: &[&SliceRecord], stages: &[usize], height: usize) -> Drawn {
+fn letter(
+    canvas: &Canvas<BitMapBackend<'_>>,
+    title: &str,
+    settings: &[&SliceRecord],
+    stages: &[usize],
+    height: usize,
+) -> Drawn {
     let at = |x: usize, y: usize| (x as i32, y as i32);
     canvas.write(title, at(MARGIN, 30), &canvas.text(25, INK, HPos::Left))?;
     let name = canvas.text(19, INK, HPos::Left);
-    for (column, text) in ["Image", "Truth", "Prediction", "Where tokens paused"].iter().enumerate() {
+    for (column, text) in ["Image", "Truth", "Prediction", "Where tokens paused"]
+        .iter()
+        .enumerate()
+    {
         canvas.write(text, at(MARGIN + column * (PANEL + GAP), 74), &name)?;
     }
     let small = canvas.text(17, FAINT, HPos::Left);
     for (row, slice) in settings.iter().enumerate() {
-        let recommended = if slice.pause.recommended { " (recommended)" } else { "" };
-        let active = slice.paused_after.iter().filter(|point| **point == 0).count();
+        let recommended = if slice.pause.recommended {
+            " (recommended)"
+        } else {
+            ""
+        };
+        let active = slice
+            .paused_after
+            .iter()
+            .filter(|point| **point == 0)
+            .count();
         let share = 100.0 * active as f64 / slice.paused_after.len() as f64;
         let text = format!(
             "Pausing at {}: {}{recommended}; {share:.1} % of the tokens never pause",
             points(&slice.pause),
             setting(&slice.pause)
         );
-        canvas.write(&text, at(MARGIN, TOP + row * (ROW_LABEL + PANEL + GAP) + ROW_LABEL / 2 + 2), &small)?;
+        canvas.write(
+            &text,
+            at(
+                MARGIN,
+                TOP + row * (ROW_LABEL + PANEL + GAP) + ROW_LABEL / 2 + 2,
+            ),
+            &small,
+        )?;
     }
-    canvas.write(FOOTER, (MARGIN as i32, height as i32 - 18), &canvas.text(15, FAINT, HPos::Left))?;
+    canvas.write(
+        FOOTER,
+        (MARGIN as i32, height as i32 - 18),
+        &canvas.text(15, FAINT, HPos::Left),
+    )?;
 
     let left = MARGIN + 4 * (PANEL + GAP) + 10;
     let mut y = TOP + ROW_LABEL + 10;
@@ -121,21 +159,42 @@ fn letter(canvas: &Canvas<BitMapBackend<'_>>, title: &str, settings: &[&SliceRec
         y += 30;
         for entry in entries {
             canvas.mark(at(left + 16, y), entry.marker, entry.colour)?;
-            canvas.write(&entry.label, at(left + 40, y), &canvas.text(17, INK, HPos::Left))?;
+            canvas.write(
+                &entry.label,
+                at(left + 40, y),
+                &canvas.text(17, INK, HPos::Left),
+            )?;
             y += 28;
         }
         y += 24;
         Ok(())
     };
-    let boxed = |label: String, colour| LegendEntry { label, colour, marker: Marker::Box, line: 0 };
-    let classes = settings[0].class_names.iter().enumerate().map(|(index, name)| boxed(name.clone(), class_colour(index + 1)));
+    let boxed = |label: String, colour| LegendEntry {
+        label,
+        colour,
+        marker: Marker::Box,
+        line: 0,
+    };
+    let classes = settings[0]
+        .class_names
+        .iter()
+        .enumerate()
+        .map(|(index, name)| boxed(name.clone(), class_colour(index + 1)));
     legend("Classes", &classes.collect::<Vec<_>>())?;
     let mut entries: Vec<LegendEntry> = stages
         .iter()
         .enumerate()
-        .map(|(index, at)| boxed(format!("after {}", point(*at)), viridis(index, stages.len())))
+        .map(|(index, at)| {
+            boxed(
+                format!("after {}", point(*at)),
+                viridis(index, stages.len()),
+            )
+        })
         .collect();
-    entries.push(boxed("never: active to the end".into(), RGBColor(160, 160, 160)));
+    entries.push(boxed(
+        "never: active to the end".into(),
+        RGBColor(160, 160, 160),
+    ));
     legend("Token paused", &entries)
 }
 
@@ -159,13 +218,20 @@ fn labelled(slice: &SliceRecord, labels: &[u8], y: usize, x: usize) -> RGBColor 
 /// The image with each paused token tinted by its stage, and the token grid drawn in.
 fn paused(slice: &SliceRecord, stages: &[usize], y: usize, x: usize) -> RGBColor {
     let (row, col) = (y * slice.grid / PANEL, x * slice.grid / PANEL);
-    let starts_here = (y > 0 && (y - 1) * slice.grid / PANEL != row) || (x > 0 && (x - 1) * slice.grid / PANEL != col);
-    let at = usize::from(slice.paused_after[row * slice.grid + col]).checked_sub(1).map(|index| slice.pause.pause_points[index]);
+    let starts_here = (y > 0 && (y - 1) * slice.grid / PANEL != row)
+        || (x > 0 && (x - 1) * slice.grid / PANEL != col);
+    let at = usize::from(slice.paused_after[row * slice.grid + col])
+        .checked_sub(1)
+        .map(|index| slice.pause.pause_points[index]);
     let colour = match at.and_then(|at| stages.iter().position(|stage| *stage == at)) {
         None => gray(slice, y, x),
         Some(stage) => mix(gray(slice, y, x), viridis(stage, stages.len()), 0.6),
     };
-    if starts_here { mix(colour, RGBColor(255, 255, 255), 0.25) } else { colour }
+    if starts_here {
+        mix(colour, RGBColor(255, 255, 255), 0.25)
+    } else {
+        colour
+    }
 }
 
 fn class_colour(label: usize) -> RGBColor {
@@ -174,13 +240,22 @@ fn class_colour(label: usize) -> RGBColor {
 
 /// The pause points of all settings of a picture; each has one colour in all its maps.
 fn stages(settings: &[&SliceRecord]) -> Vec<usize> {
-    let mut stages: Vec<usize> = settings.iter().flat_map(|slice| slice.pause.pause_points.iter().copied()).collect();
+    let mut stages: Vec<usize> = settings
+        .iter()
+        .flat_map(|slice| slice.pause.pause_points.iter().copied())
+        .collect();
     stages.sort_unstable();
     stages.dedup();
     stages
 }
 
 fn mix(below: RGBColor, above: RGBColor, share: f64) -> RGBColor {
-    let mix = |below: u8, above: u8| (f64::from(below) * (1.0 - share) + f64::from(above) * share).round() as u8;
-    RGBColor(mix(below.0, above.0), mix(below.1, above.1), mix(below.2, above.2))
+    let mix = |below: u8, above: u8| {
+        (f64::from(below) * (1.0 - share) + f64::from(above) * share).round() as u8
+    };
+    RGBColor(
+        mix(below.0, above.0),
+        mix(below.1, above.1),
+        mix(below.2, above.2),
+    )
 }

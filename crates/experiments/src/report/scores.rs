@@ -43,5 +43,11 @@ pub fn scores(record: &EvaluationRecord, protocol: Protocol) -> Scores {
         Protocol::TransUnet => &summary.transunet,
         Protocol::Strict => &summary.strict,
     };
-    Scores { dice: p.dice, interval: p.dice_interval, hd95_vox: p.hd95_vox, hd95_mm: p.hd95_mm, per_class: p.per_class_dice.clone() }
+    Scores {
+        dice: p.dice,
+        interval: p.dice_interval,
+        hd95_vox: p.hd95_vox,
+        hd95_mm: p.hd95_mm,
+        per_class: p.per_class_dice.clone(),
+    }
 }

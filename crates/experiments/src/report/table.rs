@@ -4,6 +4,9 @@ use std::fmt::Write;
 
 use polars::prelude::{Column as Series, CsvWriter, DataFrame, PolarsResult, SerWriter};
 
+/// Words of up to this many letters stay on one line of the page's tables.
+const SHORT: usize = 30;
+
 /// What stands in one cell.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
@@ -23,7 +26,9 @@ impl Cell {
 
     /// A number that may be missing.
     pub fn number(value: Option<f64>, decimals: usize) -> Self {
-        value.filter(|value| value.is_finite()).map_or(Self::Missing, |value| Self::Number(value, decimals))
+        value
+            .filter(|value| value.is_finite())
+            .map_or(Self::Missing, |value| Self::Number(value, decimals))
     }
 
     fn printed(&self) -> String {
@@ -51,12 +56,18 @@ pub struct Column {
 impl Column {
     /// A column of all three forms.
     pub fn new(id: impl Into<String>, heading: impl Into<String>) -> Self {
-        Self { id: id.into(), heading: Some(heading.into()) }
+        Self {
+            id: id.into(),
+            heading: Some(heading.into()),
+        }
     }
 
     /// A column of the CSV alone.
     pub fn csv_only(id: impl Into<String>) -> Self {
-        Self { id: id.into(), heading: None }
+        Self {
+            id: id.into(),
+            heading: None,
+        }
     }
 }
 
@@ -106,10 +117,22 @@ impl Table {
                 Series::new(name, cells().map(text).collect::<Vec<_>>())
             } else if cells().any(|cell| matches!(cell, Cell::Number(_, 1..))) {
                 // Beyond six decimals stands only the rounding noise of percent = 100 * share.
-                let number = |cell: &Cell| if let Cell::Number(value, _) = cell { Some((value * 1e6).round() / 1e6 + 0.0) } else { None };
+                let number = |cell: &Cell| {
+                    if let Cell::Number(value, _) = cell {
+                        Some((value * 1e6).round() / 1e6 + 0.0)
+                    } else {
+                        None
+                    }
+                };
                 Series::new(name, cells().map(number).collect::<Vec<_>>())
             } else {
-                let count = |cell: &Cell| if let Cell::Number(value, _) = cell { Some(value.round() as i64) } else { None };
+                let count = |cell: &Cell| {
+                    if let Cell::Number(value, _) = cell {
+                        Some(value.round() as i64)
+                    } else {
+                        None
+                    }
+                };
                 Series::new(name, cells().map(count).collect::<Vec<_>>())
             });
         }
@@ -128,7 +151,11 @@ impl Table {
         }
         markdown.push_str("\n|");
         for (index, _) in self.printed_columns() {
-            markdown.push_str(if self.is_numeric(index) { " ---: |" } else { " --- |" });
+            markdown.push_str(if self.is_numeric(index) {
+                " ---: |"
+            } else {
+                " --- |"
+            });
         }
         for (emphasis, row) in &self.rows {
             markdown.push_str("\n|");
@@ -153,7 +180,11 @@ impl Table {
     pub fn to_html(&self) -> String {
         let mut html = String::from("<div class=\"wide\"><table>\n<thead><tr>");
         for (index, heading) in self.printed_columns() {
-            let class = if self.is_numeric(index) { " class=\"n\"" } else { "" };
+            let class = if self.is_numeric(index) {
+                " class=\"n\""
+            } else {
+                ""
+            };
             _ = write!(html, "<th{class}>{}</th>", escape_html(heading));
         }
         html.push_str("</tr></thead>\n<tbody>\n");
@@ -165,8 +196,13 @@ impl Table {
             };
             _ = write!(html, "<tr class=\"{class}\">");
             for (index, _) in self.printed_columns() {
-                let class = if self.is_numeric(index) { " class=\"n\"" } else { "" };
-                _ = write!(html, "<td{class}>{}</td>", escape_html(&row[index].printed()));
+                let text = row[index].printed();
+                let class = match self.is_numeric(index) {
+                    true => " class=\"n\"",
+                    false if text.chars().count() <= SHORT => " class=\"s\"",
+                    false => "",
+                };
+                _ = write!(html, "<td{class}>{}</td>", escape_html(&text));
             }
             html.push_str("</tr>\n");
         }
@@ -183,18 +219,30 @@ impl Table {
 
     /// The printed columns that hold a value in some row; a column without one is left out.
     fn printed_columns(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.columns.iter().enumerate().filter_map(|(index, column)| {
-            let empty = self.rows.iter().all(|(_, row)| row[index] == Cell::Missing);
-            column.heading.as_deref().filter(|_| !empty).map(|heading| (index, heading))
-        })
+        self.columns
+            .iter()
+            .enumerate()
+            .filter_map(|(index, column)| {
+                let empty = self.rows.iter().all(|(_, row)| row[index] == Cell::Missing);
+                column
+                    .heading
+                    .as_deref()
+                    .filter(|_| !empty)
+                    .map(|heading| (index, heading))
+            })
     }
 
     fn is_numeric(&self, index: usize) -> bool {
-        self.rows.iter().all(|(_, row)| !matches!(row[index], Cell::Text(_)))
+        self.rows
+            .iter()
+            .all(|(_, row)| !matches!(row[index], Cell::Text(_)))
     }
 }
 
 /// Text for HTML, quotes included.
 pub fn escape_html(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }

@@ -3,12 +3,20 @@
 //! pause points, a recommended setting.
 
 use fastersam_experiments::record::{
-    CostRecord, EpochRow, EvaluationRecord, PauseRecord, Provenance, PublishedSet, Record, Scope, SliceRecord,
-    ThroughputRecord, TokenRecord, TrainingRecord,
+    CostRecord, EpochRow, EvaluationRecord, PauseRecord, Provenance, PublishedSet, Record, Scope,
+    SliceRecord, ThroughputRecord, TokenRecord, TrainingRecord,
 };
 
-pub const ORGANS: [&str; 8] =
-    ["aorta", "gallbladder", "left kidney", "right kidney", "liver", "pancreas", "spleen", "stomach"];
+pub const ORGANS: [&str; 8] = [
+    "aorta",
+    "gallbladder",
+    "left kidney",
+    "right kidney",
+    "liver",
+    "pancreas",
+    "spleen",
+    "stomach",
+];
 pub const HEART: [&str; 3] = ["right ventricle", "myocardium", "left ventricle"];
 
 /// A sweep's settings: threshold, share active after the points, MACs saved, loss of Dice, speed-up.
@@ -46,6 +54,7 @@ fn pause(points: &[usize], setting: usize) -> PauseRecord {
         policy: "threshold".into(),
         values: vec![tau; points.len()],
         recommended: setting == 2,
+        chosen_on: (setting == 2).then(|| "valid".into()),
         ..PauseRecord::never(points)
     }
 }
@@ -62,9 +71,18 @@ fn cost(setting: usize) -> CostRecord {
 }
 
 /// A method's scores at one setting; `dice` is the mean that it has without pausing.
-pub fn evaluation(dataset: &str, classes: &[&str], method: &str, points: &[usize], setting: usize, dice: f64) -> EvaluationRecord {
+pub fn evaluation(
+    dataset: &str,
+    classes: &[&str],
+    method: &str,
+    points: &[usize],
+    setting: usize,
+    dice: f64,
+) -> EvaluationRecord {
     let dice = dice - SWEEP[setting].3;
-    let per_class: Vec<f64> = (0..classes.len()).map(|class| dice + 0.01 * (class as f64 - (classes.len() - 1) as f64 / 2.0)).collect();
+    let per_class: Vec<f64> = (0..classes.len())
+        .map(|class| dice + 0.01 * (class as f64 - (classes.len() - 1) as f64 / 2.0))
+        .collect();
     let active = SWEEP[setting].1.iter().take(points.len()).copied();
     EvaluationRecord {
         experiment: "sample".into(),
@@ -82,15 +100,28 @@ pub fn evaluation(dataset: &str, classes: &[&str], method: &str, points: &[usize
         tokens: Some(TokenRecord {
             n_tokens: 64,
             active_share_after_stage: active.collect(),
-            head_accuracy_on_paused: (0..points.len()).map(|point| (setting > 0).then(|| 0.995 - 0.004 * (setting * (point + 1)) as f64)).collect(),
+            head_accuracy_on_paused: (0..points.len())
+                .map(|point| (setting > 0).then(|| 0.995 - 0.004 * (setting * (point + 1)) as f64))
+                .collect(),
         }),
         cost: Some(cost(setting)),
         provenance: provenance(),
     }
 }
 
-fn throughput(dataset: &str, method: &str, points: &[usize], setting: usize, scope: Scope) -> ThroughputRecord {
-    let slices_per_s = SWEEP[setting].4 * if points[0] == 0 { 66.0 } else { 61.5 } / if scope == Scope::VoxelsToClassMap { 1.6 } else { 1.0 };
+fn throughput(
+    dataset: &str,
+    method: &str,
+    points: &[usize],
+    setting: usize,
+    scope: Scope,
+) -> ThroughputRecord {
+    let slices_per_s = SWEEP[setting].4 * if points[0] == 0 { 66.0 } else { 61.5 }
+        / if scope == Scope::VoxelsToClassMap {
+            1.6
+        } else {
+            1.0
+        };
     let median = 1000.0 / slices_per_s;
     ThroughputRecord {
         experiment: "sample".into(),
@@ -113,7 +144,13 @@ fn throughput(dataset: &str, method: &str, points: &[usize], setting: usize, sco
 }
 
 /// An ellipse in a noisy square; its border tokens pause late or never.
-pub fn slice(dataset: &str, classes: &[&str], method: &str, points: &[usize], setting: usize) -> SliceRecord {
+pub fn slice(
+    dataset: &str,
+    classes: &[&str],
+    method: &str,
+    points: &[usize],
+    setting: usize,
+) -> SliceRecord {
     let (side, grid) = (128_usize, 8_usize);
     let label = |y: usize, x: usize, grow: f64| -> u8 {
         let (dy, dx) = (y as f64 / side as f64 - 0.5, x as f64 / side as f64 - 0.5);
@@ -122,7 +159,11 @@ pub fn slice(dataset: &str, classes: &[&str], method: &str, points: &[usize], se
             return 0;
         }
         let turn = (dy.atan2(dx) / std::f64::consts::TAU + 0.5) * classes.len() as f64;
-        if radius < 0.06 { 0 } else { 1 + (turn as usize).min(classes.len() - 1) as u8 }
+        if radius < 0.06 {
+            0
+        } else {
+            1 + (turn as usize).min(classes.len() - 1) as u8
+        }
     };
     let places = || (0..side * side).map(|place| (place / side, place % side));
     let image = places().map(|(y, x)| {
@@ -133,7 +174,11 @@ pub fn slice(dataset: &str, classes: &[&str], method: &str, points: &[usize], se
         let (dy, dx) = ((token / grid) as f64 - 3.5, (token % grid) as f64 - 3.5);
         let from_border = ((dy * dy * 1.7 + dx * dx).sqrt() - 3.0).abs();
         let stage = ((points.len() + 1) as f64 * (2.0 - from_border).max(0.0) / 2.0 + 1.0) as u8;
-        if setting == 0 || usize::from(stage) > points.len() { 0 } else { stage }
+        if setting == 0 || usize::from(stage) > points.len() {
+            0
+        } else {
+            stage
+        }
     });
     SliceRecord {
         experiment: "sample".into(),
@@ -147,7 +192,9 @@ pub fn slice(dataset: &str, classes: &[&str], method: &str, points: &[usize], se
         cols: side,
         image: image.collect(),
         truth: places().map(|(y, x)| label(y, x, 0.0)).collect(),
-        prediction: places().map(|(y, x)| label(y, x, 0.004 * ((x / 9 + y / 13) % 4) as f64)).collect(),
+        prediction: places()
+            .map(|(y, x)| label(y, x, 0.004 * ((x / 9 + y / 13) % 4) as f64))
+            .collect(),
         grid,
         paused_after: paused_after.collect(),
         provenance: provenance(),
@@ -182,30 +229,60 @@ pub fn training(dataset: &str, method: &str) -> TrainingRecord {
 pub fn records() -> Vec<Record> {
     const OURS: &str = "FasterSAM tiny";
     let mut records: Vec<Record> = Vec::new();
-    for (dataset, classes, dice) in
-        [("Phantom abdomen", &ORGANS[..], 0.884), ("Phantom heart", &HEART[..], 0.912), ("Synapse fold", &ORGANS[..], 0.654)]
-    {
+    for (dataset, classes, dice) in [
+        ("Phantom abdomen", &ORGANS[..], 0.884),
+        ("Phantom heart", &HEART[..], 0.912),
+        ("Synapse fold", &ORGANS[..], 0.654),
+    ] {
         let real = dataset == "Synapse fold";
         let mut push = |mut record: EvaluationRecord| {
             if real {
                 record.published = Some(PublishedSet::Synapse);
                 record.dataset_note = Some("257 x 257 slices in place of 512 x 512".into());
                 record.split = "fold 1".into();
+                record.pause.chosen_on = record.pause.chosen_on.map(|_| "fold 1".into());
             }
             records.push(record.into());
         };
-        let baseline = EvaluationRecord { backbone: None, input_size: None, tokens: None, cost: None, ..evaluation(dataset, classes, "per-pixel linear classifier", &[], 0, 0.21) };
+        let baseline = EvaluationRecord {
+            backbone: None,
+            input_size: None,
+            tokens: None,
+            cost: None,
+            ..evaluation(
+                dataset,
+                classes,
+                "per-pixel linear classifier",
+                &[],
+                0,
+                0.21,
+            )
+        };
         push(baseline);
-        push(evaluation(dataset, classes, "untrained", &[2, 4], 0, 0.031));
+        push(evaluation(dataset, classes, "untrained", &[2, 4], 0, 0.061));
         for points in [&[2, 4][..], &[0, 2, 4]] {
             for setting in 0..SWEEP.len() {
-                push(evaluation(dataset, classes, OURS, points, setting, dice + 0.002 * points.len() as f64));
+                push(evaluation(
+                    dataset,
+                    classes,
+                    OURS,
+                    points,
+                    setting,
+                    dice + 0.002 * points.len() as f64,
+                ));
             }
         }
-        let scopes: &[Scope] = if real { &[] } else { &[Scope::NetworkInputToLogits, Scope::VoxelsToClassMap] };
+        let scopes: &[Scope] = if real {
+            &[]
+        } else {
+            &[Scope::NetworkInputToLogits, Scope::VoxelsToClassMap]
+        };
         for scope in scopes {
             for points in [&[2, 4][..], &[0, 2, 4]] {
-                records.extend((0..SWEEP.len()).map(|setting| throughput(dataset, OURS, points, setting, *scope).into()));
+                records.extend(
+                    (0..SWEEP.len())
+                        .map(|setting| throughput(dataset, OURS, points, setting, *scope).into()),
+                );
             }
         }
         if !real {

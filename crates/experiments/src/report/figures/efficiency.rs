@@ -1,0 +1,75 @@
+//! Bars of time and memory.
+
+use super::figure;
+use crate::record::ThroughputRecord;
+use crate::report::plots::{Bar, Bars};
+use crate::report::results::{Results, points, scope, setting, slug};
+use crate::report::{Figure, ReportError};
+
+/// Time, and memory where it was measured, as bars: one figure a data set, scope and batch size.
+///
+/// # Errors
+/// A plot can't be drawn.
+pub fn efficiency(results: &Results) -> Result<Vec<Figure>, ReportError> {
+    let mut figures = Vec::new();
+    for group in results
+        .throughputs
+        .chunk_by(|a, b| (&a.dataset, a.scope, a.batch_size) == (&b.dataset, b.scope, b.batch_size))
+    {
+        let place = format!(
+            "{}, {}",
+            group[0].dataset,
+            scope(group[0].scope, group[0].batch_size)
+        );
+        let one_method = group.iter().all(|record| record.method == group[0].method);
+        let name = |record: &ThroughputRecord| {
+            let method = if one_method {
+                String::new()
+            } else {
+                format!("{}, ", record.method)
+            };
+            format!(
+                "{method}{}: {}",
+                points(&record.pause),
+                setting(&record.pause)
+            )
+        };
+        let bar = |record: &ThroughputRecord, value, spread| Bar {
+            name: name(record),
+            value,
+            spread,
+            recommended: record.pause.recommended,
+        };
+        let time = Bars {
+            title: format!("Time per slice: {place}"),
+            subtitle: "Median; black line: 10th to 90th percentile of the runs. Dark: recommended setting.".into(),
+            label: "Milliseconds per slice".into(),
+            decimals: 1,
+            bars: group
+                .iter()
+                .map(|record| bar(record, record.ms_per_slice_median, Some((record.ms_per_slice_p10, record.ms_per_slice_p90))))
+                .collect(),
+        };
+        let caption = format!("{}. {}", time.title, time.subtitle);
+        figures.push(figure(slug(&format!("time {place}")), caption, &time)?);
+        let memory: Vec<Bar> = group
+            .iter()
+            .filter_map(|record| Some(bar(record, record.peak_memory_mib?, None)))
+            .collect();
+        if !memory.is_empty() {
+            let title = format!("Peak memory: {place}");
+            let subtitle =
+                "Peak resident memory of the process. Dark: recommended setting.".to_owned();
+            let caption = format!("{title}. {subtitle}");
+            let plot = Bars {
+                title,
+                subtitle,
+                label: "Peak memory (MiB)".into(),
+                decimals: 0,
+                bars: memory,
+            };
+            figures.push(figure(slug(&format!("memory {place}")), caption, &plot)?);
+        }
+    }
+    Ok(figures)
+}
