@@ -50,6 +50,12 @@ impl ActiveTokens {
         self.images.iter().map(Vec::len).sum()
     }
 
+    /// Number of packed rows of each image.
+    pub fn rows_of_images(&self) -> Vec<usize> {
+        let class_tokens = |n: usize| usize::from(self.class_token && n > 0);
+        self.images.iter().map(|places| places.len() + class_tokens(places.len())).collect()
+    }
+
     /// Whether every patch is active.
     pub fn is_all(&self) -> bool {
         self.n_patches() == self.images.len() * self.n_tokens() as usize

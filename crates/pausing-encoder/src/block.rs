@@ -1,44 +1,59 @@
 //! A transformer block on packed rows.
 
+use std::sync::Arc;
+
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use fastersam_adapter::{BottleneckAdapter, BottleneckAdapterConfig};
-use fastersam_kernels::{LayerNorm, PackedLinear};
+use fastersam_adapter::{
+    BottleneckAdapter, BottleneckAdapterConfig, ChannelGateAdapter, ChannelGateAdapterConfig,
+    CrossBranchBlock, MsaAdapters, MsaAdaptersConfig,
+};
+use fastersam_kernels::{LayerNorm, PackedLinear, RaggedLayout};
 
 use crate::active::AttentionPlan;
 use crate::attention::Attention;
+use crate::config::EncoderConfig;
 
 /// Structure of a [`Block`].
-pub(crate) struct BlockConfig {
-    pub embed_dim: usize,
-    pub n_heads: usize,
-    pub hidden_dim: usize,
-    pub eps: f64,
-    /// Side of the grid or window that relative positions cover.
-    pub rel_pos_size: Option<usize>,
-    pub layer_scale: bool,
-    pub bottleneck_dim: Option<usize>,
-    pub lora_rank: Option<usize>,
+pub(crate) struct BlockConfig<'a> {
+    pub encoder: &'a EncoderConfig,
+    /// Its number, 0-based.
+    pub index: usize,
 }
 
-impl BlockConfig {
+impl BlockConfig<'_> {
     pub fn init(&self, device: &Device) -> Block {
-        let d = self.embed_dim;
-        let scale = || self.layer_scale.then(|| Param::from_tensor(Tensor::ones([d], device)));
+        let encoder = self.encoder;
+        let (d, eps, tuning) = (encoder.embed_dim, encoder.layer_norm_eps, &encoder.tuning);
+        let hidden_dim = encoder.mlp_ratio * d;
+        let scale = || encoder.layer_scale.then(|| Param::from_tensor(Tensor::ones([d], device)));
+        // Relative positions cover the windows, or the grid.
+        let rel_pos_size =
+            encoder.use_rel_pos.then(|| encoder.window_of(self.index).unwrap_or(encoder.grid()));
+        let narrow = |reduction: usize| (d / reduction.max(1)).max(1);
         Block {
-            norm1: LayerNorm::new(d, self.eps, device),
-            attn: Attention::new(d, self.n_heads, self.rel_pos_size, self.lora_rank, device),
-            norm2: LayerNorm::new(d, self.eps, device),
+            norm1: LayerNorm::new(d, eps, device),
+            attn: Attention::new(d, encoder.n_heads, rel_pos_size, tuning.lora_rank(), device),
+            norm2: LayerNorm::new(d, eps, device),
             mlp: MlpBlock {
-                lin1: LinearConfig::new(d, self.hidden_dim).init(device),
-                lin2: LinearConfig::new(self.hidden_dim, d).init(device),
+                lin1: LinearConfig::new(d, hidden_dim).init(device),
+                lin2: LinearConfig::new(hidden_dim, d).init(device),
             },
             layer_scale1: scale(),
             layer_scale2: scale(),
-            adapter: self.bottleneck_dim.map(|hidden_dim| {
+            adapter: tuning.bottleneck_reduction().map(|reduction| {
+                let hidden_dim = narrow(reduction);
                 BottleneckAdapterConfig { embed_dim: d, hidden_dim }.init(device)
             }),
+            msa_adapters: tuning.msa_reduction().map(|reduction| {
+                MsaAdaptersConfig { embed_dim: d, hidden_dim: narrow(reduction) }.init(device)
+            }),
+            channel_gate: tuning.channel_gate_reduction().map(|reduction| {
+                let hidden_dim = narrow(reduction);
+                ChannelGateAdapterConfig { embed_dim: d, hidden_dim }.init(device)
+            }),
+            grid: encoder.grid(),
         }
     }
 }
@@ -53,7 +68,10 @@ pub struct MlpBlock {
 }
 
 /// SAM's `Block`: attention and MLP, each after a LayerNorm, each with a residual; optionally scaled
-/// (DINOv2) and with a bottleneck adapter parallel to the MLP, on the same normalised tokens.
+/// (DINOv2), and with what a tuning scheme adds.
+///
+/// With the bottleneck adapter `y = x + attention(norm1(x))` is followed by
+/// `y + mlp(norm2(y)) + adapter(norm2(y))`.
 #[derive(Module, Debug)]
 pub struct Block {
     /// The norm before the attention.
@@ -68,29 +86,87 @@ pub struct Block {
     pub layer_scale1: Option<Param<Tensor<1>>>,
     /// Scale of the MLP's output.
     pub layer_scale2: Option<Param<Tensor<1>>>,
-    /// The bottleneck adapter.
+    /// The bottleneck adapter parallel to the MLP.
     pub adapter: Option<BottleneckAdapter>,
+    /// MSA's adapters, after the attention and parallel to the MLP.
+    pub msa_adapters: Option<MsaAdapters>,
+    /// SAM-Med2D's adapter, parallel to the MLP. It needs the full grid.
+    pub channel_gate: Option<ChannelGateAdapter>,
+    #[module(skip)]
+    grid: usize,
+}
+
+/// What a block sees of the CNN branch under SAMUS' scheme.
+#[derive(Clone, Copy)]
+pub(crate) struct CrossView<'a> {
+    pub block: &'a CrossBranchBlock,
+    /// `[b * n, d]`
+    pub map: &'a Tensor<2>,
+    /// Which rows see which part of the map.
+    pub layout: &'a Arc<RaggedLayout>,
 }
 
 impl Block {
     /// # Shapes
     /// - x, output: active rows `[m, d]`
-    pub(crate) fn forward(&self, x: Tensor<2>, plan: &AttentionPlan) -> Tensor<2> {
+    pub(crate) fn forward(
+        &self,
+        x: Tensor<2>,
+        plan: &AttentionPlan,
+        cross: Option<CrossView<'_>>,
+    ) -> Tensor<2> {
         let frozen = plan.frozen.clone().map(|rows| self.norm1.forward(rows));
-        let attended = self.attn.attend(self.norm1.forward(x.clone()), frozen, plan);
-        self.finish(x, attended)
+        let normal = self.attention_input(x.clone(), cross);
+        let attended = self.attn.attend(normal, frozen, plan);
+        self.finish(x, attended, cross)
     }
 
-    /// Everything after the attention: output projection, residual, MLP and adapter.
-    pub(crate) fn finish(&self, x: Tensor<2>, attended: Tensor<2>) -> Tensor<2> {
-        let x = scaled_residual(&self.attn.proj, attended, x, self.layer_scale1.as_ref());
+    /// The normalised rows, with what they gather from the CNN branch.
+    pub(crate) fn attention_input(&self, x: Tensor<2>, cross: Option<CrossView<'_>>) -> Tensor<2> {
+        let normal = self.norm1.forward(x);
+        match cross {
+            Some(CrossView { block, map, layout }) => block.attend(normal, map.clone(), layout),
+            None => normal,
+        }
+    }
+
+    /// Everything after the attention: output projection, residual, MLP and what is parallel to it.
+    pub(crate) fn finish(
+        &self,
+        x: Tensor<2>,
+        attended: Tensor<2>,
+        cross: Option<CrossView<'_>>,
+    ) -> Tensor<2> {
+        let x = match &self.msa_adapters {
+            Some(adapters) => {
+                let attended = adapters.after_attention(self.attn.proj.rows(attended));
+                x + scaled(attended, self.layer_scale1.as_ref())
+            }
+            None => scaled_residual(&self.attn.proj, attended, x, self.layer_scale1.as_ref()),
+        };
         let normal = self.norm2.forward(x.clone());
         let hidden = self.mlp.lin1.rows_gelu(normal.clone());
-        let y = scaled_residual(&self.mlp.lin2, hidden, x, self.layer_scale2.as_ref());
-        match &self.adapter {
-            Some(adapter) => y + adapter.forward(normal),
-            None => y,
+        let mut y = scaled_residual(&self.mlp.lin2, hidden, x, self.layer_scale2.as_ref());
+        if let Some(adapter) = &self.adapter {
+            y = y + adapter.forward(normal.clone());
         }
+        if let Some(adapters) = &self.msa_adapters {
+            y = y + adapters.parallel_to_mlp(normal.clone());
+        }
+        if let Some(gate) = &self.channel_gate {
+            y = y + gate.forward(normal.clone(), self.grid);
+        }
+        if let Some(CrossView { block, .. }) = cross {
+            y = y + block.parallel_to_mlp(normal);
+        }
+        y
+    }
+}
+
+fn scaled(x: Tensor<2>, scale: Option<&Param<Tensor<1>>>) -> Tensor<2> {
+    match scale {
+        Some(scale) => x * scale.val().unsqueeze(),
+        None => x,
     }
 }
 
@@ -102,7 +178,7 @@ fn scaled_residual(
     scale: Option<&Param<Tensor<1>>>,
 ) -> Tensor<2> {
     match scale {
-        Some(scale) => residual + layer.rows(x) * scale.val().unsqueeze(),
+        Some(_) => residual + scaled(layer.rows(x), scale),
         None => layer.rows_residual(x, residual),
     }
 }

@@ -3,7 +3,9 @@
 use burn::nn::conv::Conv2dConfig;
 use burn::nn::{Initializer, PaddingConfig2d};
 use burn::tensor::Device;
-use fastersam_adapter::{InjectionConfig, StageZeroHeadConfig, Tuning};
+use fastersam_adapter::{
+    CrossBranchConfig, InjectionConfig, StageZeroHeadConfig, Tuning, cross_branch_blocks,
+};
 use fastersam_kernels::LayerNorm;
 use serde::{Deserialize, Serialize};
 
@@ -178,6 +180,16 @@ impl EncoderConfig {
         windowed.then_some(self.window_size)
     }
 
+    /// The blocks (0-based) that look at the CNN branch under SAMUS' scheme.
+    #[must_use]
+    pub fn cross_branch_blocks(&self) -> Vec<usize> {
+        if self.tuning.cross_branch_reduction().is_none() {
+            return Vec::new();
+        }
+        let global = if self.window_size > 0 { &self.global_attn_indexes[..] } else { &[] };
+        cross_branch_blocks(global, &self.injection_blocks)
+    }
+
     /// Checks that the parts fit together.
     ///
     /// # Errors
@@ -228,6 +240,11 @@ impl EncoderConfig {
                 "stage 0 (pause point 0) needs a CNN branch, which the tuning scheme lacks".to_owned(),
             );
         }
+        if self.window_size > 0
+            && let Some(block) = self.global_attn_indexes.iter().find(|&&block| block >= self.depth)
+        {
+            return complain(format!("global attention in block {block} of {}", self.depth));
+        }
         if let Some(block) = self.injection_blocks.iter().find(|&&block| block >= self.depth) {
             return complain(format!("injection before block {block} of {}", self.depth));
         }
@@ -240,8 +257,11 @@ impl EncoderConfig {
         if self.n_classes < 2 {
             return complain(format!("pause heads need two classes or more, not {}", self.n_classes));
         }
-        if self.tuning.bottleneck_reduction() == Some(0) || self.tuning.lora_rank() == Some(0) {
-            return complain("an adapter's reduction or rank is 0".to_owned());
+        if self.tuning.size() == Some(0) {
+            return complain(format!("the rank or reduction of `{}` is 0", self.tuning.name()));
+        }
+        if self.class_token && !self.tuning.is_point_wise() {
+            return complain(format!("`{}` has no use for a class token", self.tuning.name()));
         }
         Ok(())
     }
@@ -255,26 +275,24 @@ impl EncoderConfig {
             .with_padding(PaddingConfig2d::Valid)
             .init(device);
         let blocks = (0..self.depth)
-            .map(|block| {
-                BlockConfig {
-                    embed_dim: d,
-                    n_heads: self.n_heads,
-                    hidden_dim: self.mlp_ratio * d,
-                    eps: self.layer_norm_eps,
-                    rel_pos_size: self.use_rel_pos.then(|| self.window_of(block).unwrap_or(grid)),
-                    layer_scale: self.layer_scale,
-                    bottleneck_dim: self.tuning.bottleneck_reduction().map(|r| (d / r).max(1)),
-                    lora_rank: self.tuning.lora_rank(),
-                }
-                .init(device)
-            })
+            .map(|index| BlockConfig { encoder: self, index }.init(device))
             .collect::<Vec<Block>>();
-        let injections = if self.tuning.uses_conv_branch() {
+        let injections = if self.tuning.uses_injection() {
             let config = InjectionConfig { channels: self.conv_channels[2], embed_dim: d };
             self.injection_blocks.iter().map(|_| config.init(device)).collect()
         } else {
             Vec::new()
         };
+        let cross_branch = self.tuning.cross_branch_reduction().map(|reduction| {
+            CrossBranchConfig {
+                channels: self.conv_channels[2],
+                embed_dim: d,
+                n_heads: self.n_heads,
+                hidden_dim: (d / reduction.max(1)).max(1),
+                n_blocks: self.cross_branch_blocks().len(),
+            }
+            .init(device)
+        });
         let stage_zero = (self.pause_points.first() == Some(&0)).then(|| {
             StageZeroHeadConfig {
                 channels: self.conv_channels[2],
@@ -301,6 +319,7 @@ impl EncoderConfig {
             norm: self.final_norm.then(|| LayerNorm::new(d, self.layer_norm_eps, device)),
             neck: Neck::new(d, self.out_chans, device),
             injections,
+            cross_branch,
             stage_zero,
             pause_heads,
             config: self.clone(),

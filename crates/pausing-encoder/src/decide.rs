@@ -91,7 +91,7 @@ pub(crate) fn keep(
         }
     };
     if settings.keep_per_class > 0 {
-        keep_confident(&mut keep, settings.keep_per_class, criterion, logits);
+        keep_confident(&mut keep, settings.keep_per_class, logits);
     }
     let mut active = keep.iter().filter(|&&kept| kept).count();
     for &token in &by_hardness {
@@ -106,19 +106,24 @@ pub(crate) fn keep(
     keep
 }
 
-/// Keeps the `k` easiest tokens of each predicted class.
-fn keep_confident(keep: &mut [bool], k: usize, criterion: &[f32], logits: &[f32]) {
-    let n_classes = logits.len() / criterion.len().max(1);
-    let predicted: Vec<usize> = logits
+/// Keeps the `k` most confident tokens of each predicted class, as DToP does. Confidence is the
+/// probability of the class, whatever the criterion; ties go to the lower grid index.
+fn keep_confident(keep: &mut [bool], k: usize, logits: &[f32]) {
+    let n_classes = logits.len() / keep.len().max(1);
+    // (class, confidence) of each token
+    let predicted: Vec<(usize, f64)> = logits
         .chunks_exact(n_classes.max(1))
         .map(|logits| {
-            (0..logits.len()).fold(0, |best, c| if logits[c] > logits[best] { c } else { best })
+            let probabilities = probabilities(logits);
+            (0..n_classes).zip(probabilities).fold((0, -1.0), |best, (class, p)| {
+                if p > best.1 { (class, p) } else { best }
+            })
         })
         .collect();
     for class in 0..n_classes {
         let mut members: Vec<usize> =
-            (0..criterion.len()).filter(|&i| predicted[i] == class).collect();
-        members.sort_by(|&a, &b| criterion[a].total_cmp(&criterion[b]));
+            (0..predicted.len()).filter(|&i| predicted[i].0 == class).collect();
+        members.sort_by(|&a, &b| predicted[b].1.total_cmp(&predicted[a].1));
         for &token in members.iter().take(k) {
             keep[token] = true;
         }
@@ -158,9 +163,11 @@ mod tests {
         assert_eq!(kept, [false, true, true]);
         settings.min_active = 0;
         settings.keep_per_class = 1;
-        // Tokens 0 and 2 are class 0, token 1 is class 1; the easiest of each stays.
-        let kept = keep(&settings, 0, &[0.1, 0.9, 0.2], &[1.0, 0.0, 0.0, 1.0, 1.0, 0.0]);
-        assert_eq!(kept, [true, true, false]);
+        // Tokens 0 and 2 are class 0, token 1 is class 1; the most confident of each stays, and token 3,
+        // which is too hard to pause anyway.
+        let logits = [1.0, 0.0, 0.0, 1.0, 3.0, 0.0, 0.1, 0.0];
+        let kept = keep(&settings, 0, &[0.2, 0.9, 0.1, 1.0], &logits);
+        assert_eq!(kept, [false, true, true, true]);
     }
 
     #[test]

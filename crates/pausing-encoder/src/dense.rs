@@ -6,21 +6,25 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use fastersam_adapter::ConvFeatures;
 
+use crate::active::ActiveTokens;
 use crate::attention::Attention;
-use crate::block::Block;
+use crate::block::{Block, CrossView};
 use crate::config::WindowPadding;
 use crate::encoder::PausingEncoder;
 use crate::error::EncoderError;
 
-/// What the plain path gives. Tokens are `[b * g * g, d]`, with class tokens `[b * (1 + g * g), d]`.
+/// What the plain path gives.
 #[derive(Debug)]
 pub struct DenseOutput {
-    /// After patch embedding and positions.
+    /// After patch embedding and positions: `[b * g * g, d]`, with class tokens
+    /// `[b * (1 + g * g), d]`.
     pub tokens_embed: Tensor<2>,
-    /// After each block.
+    /// After each block, in the same shape.
     pub blocks: Vec<Tensor<2>>,
-    /// After the last block and the final norm, where there is one.
+    /// Before the neck, without class tokens: `[b * g * g, d]`.
     pub tokens: Tensor<2>,
+    /// The class tokens `[b, d]`, where the encoder keeps them.
+    pub class_tokens: Option<Tensor<2>>,
     /// After the neck: `[b, out_chans, g, g]`.
     pub embedding: Tensor<4>,
 }
@@ -39,7 +43,9 @@ impl PausingEncoder {
         conv: Option<&ConvFeatures>,
     ) -> Result<DenseOutput, EncoderError> {
         let map = self.map_tokens(&images, conv)?;
-        let batch = images.dims()[0];
+        let (batch, grid) = (images.dims()[0], self.config.grid());
+        let all = ActiveTokens::all(batch, grid, self.config.class_token);
+        let mut cross = self.cross_attention(map.as_ref());
         let tokens_embed = self.embed(images);
         let mut tokens = tokens_embed.clone();
         let mut blocks = Vec::with_capacity(self.blocks.len());
@@ -53,15 +59,17 @@ impl PausingEncoder {
                 }
                 tokens = tokens + rows.reshape([m, d]);
             }
-            tokens = self.dense_block(block, tokens, batch, self.config.window_of(i));
+            let layout = cross.layout(i, &all);
+            let view = cross.view(i, layout.as_ref());
+            tokens = self.dense_block(block, tokens, batch, self.config.window_of(i), view);
+            cross.refine(i, grid);
             blocks.push(tokens.clone());
         }
-        if let Some(norm) = &self.norm {
-            tokens = norm.forward(tokens);
-        }
-        let (patches, _) = self.split_class_tokens(tokens.clone());
-        let embedding = self.neck.forward(patches, self.config.grid());
-        Ok(DenseOutput { tokens_embed, blocks, tokens, embedding })
+        let (patches, class_tokens) = self.split_class_tokens(tokens);
+        let tokens = self.final_norm(cross.merge(patches));
+        let class_tokens = class_tokens.map(|tokens| self.final_norm(tokens));
+        let embedding = self.neck.forward(tokens.clone(), grid);
+        Ok(DenseOutput { tokens_embed, blocks, tokens, class_tokens, embedding })
     }
 
     fn dense_block(
@@ -70,10 +78,11 @@ impl PausingEncoder {
         tokens: Tensor<2>,
         batch: usize,
         window: Option<usize>,
+        cross: Option<CrossView<'_>>,
     ) -> Tensor<2> {
         let [m, d] = tokens.dims();
         let grid = self.config.grid();
-        let normal = block.norm1.forward(tokens.clone());
+        let normal = block.attention_input(tokens.clone(), cross);
         let attended = match window {
             None => {
                 // A class token makes the grid no square; it has no use for places either.
@@ -90,7 +99,7 @@ impl PausingEncoder {
                 window_unpartition(dense_attention(&block.attn, windows, mask), size, grid)
             }
         };
-        block.finish(tokens, attended.reshape([m, d]))
+        block.finish(tokens, attended.reshape([m, d]), cross)
     }
 }
 

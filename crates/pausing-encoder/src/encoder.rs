@@ -2,12 +2,13 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use fastersam_adapter::{ConvFeatures, Injection, StageZeroHead, grid_tokens};
+use fastersam_adapter::{ConvFeatures, CrossBranch, Injection, StageZeroHead, grid_tokens};
 use fastersam_kernels::LayerNorm;
 
 use crate::active::{ActiveTokens, indices};
 use crate::block::Block;
 use crate::config::EncoderConfig;
+use crate::cross::CrossState;
 use crate::decide;
 use crate::error::EncoderError;
 use crate::neck::Neck;
@@ -35,6 +36,8 @@ pub struct PausingEncoder {
     pub neck: Neck,
     /// One for each of the configuration's injection blocks.
     pub injections: Vec<Injection>,
+    /// SAMUS' cross-branch attention, where the tuning scheme has it.
+    pub cross_branch: Option<CrossBranch>,
     /// The head of stage 0.
     pub stage_zero: Option<StageZeroHead>,
     /// The heads of the later pause points.
@@ -104,25 +107,27 @@ impl PausingEncoder {
         let active = ActiveTokens::all(batch, grid, self.config.class_token);
         let mut state = State::new(active, tokens);
         let sees_paused = settings.context == Context::FrozenKv;
+        let mut cross = self.cross_attention(map.as_ref());
         for (i, block) in self.blocks.iter().enumerate() {
             self.inject(i, &mut state, map.as_ref(), &device);
             if i == 0 {
                 self.pause(0, &mut state, map.as_ref(), settings, &device);
             }
             if let Some(tokens) = state.tokens.take() {
+                let layout = cross.layout(i, &state.active);
                 let plan = state.plan(&self.config, i, sees_paused, &device);
-                state.tokens = Some(block.forward(tokens, plan));
+                state.tokens = Some(block.forward(tokens, plan, cross.view(i, layout.as_ref())));
             }
+            cross.refine(i, grid);
             self.pause(i + 1, &mut state, map.as_ref(), settings, &device);
         }
-        let Some(mut tokens) = state.restore(&device) else {
+        let Some(tokens) = state.restore(&device) else {
             // Unreachable: there is at least one token, and it is active or paused.
             return Err(EncoderError::Config("there are no tokens".to_owned()));
         };
-        if let Some(norm) = &self.norm {
-            tokens = norm.forward(tokens);
-        }
         let (tokens, class_tokens) = self.split_class_tokens(tokens);
+        let tokens = self.final_norm(cross.merge(tokens));
+        let class_tokens = class_tokens.map(|tokens| self.final_norm(tokens));
         let embedding = self.neck.forward(tokens.clone(), grid);
         let State { stages, n_active, .. } = state;
         Ok(EncoderOutput { embedding, tokens, class_tokens, stages, n_active })
@@ -138,9 +143,25 @@ impl PausingEncoder {
         Ok(())
     }
 
+    /// The norm after the last block, where there is one.
+    pub(crate) fn final_norm(&self, tokens: Tensor<2>) -> Tensor<2> {
+        match &self.norm {
+            Some(norm) => norm.forward(tokens),
+            None => tokens,
+        }
+    }
+
+    /// SAMUS' cross-branch attention at the start of a forward pass.
+    pub(crate) fn cross_attention(&self, map: Option<&Tensor<2>>) -> CrossState<'_> {
+        CrossState::new(self.cross_branch.as_ref(), self.config.cross_branch_blocks(), map)
+    }
+
     /// Patch embedding, absolute positions and class tokens: `[b * n, d]` or `[b * (1 + n), d]`.
     pub(crate) fn embed(&self, images: Tensor<4>) -> Tensor<2> {
-        let patches = self.patch_embed.forward(images);
+        let mut patches = self.patch_embed.forward(images);
+        if let Some(branch) = &self.cross_branch {
+            patches = branch.adapt_input(patches);
+        }
         let [m, d] = patches.dims();
         let n = self.config.n_tokens();
         let positions = self.pos_embed.val().reshape([1, n, d]);
@@ -181,7 +202,7 @@ impl PausingEncoder {
                 found: format!("{:?}", images.dims()),
             });
         }
-        if self.injections.is_empty() && self.stage_zero.is_none() {
+        if self.injections.is_empty() && self.stage_zero.is_none() && self.cross_branch.is_none() {
             return Ok(None);
         }
         let expected = self.config.conv_channels[2];

@@ -5,6 +5,7 @@ mod attention;
 mod block;
 mod config;
 pub mod cost;
+mod cross;
 mod decide;
 mod dense;
 mod encoder;

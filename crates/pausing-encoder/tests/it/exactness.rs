@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use fastersam_pausing_encoder::{Context, EncoderOutput, PauseSettings};
 
-use crate::support::{assert_same_bits, batch, build, forms, largest_difference, of_image, run, values};
+use crate::support::{assert_same_bits, batch, build, forms_and_schemes, largest_difference, of_image, run, values};
 
 fn assert_same(a: &EncoderOutput, b: &EncoderOutput, what: &str) {
     assert_same_bits(&values(&a.tokens), &values(&b.tokens), &format!("{what}: tokens"));
@@ -30,7 +30,7 @@ fn pausing_settings() -> Vec<(&'static str, PauseSettings)> {
 #[test]
 fn never_equals_the_dense_path() {
     let device = Device::flex();
-    for (form, config) in forms() {
+    for (form, config) in forms_and_schemes() {
         let encoder = build(&config, &device);
         let (images, features) = batch(&config, &[1, 2], &device);
         let packed = encoder.forward(images.clone(), Some(&features), &PauseSettings::never()).unwrap();
@@ -49,7 +49,7 @@ fn never_equals_the_dense_path() {
 #[test]
 fn keeping_every_token_is_never() {
     let device = Device::flex();
-    for (form, config) in forms() {
+    for (form, config) in forms_and_schemes() {
         let encoder = build(&config, &device);
         let never = run(&encoder, &[1, 2], &PauseSettings::never());
         assert!(never.stages.is_empty(), "{form}: never scores no head unless asked");
@@ -73,7 +73,7 @@ fn keeping_every_token_is_never() {
 #[test]
 fn permuting_a_batch_permutes_its_outputs() {
     let device = Device::flex();
-    for (form, config) in forms() {
+    for (form, config) in forms_and_schemes() {
         let encoder = build(&config, &device);
         for (name, settings) in pausing_settings() {
             let what = format!("{form}, {name}");
@@ -90,7 +90,7 @@ fn permuting_a_batch_permutes_its_outputs() {
 #[test]
 fn an_image_does_not_depend_on_its_batch_mates() {
     let device = Device::flex();
-    for (form, config) in forms() {
+    for (form, config) in forms_and_schemes() {
         let encoder = build(&config, &device);
         for (name, settings) in pausing_settings() {
             let together = run(&encoder, &[1, 2, 3], &settings);

@@ -4,7 +4,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor};
 use fastersam_pausing_encoder::{Context, PauseSettings, is_backbone};
 
-use crate::support::{Path, batch, build, forms};
+use crate::support::{Path, batch, build, forms_and_schemes};
 
 struct Visitor<'a> {
     path: Path,
@@ -40,7 +40,7 @@ impl ModuleVisitor for Visitor<'_> {
 #[test]
 fn gradients_reach_what_is_trained_and_nothing_else() {
     let device = Device::flex().autodiff();
-    for (form, config) in forms() {
+    for (form, config) in forms_and_schemes() {
         for (context, tune_layer_norms) in [(Context::None, true), (Context::FrozenKv, false)] {
             let encoder = build(&config, &device).freeze_backbone(tune_layer_norms);
             let (images, features) = batch(&config, &[1, 2], &device);

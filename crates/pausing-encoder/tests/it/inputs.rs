@@ -1,9 +1,10 @@
 //! Nothing that a caller passes makes the encoder panic.
 
 use burn::tensor::{Device, Tensor};
+use fastersam_adapter::Tuning;
 use fastersam_pausing_encoder::{Criterion, EncoderConfig, EncoderError, PauseSettings};
 
-use crate::support::{batch, build, forms};
+use crate::support::{batch, build, forms, largest_difference, values};
 
 #[test]
 fn inputs_that_do_not_fit_are_refused() {
@@ -69,4 +70,23 @@ fn configurations_that_contradict_themselves_are_refused() {
         let error = config.validate().unwrap_err().to_string();
         assert!(error.contains(what), "{what}: {error}");
     }
+}
+
+#[test]
+fn a_scheme_that_mixes_tokens_refuses_to_pause_but_runs() {
+    let device = Device::flex();
+    let (_, mut config) = forms().swap_remove(1);
+    config.tuning = Tuning::SamMed2d { reduction: 4 };
+    config.pause_points = vec![2];
+    let encoder = build(&config, &device);
+    let (images, _) = batch(&config, &[1, 2], &device);
+    let error = encoder.forward(images.clone(), None, &PauseSettings::keep_ratio([0.5])).unwrap_err();
+    assert_eq!(error, EncoderError::NotPointWise);
+
+    // Keeping all of them pauses nothing, and `never` is the plain encoder.
+    encoder.forward(images.clone(), None, &PauseSettings::keep_ratio([1.0])).unwrap();
+    let never = encoder.forward(images.clone(), None, &PauseSettings::never()).unwrap();
+    let dense = encoder.forward_dense(images, None).unwrap();
+    let off = largest_difference(&values(&never.embedding), &values(&dense.embedding));
+    assert!(off < 1e-4, "{off}");
 }

@@ -89,12 +89,15 @@ impl<W: FnMut(&str, &[usize]) -> Option<Vec<f32>>> ModuleMapper for Loader<W> {
         if turn {
             stored.reverse();
         }
-        let Some(values) = (self.weights)(&self.path.name(), &stored) else { return param };
+        let Some(numbers) = (self.weights)(&self.path.name(), &stored) else { return param };
         self.n_loaded += 1;
         param.map(|old| {
             let dims: [usize; D] = stored.try_into().unwrap();
-            let new = tensor(values, dims, &old.device());
-            if turn { new.transpose() } else { new }
+            let new = tensor(numbers, dims, &old.device());
+            let new = if turn { new.transpose() } else { new };
+            // A fresh leaf, as a trainer would start from.
+            let new = tensor(values(&new), new.dims(), &old.device());
+            if old.is_require_grad() { new.require_grad() } else { new }
         })
     }
 }
@@ -198,6 +201,28 @@ pub fn forms() -> Vec<(&'static str, EncoderConfig)> {
         ..plain.clone()
     };
     vec![("plain", plain), ("windows", windows), ("masked", masked), ("class token", dino)]
+}
+
+/// The same forms, and every tuning scheme under which tokens may pause.
+pub fn forms_and_schemes() -> Vec<(&'static str, EncoderConfig)> {
+    let mut all = forms();
+    let (plain, windows) = (all[0].1.clone(), all[1].1.clone());
+    for (form, tuning) in [
+        ("lora", Tuning::Lora { rank: 3 }),
+        ("msa", Tuning::MedicalSamAdapter { reduction: 4 }),
+        ("samus", Tuning::Samus { reduction: 4 }),
+        ("bottleneck", Tuning::Bottleneck { reduction: 4 }),
+    ] {
+        let base = if form == "msa" { &plain } else { &windows };
+        let has_branch = tuning.uses_conv_branch();
+        let mut config = EncoderConfig { tuning, ..base.clone() };
+        if !has_branch {
+            // Stage 0 needs a CNN branch.
+            config.pause_points = vec![1, 2, 4];
+        }
+        all.push((form, config));
+    }
+    all
 }
 
 pub fn build(config: &EncoderConfig, device: &Device) -> PausingEncoder {
