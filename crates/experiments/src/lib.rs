@@ -1,4 +1,15 @@
 //! Training, evaluation, tables and plots of FasterSAM.
 
+pub mod baseline;
+pub mod cli;
+pub mod config;
+pub mod data;
+pub mod device;
+pub mod evaluate;
+pub mod progress;
+pub mod provenance;
 pub mod record;
 pub mod report;
+pub mod suite;
+pub mod throughput;
+pub mod train;

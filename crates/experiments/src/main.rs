@@ -1,1 +1,17 @@
-fn main() {}
+//! The `fastersam` program; see `fastersam --help`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use fastersam_experiments::cli::Cli;
+use fastersam_experiments::progress::say;
+
+fn main() -> ExitCode {
+    match Cli::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -206,7 +206,7 @@ pub struct ThroughputRecord {
     pub ms_per_slice_p90: f64,
     /// Peak resident memory of the process in MiB, where the system tells it.
     pub peak_memory_mib: Option<f64>,
-    /// Cost per slice; `None` where it was not counted.
+    /// Cost per slice; where it is `None`, reports take that of the evaluation at the same setting.
     pub cost: Option<CostRecord>,
     /// What the time covers.
     pub scope: Scope,

@@ -1,5 +1,7 @@
 //! Pictures of slices: image, truth, prediction and where the tokens paused.
 
+mod panel;
+
 use plotters::backend::BitMapBackend;
 use plotters::prelude::{IntoDrawingArea, RGBColor};
 use plotters::style::text_anchor::HPos;
@@ -12,22 +14,10 @@ use super::canvas::{
 use super::render::{png, register};
 use super::results::{point, points, setting, slug};
 use super::{Figure, ReportError};
+use panel::{Panel, class_colour};
 
-/// Colours of labels 1, 2, ...: Okabe and Ito's, then wine and sand.
-const CLASS_COLOURS: [RGBColor; 9] = [
-    RGBColor(230, 159, 0),
-    RGBColor(86, 180, 233),
-    RGBColor(0, 158, 115),
-    RGBColor(240, 228, 66),
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(204, 121, 167),
-    RGBColor(136, 34, 85),
-    RGBColor(221, 204, 119),
-];
-
-/// Side of one panel in pixels.
-const PANEL: usize = 270;
+/// Longer side of one panel in pixels.
+const PANEL: usize = 290;
 /// Space between panels.
 const GAP: usize = 14;
 /// Height of title and column names.
@@ -76,17 +66,18 @@ fn draw(title: &str, settings: &[&SliceRecord]) -> Result<Vec<u8>, String> {
     let mut pixels = vec![255; width * height * 3];
     for (row, slice) in settings.iter().enumerate() {
         let top = TOP + row * row_height + ROW_LABEL;
-        let panels: [&dyn Fn(usize, usize) -> RGBColor; 4] = [
-            &|y, x| gray(slice, y, x),
-            &|y, x| labelled(slice, &slice.truth, y, x),
-            &|y, x| labelled(slice, &slice.prediction, y, x),
-            &|y, x| paused(slice, &stages, y, x),
+        let panel = Panel::new(slice, PANEL);
+        let colours: [&dyn Fn(usize, usize) -> RGBColor; 4] = [
+            &|y, x| panel.gray(y, x),
+            &|y, x| panel.labelled(&slice.truth, y, x),
+            &|y, x| panel.labelled(&slice.prediction, y, x),
+            &|y, x| panel.paused(&stages, y, x),
         ];
-        for (column, panel) in panels.iter().enumerate() {
+        for (column, colour) in colours.iter().enumerate() {
             let left = MARGIN + column * (PANEL + GAP);
-            for y in 0..PANEL {
-                for x in 0..PANEL {
-                    let colour = panel(y, x);
+            for y in 0..panel.height {
+                for x in 0..panel.width {
+                    let colour = colour(y, x);
                     let start = ((top + y) * width + left + x) * 3;
                     pixels[start..start + 3].copy_from_slice(&[colour.0, colour.1, colour.2]);
                 }
@@ -198,46 +189,6 @@ fn letter(
     legend("Token paused", &entries)
 }
 
-/// Nearest pixel of the slice for a pixel of the panel.
-fn source(slice: &SliceRecord, y: usize, x: usize) -> usize {
-    (y * slice.rows / PANEL) * slice.cols + x * slice.cols / PANEL
-}
-
-fn gray(slice: &SliceRecord, y: usize, x: usize) -> RGBColor {
-    let value = slice.image[source(slice, y, x)];
-    RGBColor(value, value, value)
-}
-
-fn labelled(slice: &SliceRecord, labels: &[u8], y: usize, x: usize) -> RGBColor {
-    match labels[source(slice, y, x)] {
-        0 => gray(slice, y, x),
-        label => mix(gray(slice, y, x), class_colour(usize::from(label)), 0.6),
-    }
-}
-
-/// The image with each paused token tinted by its stage, and the token grid drawn in.
-fn paused(slice: &SliceRecord, stages: &[usize], y: usize, x: usize) -> RGBColor {
-    let (row, col) = (y * slice.grid / PANEL, x * slice.grid / PANEL);
-    let starts_here = (y > 0 && (y - 1) * slice.grid / PANEL != row)
-        || (x > 0 && (x - 1) * slice.grid / PANEL != col);
-    let at = usize::from(slice.paused_after[row * slice.grid + col])
-        .checked_sub(1)
-        .map(|index| slice.pause.pause_points[index]);
-    let colour = match at.and_then(|at| stages.iter().position(|stage| *stage == at)) {
-        None => gray(slice, y, x),
-        Some(stage) => mix(gray(slice, y, x), viridis(stage, stages.len()), 0.6),
-    };
-    if starts_here {
-        mix(colour, RGBColor(255, 255, 255), 0.25)
-    } else {
-        colour
-    }
-}
-
-fn class_colour(label: usize) -> RGBColor {
-    CLASS_COLOURS[label.saturating_sub(1) % CLASS_COLOURS.len()]
-}
-
 /// The pause points of all settings of a picture; each has one colour in all its maps.
 fn stages(settings: &[&SliceRecord]) -> Vec<usize> {
     let mut stages: Vec<usize> = settings
@@ -247,15 +198,4 @@ fn stages(settings: &[&SliceRecord]) -> Vec<usize> {
     stages.sort_unstable();
     stages.dedup();
     stages
-}
-
-fn mix(below: RGBColor, above: RGBColor, share: f64) -> RGBColor {
-    let mix = |below: u8, above: u8| {
-        (f64::from(below) * (1.0 - share) + f64::from(above) * share).round() as u8
-    };
-    RGBColor(
-        mix(below.0, above.0),
-        mix(below.1, above.1),
-        mix(below.2, above.2),
-    )
 }

@@ -31,6 +31,7 @@ impl Results {
                 Record::Training(record) => results.trainings.push(*record),
             }
         }
+        results.complete_costs();
         let best: Vec<(String, f64)> = results
             .evaluations
             .iter()
@@ -72,6 +73,27 @@ impl Results {
             (&a.dataset, &a.method, &a.experiment).cmp(&(&b.dataset, &b.method, &b.experiment))
         });
         results
+    }
+
+    /// Speeds that were recorded without a cost get that of the same setting's evaluation.
+    fn complete_costs(&mut self) {
+        let evaluations = &self.evaluations;
+        for speed in self
+            .throughputs
+            .iter_mut()
+            .filter(|speed| speed.cost.is_none())
+        {
+            let same = |record: &&EvaluationRecord| {
+                record.method == speed.method
+                    && record.dataset == speed.dataset
+                    && same_setting(&record.pause, &speed.pause)
+            };
+            let costs = evaluations
+                .iter()
+                .filter(same)
+                .min_by_key(|record| split_order(&record.split));
+            speed.cost = costs.and_then(|record| record.cost.clone());
+        }
     }
 
     /// The data sets and splits with scores, the test split first.

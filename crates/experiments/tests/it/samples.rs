@@ -137,7 +137,8 @@ fn throughput(
         ms_per_slice_p10: 0.96 * median,
         ms_per_slice_p90: 1.09 * median,
         peak_memory_mib: Some(180.0 - 9.0 * setting as f64),
-        cost: Some(cost(setting)),
+        // The report takes the evaluation's cost for the second scope.
+        cost: (scope == Scope::NetworkInputToLogits).then(|| cost(setting)),
         scope,
         provenance: provenance(),
     }

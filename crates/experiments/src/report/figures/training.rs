@@ -71,7 +71,10 @@ pub fn training(results: &Results) -> Result<Vec<Figure>, ReportError> {
                 series: vec![validation],
             });
         }
-        let title = format!("Training: {} on {}", record.method, record.dataset);
+        let title = format!(
+            "Training: {} on {} ({})",
+            record.method, record.dataset, record.experiment
+        );
         let id = slug(&format!(
             "training {} {} {}",
             record.dataset, record.method, record.experiment

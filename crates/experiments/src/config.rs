@@ -1,0 +1,237 @@
+//! Experiment and suite files: what is trained on what, and what is measured.
+//!
+//! Files are TOML and refuse unknown keys. Any value can be overridden on the command line with
+//! `--set train.epochs=3`; the layers are merged with the `config` crate.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use fastersam::ModelOptions;
+use fastersam_datasets::coding::SynapseCoding;
+use fastersam_datasets::phantom::Phantom;
+use serde::{Deserialize, Serialize};
+
+/// One experiment: a data set, a model, its training and what is measured on it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// Short name, used in file names.
+    pub id: String,
+    /// What the report calls it.
+    pub title: String,
+    /// Seed of every random draw.
+    #[serde(default = "one")]
+    pub seed: u64,
+    /// The data.
+    pub data: DataConfig,
+    /// The model.
+    pub model: ModelOptions,
+    /// Its training.
+    pub train: TrainConfig,
+    /// What is measured.
+    pub measure: MeasureConfig,
+}
+
+/// Where the cases come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "source", rename_all = "snake_case", deny_unknown_fields)]
+pub enum DataConfig {
+    /// Generated volumes; training, calibration and test phantoms are different ones.
+    Phantom {
+        /// The family.
+        family: Phantom,
+        /// Number of training volumes.
+        train_cases: usize,
+        /// Number of volumes that choose the recommended pause setting.
+        calibrate_cases: usize,
+        /// Number of volumes that are scored.
+        evaluate_cases: usize,
+    },
+    /// Synapse multi-organ CT in the challenge's NIfTI layout.
+    Synapse {
+        /// Folder with `img/` and `label/`, relative to `--data`.
+        folder: PathBuf,
+        /// The coding of the label files.
+        coding: SynapseCoding,
+        /// Split to train on.
+        train: String,
+        /// The pause setting is chosen on the last this many training cases.
+        calibrate_cases: usize,
+        /// Split to score.
+        evaluate: String,
+        /// What a reader must know beside a published row.
+        note: Option<String>,
+    },
+    /// ACDC in the official layout, or as h5 volumes.
+    Acdc {
+        /// Folder with `patientNNN/`, relative to `--data`.
+        folder: PathBuf,
+        /// Split to train on.
+        train: String,
+        /// The pause setting is chosen on the last this many training cases.
+        calibrate_cases: usize,
+        /// Split to score.
+        evaluate: String,
+        /// What a reader must know beside a published row.
+        note: Option<String>,
+    },
+}
+
+/// How a model is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Passes over the training slices.
+    pub epochs: usize,
+    /// Slices a step.
+    pub batch_size: usize,
+    /// Learning rate after the warm-up.
+    pub learning_rate: f64,
+    /// Steps in which the learning rate rises linearly.
+    pub warmup_steps: usize,
+    /// Exponent of the polynomial decay after the warm-up.
+    #[serde(default = "decay_power")]
+    pub decay_power: f64,
+    /// Decoupled weight decay of `AdamW`.
+    pub weight_decay: f64,
+    /// Weight of the pause heads' loss.
+    #[serde(default = "lambda_aux")]
+    pub lambda_aux: f64,
+    /// Whether slices are turned, flipped and rotated.
+    pub augment: bool,
+    /// Validation Dice is measured after each this many epochs, and after the last.
+    #[serde(default = "one_usize")]
+    pub validate_every_epochs: usize,
+    /// A checkpoint is written after each this many steps, and after each epoch.
+    #[serde(default = "checkpoint_every_steps")]
+    pub checkpoint_every_steps: usize,
+}
+
+/// What is measured on a trained model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeasureConfig {
+    /// Slices a batch while scoring.
+    pub batch_size: usize,
+    /// Entropy thresholds of the sweep, used at all pause points; with and without stage 0.
+    pub thresholds: Vec<f32>,
+    /// The recommended setting saves most among those that lose at most this much Dice on the
+    /// calibration cases.
+    pub dice_tolerance: f64,
+    /// Batch sizes of the throughput measurement.
+    pub throughput_batch_sizes: Vec<usize>,
+    /// Timed rounds of the throughput measurement.
+    pub throughput_runs: usize,
+    /// Whether an untrained model and a per-pixel classifier are scored beside the model.
+    #[serde(default)]
+    pub baselines: bool,
+    /// Slices that the report shows.
+    #[serde(default = "three")]
+    pub shown_slices: usize,
+}
+
+/// A list of experiments that make one report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Suite {
+    /// What the report is called.
+    pub title: String,
+    /// Experiment files, relative to the suite's folder.
+    pub experiments: Vec<PathBuf>,
+}
+
+fn one() -> u64 {
+    1
+}
+fn one_usize() -> usize {
+    1
+}
+fn three() -> usize {
+    3
+}
+fn decay_power() -> f64 {
+    0.9
+}
+fn lambda_aux() -> f64 {
+    0.3
+}
+fn checkpoint_every_steps() -> usize {
+    200
+}
+
+impl Experiment {
+    /// Reads an experiment file and applies `key=value` overrides.
+    ///
+    /// # Errors
+    /// Where the file can't be read, holds an unknown key or lacks one.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
+        let text = read_text(path)?;
+        Self::parse(&text, overrides).with_context(|| format!("in {}", path.display()))
+    }
+
+    /// Parses an experiment and applies `key=value` overrides.
+    ///
+    /// # Errors
+    /// Where it holds an unknown key, lacks one, or asks for what can't be.
+    pub fn parse(text: &str, overrides: &[String]) -> Result<Self> {
+        let mut builder = config::Config::builder()
+            .add_source(config::File::from_str(text, config::FileFormat::Toml));
+        for entry in overrides {
+            let (key, value) = entry
+                .split_once('=')
+                .with_context(|| format!("--set {entry}: write it as key=value"))?;
+            // The value in TOML's own syntax; what that can't parse is text.
+            let value = toml_value(value);
+            builder = builder.set_override(key, value).with_context(|| format!("--set {entry}"))?;
+        }
+        let experiment: Self = builder.build()?.try_deserialize()?;
+        experiment.validate()?;
+        Ok(experiment)
+    }
+
+    fn validate(&self) -> Result<()> {
+        let plain = self.id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+        if self.id.is_empty() || !plain {
+            bail!("the id {:?} must consist of letters, digits, - and _", self.id);
+        }
+        if self.train.epochs == 0 || self.train.batch_size == 0 || self.measure.batch_size == 0 {
+            bail!("epochs and batch sizes must be 1 or more");
+        }
+        let rates = [self.train.learning_rate, self.train.weight_decay, self.train.lambda_aux];
+        if rates.iter().any(|rate| !rate.is_finite() || *rate < 0.0) {
+            bail!("learning rate, weight decay and lambda_aux must be 0 or more");
+        }
+        Ok(())
+    }
+}
+
+impl Suite {
+    /// Reads a suite and its experiments.
+    ///
+    /// # Errors
+    /// Where one of the files can't be read or parsed.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<(Self, Vec<Experiment>)> {
+        let text = read_text(path)?;
+        let suite: Self = toml::from_str(&text).with_context(|| format!("in {}", path.display()))?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let experiments = suite
+            .experiments
+            .iter()
+            .map(|file| Experiment::read(&folder.join(file), overrides))
+            .collect::<Result<_>>()?;
+        Ok((suite, experiments))
+    }
+}
+
+fn read_text(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()))
+}
+
+fn toml_value(text: &str) -> config::Value {
+    #[derive(Deserialize)]
+    struct Wrapper {
+        value: config::Value,
+    }
+    toml::from_str::<Wrapper>(&format!("value = {text}"))
+        .map_or_else(|_| config::Value::from(text), |wrapper| wrapper.value)
+}

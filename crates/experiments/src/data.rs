@@ -1,0 +1,123 @@
+//! The cases of an experiment.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use fastersam_datasets::{Case, Intensity, LabelTable, acdc, coding, manifest, split, synapse};
+
+use crate::config::{DataConfig, Experiment};
+use crate::record::PublishedSet;
+
+/// Seed of the phantoms: they are data, the same in every run.
+const PHANTOM_SEED: u64 = 2026;
+
+/// The cases of an experiment, apart by what they are for.
+#[derive(Clone, Debug)]
+pub struct ExperimentData {
+    /// What the tables call the data set.
+    pub name: String,
+    /// What a reader must know beside a published row.
+    pub note: Option<String>,
+    /// Names of the classes.
+    pub labels: LabelTable,
+    /// How raw intensities were scaled.
+    pub intensity: Intensity,
+    /// To train on.
+    pub train: Arc<Vec<Case>>,
+    /// To choose a pause setting on.
+    pub calibrate: Arc<Vec<Case>>,
+    /// To score.
+    pub evaluate: Arc<Vec<Case>>,
+    /// What the scored cases are called: `test`, `valid`, `fold-a`.
+    pub split: String,
+    /// What the calibration cases are called.
+    pub calibrated_on: String,
+    /// Which published rows belong beside results on it.
+    pub published: Option<PublishedSet>,
+    /// SHA-256 over all of it.
+    pub sha256: String,
+}
+
+/// Reads or makes the cases of an experiment. `data` is the folder that real data sets lie in.
+///
+/// # Errors
+/// Where files are missing or broken.
+pub fn load(experiment: &Experiment, data: Option<&Path>) -> Result<ExperimentData> {
+    let folder = |relative: &Path| {
+        let data = data.with_context(|| {
+            format!("experiment {:?} needs real data: give its folder with --data", experiment.id)
+        })?;
+        Ok::<_, anyhow::Error>(data.join(relative))
+    };
+    let loaded = match &experiment.data {
+        DataConfig::Phantom { family, train_cases, calibrate_cases, evaluate_cases } => {
+            let make = |first: usize, n: usize| -> Vec<Case> {
+                (first..first + n).map(|index| family.case(PHANTOM_SEED, index)).collect()
+            };
+            let calibrate = make(*train_cases, *calibrate_cases);
+            let evaluate = make(train_cases + calibrate_cases, *evaluate_cases);
+            let name = format!("phantom {}", format!("{family:?}").to_lowercase());
+            let parts = [make(0, *train_cases), calibrate, evaluate];
+            pack(name, None, family.labels(), Intensity::Unit, "test", parts)
+        }
+        DataConfig::Synapse { folder: at, coding, train, calibrate_cases, evaluate, note } => {
+            let folder = folder(at)?;
+            let load = |name: &str| -> Result<Vec<Case>> {
+                Ok(synapse::load(&folder, &split::synapse(name)?, *coding)?)
+            };
+            let (train, evaluated) = (load(train)?, load(evaluate)?);
+            let calibrate = last(&train, *calibrate_cases);
+            let parts = [train, calibrate, evaluated];
+            let labels = coding::synapse_labels();
+            pack("Synapse".into(), note.clone(), labels, synapse::INTENSITY, evaluate, parts)
+        }
+        DataConfig::Acdc { folder: at, train, calibrate_cases, evaluate, note } => {
+            let folder = folder(at)?;
+            let load = |name: &str| -> Result<Vec<Case>> {
+                Ok(acdc::load(&folder, &split::acdc(name)?)?)
+            };
+            let (train, evaluated) = (load(train)?, load(evaluate)?);
+            let calibrate = last(&train, *calibrate_cases);
+            let parts = [train, calibrate, evaluated];
+            pack("ACDC".into(), note.clone(), coding::acdc_labels(), acdc::INTENSITY, evaluate, parts)
+        }
+    };
+    if loaded.train.is_empty() || loaded.calibrate.is_empty() || loaded.evaluate.is_empty() {
+        bail!("experiment {:?}: no cases to train, calibrate or evaluate on", experiment.id);
+    }
+    Ok(loaded)
+}
+
+fn last(cases: &[Case], n: usize) -> Vec<Case> {
+    cases[cases.len().saturating_sub(n)..].to_vec()
+}
+
+fn pack(
+    name: String,
+    note: Option<String>,
+    labels: LabelTable,
+    intensity: Intensity,
+    split: &str,
+    [train, calibrate, evaluate]: [Vec<Case>; 3],
+) -> ExperimentData {
+    let (calibrated_on, published) = match name.as_str() {
+        "Synapse" => ("the last training cases".to_owned(), Some(PublishedSet::Synapse)),
+        "ACDC" => ("the last training cases".to_owned(), Some(PublishedSet::Acdc)),
+        _ => ("validation phantoms".to_owned(), None),
+    };
+    let sha256 = manifest::sha256(train.iter().chain(&calibrate).chain(&evaluate));
+    ExperimentData {
+        name,
+        note,
+        labels,
+        intensity,
+        train: Arc::new(train),
+        calibrate: Arc::new(calibrate),
+        evaluate: Arc::new(evaluate),
+        split: split.to_owned(),
+        calibrated_on,
+        published,
+        sha256,
+    }
+}
