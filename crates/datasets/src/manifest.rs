@@ -6,7 +6,7 @@ use crate::case::Case;
 
 /// SHA-256 over the cases as they were read: names, shapes, gray values, classes, spacing.
 #[must_use]
-pub fn sha256(cases: &[Case]) -> String {
+pub fn sha256<'a>(cases: impl IntoIterator<Item = &'a Case>) -> String {
     let mut hasher = Sha256::new();
     for case in cases {
         hasher.update(case.id.as_bytes());

@@ -71,13 +71,11 @@ pub fn train(
 ) -> Result<Trained> {
     let config = experiment.model.resolve(data.labels.n_classes())?;
     let checkpoints = folder.join("checkpoints");
+    std::fs::create_dir_all(&checkpoints)
+        .with_context(|| format!("{} can't be made", checkpoints.display()))?;
     let mut trainer = if resume && checkpoints.join("latest").exists() {
         Trainer::resume(experiment, config, &checkpoints, device)?
     } else {
-        if checkpoints.exists() {
-            std::fs::remove_dir_all(&checkpoints)
-                .with_context(|| format!("{} can't be removed", checkpoints.display()))?;
-        }
         Trainer::start(experiment, config, device)?
     };
     let info = CheckpointInfo {

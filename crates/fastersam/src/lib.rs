@@ -7,6 +7,7 @@ pub mod init;
 pub mod loss;
 pub mod model;
 pub mod segment;
+pub mod weights;
 
 pub use checkpoint::{Checkpoint, CheckpointInfo};
 pub use config::{ModelConfig, ModelOptions, Normalisation, Preset};

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use fastersam_datasets::resample::{zoom_cubic, zoom_nearest};
 use fastersam_kernels::resize_bilinear;
-use fastersam_pausing_encoder::{PauseSettings, StageOutput};
+use fastersam_pausing_encoder::{EncoderConfig, PauseSettings, StageOutput};
 use ndarray::{Array2, Array3, ArrayView2, Axis};
 
 use crate::config::ModelConfig;
@@ -69,7 +69,7 @@ impl<'a> Segmenter<'a> {
                 (start..end).map(|slice| volume.index_axis(Axis(0), slice)).collect();
             let images = self.prepare(&slices);
             let (small, stages) = self.classify(images, settings)?;
-            pauses.extend(slice_pauses(&stages, end - start, self.model.encoder.config().n_tokens()));
+            pauses.extend(slice_pauses(&stages, end - start, self.model.encoder.config()));
             for (i, small) in small.into_iter().enumerate() {
                 let full = zoom_nearest(small.view(), [rows, cols]);
                 classes.index_axis_mut(Axis(0), start + i).assign(&full);
@@ -131,10 +131,20 @@ fn largest(logits: &[f32], n_classes: usize, size: usize) -> Array2<u8> {
 
 /// Where the tokens of each slice of a batch paused.
 #[must_use]
-pub fn slice_pauses(stages: &[StageOutput], n_slices: usize, n_tokens: usize) -> Vec<SlicePauses> {
+pub fn slice_pauses(
+    stages: &[StageOutput],
+    n_slices: usize,
+    config: &EncoderConfig,
+) -> Vec<SlicePauses> {
+    let n_tokens = config.n_tokens();
     let empty = SlicePauses { paused_at: vec![0; n_tokens], paused_class: vec![0; n_tokens] };
     let mut slices = vec![empty; n_slices];
-    for (at, stage) in (1..).zip(stages) {
+    for stage in stages {
+        // Points at which nothing could pause have no output.
+        let Some(index) = config.pause_points.iter().position(|&point| point == stage.point) else {
+            continue;
+        };
+        let at = index as u8 + 1;
         let n_classes = stage.logits.dims()[1];
         let logits = stage.logits.clone().into_data().convert::<f32>();
         let logits = logits.as_slice::<f32>().unwrap_or_default();

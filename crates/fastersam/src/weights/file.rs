@@ -1,0 +1,240 @@
+//! A weight file, whatever its format: named tensors that are read when asked for.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use burn::tensor::{DType, TensorData};
+use sha2::{Digest, Sha256};
+
+use super::error::{WeightError, some};
+use super::{pytorch, safetensors};
+
+/// The format of a [`WeightFile`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WeightFormat {
+    /// What `torch.save` writes (zip, or the older forms).
+    PyTorch,
+    /// Safetensors.
+    Safetensors,
+}
+
+impl fmt::Display for WeightFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PyTorch => "PyTorch checkpoint",
+            Self::Safetensors => "safetensors",
+        })
+    }
+}
+
+type ReadBytes = Arc<dyn Fn() -> io::Result<Vec<u8>> + Send + Sync>;
+
+/// One tensor of a file; its values are read by [`WeightFile::read`].
+#[derive(Clone)]
+pub struct WeightTensor {
+    /// The size of every axis, PyTorch's layout.
+    pub shape: Vec<usize>,
+    /// The type it is stored in.
+    pub dtype: DType,
+    bytes: ReadBytes,
+}
+
+impl WeightTensor {
+    /// A tensor whose little-endian, row-major bytes come from `bytes`.
+    pub(crate) fn new(
+        shape: Vec<usize>,
+        dtype: DType,
+        bytes: impl Fn() -> io::Result<Vec<u8>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { shape, dtype, bytes: Arc::new(bytes) }
+    }
+
+    /// Number of elements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether there is no element.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl fmt::Debug for WeightTensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {:?}", self.dtype, self.shape)
+    }
+}
+
+/// A weight file's table of contents and hash.
+#[derive(Clone, Debug)]
+pub struct WeightFile {
+    path: PathBuf,
+    /// Its format.
+    pub format: WeightFormat,
+    /// SHA-256 of the file, hexadecimal.
+    pub sha256: String,
+    /// The tensors, by their key without wrappers.
+    pub tensors: BTreeMap<String, WeightTensor>,
+}
+
+impl WeightFile {
+    /// Reads a file's table of contents and hashes the file.
+    ///
+    /// # Errors
+    /// Where the file can't be read, is no weight file, is damaged, or holds a key twice.
+    pub fn open(path: &Path) -> Result<Self, WeightError> {
+        let io = |source| WeightError::Io { path: path.to_owned(), source };
+        let mut file = File::open(path).map_err(io)?;
+        if file.metadata().map_err(io)?.is_dir() {
+            return Err(WeightError::NotACheckpoint {
+                path: path.to_owned(),
+                reason: "it is a folder".to_owned(),
+            });
+        }
+        let mut start = Vec::new();
+        file.by_ref().take(512).read_to_end(&mut start).map_err(io)?;
+        let format = sniff(&start).map_err(|reason| WeightError::NotACheckpoint {
+            path: path.to_owned(),
+            reason,
+        })?;
+        let tensors = match format {
+            WeightFormat::PyTorch => pytorch::read(path)?,
+            WeightFormat::Safetensors => safetensors::read(path)?,
+        };
+        file.seek(SeekFrom::Start(0)).map_err(io)?;
+        let sha256 = sha256(&mut file).map_err(io)?;
+        let tensors = without_wrappers(path, tensors)?;
+        Ok(Self { path: path.to_owned(), format, sha256, tensors })
+    }
+
+    /// A file whose table of contents is given.
+    #[cfg(test)]
+    pub(crate) fn of_tensors(
+        path: &str,
+        format: WeightFormat,
+        tensors: impl IntoIterator<Item = (String, WeightTensor)>,
+    ) -> Self {
+        let (path, sha256) = (PathBuf::from(path), String::new());
+        Self { path, format, sha256, tensors: tensors.into_iter().collect() }
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether a key begins with `prefix`.
+    #[must_use]
+    pub fn has_prefix(&self, prefix: &str) -> bool {
+        self.tensors.range(prefix.to_owned()..).next().is_some_and(|(key, _)| key.starts_with(prefix))
+    }
+
+    /// The shape of a tensor.
+    #[must_use]
+    pub fn shape(&self, key: &str) -> Option<&[usize]> {
+        self.tensors.get(key).map(|tensor| tensor.shape.as_slice())
+    }
+
+    /// Number of parameters in all tensors.
+    #[must_use]
+    pub fn n_parameters(&self) -> usize {
+        self.tensors.values().map(WeightTensor::len).sum()
+    }
+
+    /// Reads a tensor's values, whatever float type they are stored in.
+    ///
+    /// # Errors
+    /// Where there is no such tensor, it can't be read, or it holds something else than finite floats.
+    pub fn read(&self, key: &str) -> Result<Vec<f32>, WeightError> {
+        let complain = |reason: String| WeightError::Tensor {
+            path: self.path.clone(),
+            key: key.to_owned(),
+            reason,
+        };
+        let tensor = self.tensors.get(key).ok_or_else(|| complain("is not in the file".to_owned()))?;
+        if !tensor.dtype.is_float() {
+            return Err(complain(format!("holds {:?}, not floats", tensor.dtype)));
+        }
+        let bytes = (tensor.bytes)().map_err(|e| complain(format!("can't be read: {e}")))?;
+        let values = TensorData::try_from_bytes_vec(bytes, tensor.shape.clone(), tensor.dtype)
+            .and_then(TensorData::try_into_vec_as::<f32>)
+            .map_err(|e| complain(format!("can't be read: {e}")))?;
+        if values.iter().all(|v| v.is_finite()) {
+            Ok(values)
+        } else {
+            Err(complain("holds values that are not finite".to_owned()))
+        }
+    }
+}
+
+/// Tells the format from the first bytes.
+fn sniff(start: &[u8]) -> Result<WeightFormat, String> {
+    if start.starts_with(b"PK") || start.get(257..262) == Some(b"ustar") {
+        return Ok(WeightFormat::PyTorch);
+    }
+    // A pickle of protocol 2 or later.
+    if start.len() >= 2 && start[0] == 0x80 && (2..=5).contains(&start[1]) {
+        return Ok(WeightFormat::PyTorch);
+    }
+    // The length of the header, then JSON.
+    if start.get(8) == Some(&b'{') {
+        return Ok(WeightFormat::Safetensors);
+    }
+    if start.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    let text: String = String::from_utf8_lossy(&start[..start.len().min(24)])
+        .chars()
+        .map(|c| if c.is_control() || c == char::REPLACEMENT_CHARACTER { '.' } else { c })
+        .collect();
+    Err(format!("it begins with {text:?}"))
+}
+
+/// What checkpoints are wrapped in: nested dictionaries, `DataParallel`, Hugging Face heads.
+const WRAPPERS: [&str; 6] =
+    ["state_dict.", "model_state_dict.", "model.", "module.", "dinov2.", "net."];
+
+fn without_wrappers(
+    path: &Path,
+    tensors: impl IntoIterator<Item = (String, WeightTensor)>,
+) -> Result<BTreeMap<String, WeightTensor>, WeightError> {
+    let mut named = BTreeMap::new();
+    let mut twice = Vec::new();
+    for (full, tensor) in tensors {
+        let mut key = full.as_str();
+        while let Some(rest) = WRAPPERS.iter().find_map(|wrapper| key.strip_prefix(wrapper)) {
+            key = rest;
+        }
+        if named.insert(key.to_owned(), tensor).is_some() {
+            twice.push(key.to_owned());
+        }
+    }
+    if named.is_empty() {
+        return Err(WeightError::NotACheckpoint {
+            path: path.to_owned(),
+            reason: "it holds no tensor".to_owned(),
+        });
+    }
+    if twice.is_empty() {
+        return Ok(named);
+    }
+    Err(WeightError::Tensor {
+        path: path.to_owned(),
+        key: some(&twice),
+        reason: "stands in the file more than once, under different wrappers".to_owned(),
+    })
+}
+
+fn sha256(file: &mut File) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    io::copy(file, &mut hasher)?;
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,0 +1,357 @@
+//! Filling a model from a weight file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Tensor, TensorData};
+use serde::Serialize;
+
+use super::architecture::{Architecture, recognise};
+use super::error::WeightError;
+use super::file::WeightFile;
+use super::keys::{Origin, Target, is_dispensable, origin};
+use super::transform::Transform;
+
+/// How to fill a model.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions {
+    /// The module's place in the assembled model: empty for the model itself, `encoder` or `decoder`
+    /// for these parts alone.
+    pub root: String,
+    /// Whether the parts of the mask decoder that depend on the number of masks are loaded too. They
+    /// only fit a model with as many classes as the file has mask tokens.
+    pub decoder_heads: bool,
+}
+
+impl LoadOptions {
+    /// For a part of the model.
+    #[must_use]
+    pub fn part(root: &str) -> Self {
+        Self { root: root.to_owned(), ..Self::default() }
+    }
+}
+
+/// A position table that was resized.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Resized {
+    /// Its key.
+    pub key: String,
+    /// Its side (absolute) or length (relative) in the file.
+    pub from: usize,
+    /// In the model.
+    pub to: usize,
+}
+
+/// What became of every key of the file and every parameter of the model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LoadReport {
+    /// What the file holds.
+    pub architecture: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// Keys whose values the model took.
+    pub used: Vec<String>,
+    /// Keys that the model needs and the file lacks; a parameter that the file's architecture never
+    /// has is named by its path in the model.
+    pub missing: Vec<String>,
+    /// Keys that nothing in the model asked for and that the architecture does not know either.
+    pub unused: Vec<String>,
+    /// Keys of the architecture that this model has no use for: prompts, heads of the masks.
+    pub set_aside: Vec<String>,
+    /// Position tables of another size than the model's.
+    pub resized: Vec<Resized>,
+    /// Paths of the model's parameters that no such file has: they keep their starting values.
+    pub new: Vec<String>,
+}
+
+/// What [`load_into`] would do, without reading a tensor.
+///
+/// # Errors
+/// Where the architecture is not known or a shape does not fit. Missing keys are in the report.
+pub fn plan<M: Module>(
+    module: &M,
+    file: &WeightFile,
+    options: &LoadOptions,
+) -> Result<LoadReport, WeightError> {
+    Ok(make_plan(module, file, options)?.report)
+}
+
+/// Fills a module with the file's weights. What no such file has keeps its values.
+///
+/// All keys and shapes are checked before the first tensor is read.
+///
+/// # Errors
+/// Where the architecture is not known, keys are missing, a shape does not fit, or a tensor can't be
+/// read.
+pub fn load_into<M: Module>(
+    module: M,
+    file: &WeightFile,
+    options: &LoadOptions,
+) -> Result<(M, LoadReport), WeightError> {
+    let Plan { sources, report } = make_plan(&module, file, options)?;
+    if !report.missing.is_empty() {
+        return Err(WeightError::Missing {
+            path: file.path().to_owned(),
+            architecture: report.architecture,
+            keys: report.missing,
+        });
+    }
+    let mut filler =
+        Filler { file, sources, path: Path::under(&options.root), error: None };
+    let module = module.map(&mut filler);
+    match filler.error {
+        Some(error) => Err(error),
+        None => Ok((module, report)),
+    }
+}
+
+struct Plan {
+    /// By the parameter's path.
+    sources: BTreeMap<String, Source>,
+    report: LoadReport,
+}
+
+struct Source {
+    keys: Vec<String>,
+    transform: Transform,
+    /// Shape of the first key's tensor.
+    found: Vec<usize>,
+}
+
+fn make_plan<M: Module>(
+    module: &M,
+    file: &WeightFile,
+    options: &LoadOptions,
+) -> Result<Plan, WeightError> {
+    let architecture = recognise(file)?;
+    let mut lister = Lister { path: Path::under(&options.root), targets: Vec::new() };
+    module.visit(&mut lister);
+
+    let mut sources = BTreeMap::new();
+    let mut used = BTreeSet::new();
+    let (mut missing, mut resized, mut new) = (Vec::new(), Vec::new(), Vec::new());
+    for target in lister.targets {
+        let (keys, transform) = match origin(&architecture, &target, options.decoder_heads) {
+            Origin::File { keys, transform } => (keys, transform),
+            Origin::New => {
+                new.push(target.path);
+                continue;
+            }
+            Origin::Lacking => {
+                missing.push(target.path);
+                continue;
+            }
+        };
+        let lacking: Vec<String> =
+            keys.iter().filter(|key| file.shape(key).is_none()).cloned().collect();
+        if !lacking.is_empty() {
+            missing.extend(lacking);
+            continue;
+        }
+        let shapes: Vec<&[usize]> = keys.iter().filter_map(|key| file.shape(key)).collect();
+        transform.check(&shapes, &target.shape).map_err(|(i, expected)| WeightError::Shape {
+            path: file.path().to_owned(),
+            key: keys[i].clone(),
+            expected,
+            found: shapes[i].to_vec(),
+        })?;
+        if let Some((from, to)) = transform.resizes(shapes[0], &target.shape) {
+            resized.push(Resized { key: keys[0].clone(), from, to });
+        }
+        used.extend(keys.iter().cloned());
+        let found = shapes[0].to_vec();
+        sources.insert(target.path, Source { keys, transform, found });
+    }
+    let (set_aside, unused) = leftovers(file, &architecture, &used);
+    let report = LoadReport {
+        architecture: architecture.to_string(),
+        sha256: file.sha256.clone(),
+        used: used.into_iter().collect(),
+        missing,
+        unused,
+        set_aside,
+        resized,
+        new,
+    };
+    Ok(Plan { sources, report })
+}
+
+/// The keys that are not used: those of the architecture, and others.
+fn leftovers(
+    file: &WeightFile,
+    architecture: &Architecture,
+    used: &BTreeSet<String>,
+) -> (Vec<String>, Vec<String>) {
+    file.tensors
+        .keys()
+        .filter(|key| !used.contains(*key))
+        .cloned()
+        .partition(|key| is_dispensable(architecture, key))
+}
+
+/// The names on the way to a parameter, and the type of the struct that holds it.
+struct Path {
+    names: Vec<String>,
+    holders: Vec<String>,
+}
+
+impl Path {
+    fn under(root: &str) -> Self {
+        let names = if root.is_empty() { Vec::new() } else { vec![root.to_owned()] };
+        Self { names, holders: Vec::new() }
+    }
+
+    fn enter(&mut self, name: &str, holder: &str) {
+        self.names.push(name.to_owned());
+        self.holders.push(holder.to_owned());
+    }
+
+    fn exit(&mut self) {
+        self.names.pop();
+        self.holders.pop();
+    }
+
+    fn is_linear_weight(&self) -> bool {
+        self.holders.last().is_some_and(|holder| holder == "Struct:Linear")
+            && self.names.last().is_some_and(|name| name == "weight")
+    }
+}
+
+struct Lister {
+    path: Path,
+    targets: Vec<Target>,
+}
+
+impl ModuleVisitor for Lister {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.path.enter(name, container_type);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.targets.push(Target {
+            path: self.path.names.join("."),
+            shape: param.lazy_shape().to_vec(),
+            is_linear_weight: self.path.is_linear_weight(),
+        });
+    }
+}
+
+struct Filler<'a> {
+    file: &'a WeightFile,
+    sources: BTreeMap<String, Source>,
+    path: Path,
+    /// The first error; nothing is read after it.
+    error: Option<WeightError>,
+}
+
+impl Filler<'_> {
+    fn values(&self, target: &[usize]) -> Option<Result<Vec<f32>, WeightError>> {
+        let source = self.sources.get(&self.path.names.join("."))?;
+        let tensors: Result<Vec<_>, _> =
+            source.keys.iter().map(|key| self.file.read(key)).collect();
+        Some(tensors.map(|tensors| source.transform.apply(tensors, &source.found, target)))
+    }
+}
+
+impl ModuleMapper for Filler<'_> {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.path.enter(name, container_type);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if self.error.is_some() {
+            return param;
+        }
+        let shape = param.lazy_shape();
+        match self.values(&shape.to_vec()) {
+            None => param,
+            Some(Err(error)) => {
+                self.error = Some(error);
+                param
+            }
+            Some(Ok(values)) => param.map(|old| {
+                let fresh =
+                    Tensor::from_data(TensorData::new(values, shape), &old.device());
+                fresh.set_require_grad(old.is_require_grad())
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use burn::tensor::{DType, Device};
+    use fastersam_decoder::PromptFreeDecoder;
+    use fastersam_pausing_encoder::PausingEncoder;
+
+    use super::super::file::{WeightFormat, WeightTensor};
+    use super::*;
+    use crate::{ModelOptions, Preset};
+
+    /// The parts of the model that checkpoints have. Their parameters are made when first used, so
+    /// asking for shapes costs nothing, even for ViT-H.
+    #[derive(Module, Debug)]
+    struct Parts {
+        encoder: PausingEncoder,
+        decoder: PromptFreeDecoder,
+    }
+
+    /// A file of which only keys and shapes are known.
+    fn file_of_shapes(keys: &serde_json::Value) -> WeightFile {
+        let tensors = keys["tensors"].as_object().into_iter().flatten().map(|(key, shape)| {
+            let shape = shape.as_array().into_iter().flatten();
+            let shape = shape.filter_map(|n| usize::try_from(n.as_u64()?).ok()).collect();
+            let bytes = || Err(io::Error::other("only shapes are known"));
+            (key.clone(), WeightTensor::new(shape, DType::F32, bytes))
+        });
+        WeightFile::of_tensors("official.pth", WeightFormat::PyTorch, tensors)
+    }
+
+    #[test]
+    fn golden_official_checkpoints_leave_nothing_over() -> Result<(), Box<dyn std::error::Error>> {
+        let builds = [
+            ("sam_vit_b_keys", Preset::VitB, "SAM ViT-B, 768 wide, 12 blocks"),
+            ("sam_vit_l_keys", Preset::VitL, "SAM ViT-L, 1024 wide, 24 blocks"),
+            ("sam_vit_h_keys", Preset::VitH, "SAM ViT-H, 1280 wide, 32 blocks"),
+        ];
+        for (name, preset, architecture) in builds {
+            let Some(keys) = fastersam_golden::json(name) else { continue };
+            let file = file_of_shapes(&keys);
+            for input_size in [224, 1024] {
+                let mut options = ModelOptions::new(preset);
+                options.input_size = Some(input_size);
+                // SAM's own decoder has four mask tokens.
+                let config = options.resolve(4)?;
+                let device = Device::flex();
+                let model = Parts {
+                    encoder: config.encoder.init(&device),
+                    decoder: config.decoder.init(&device),
+                };
+                let heads = LoadOptions { decoder_heads: true, ..LoadOptions::default() };
+                let report = plan(&model, &file, &heads)?;
+                assert_eq!(report.architecture, architecture);
+                assert_eq!(report.missing, [""; 0], "{name}");
+                assert_eq!(report.unused, [""; 0], "{name}");
+                // Nothing is left over but the prompts on one side ...
+                let is_prompt = |key: &String| key.starts_with("prompt_encoder.");
+                assert!(report.set_aside.iter().all(is_prompt), "{name}: {:?}", report.set_aside);
+                // ... and what this project adds on the other.
+                let added = ["adapter", "injections", "pause_heads", "skip4", "skip8"];
+                let is_added = |path: &String| path.split('.').any(|name| added.contains(&name));
+                assert!(report.new.iter().all(is_added), "{name}: {:?}", report.new);
+                assert_eq!(report.resized.is_empty(), input_size == 1024, "{name}");
+            }
+        }
+        Ok(())
+    }
+}

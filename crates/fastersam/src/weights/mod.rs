@@ -1,0 +1,25 @@
+//! Pre-trained weights: SAM's official checkpoints, DINOv2, SAM-type decoders.
+//!
+//! A file passes three steps. [`WeightFile::open`] reads its table of contents (no code in it is run,
+//! no tensor is read yet), strips wrappers like `module.` or `state_dict.` and hashes it.
+//! [`recognise`] tells the architecture from keys and shapes. [`load_into`] finds the source of every
+//! parameter of a model, checks all keys and shapes, and only then reads, one tensor at a time; what
+//! was used, missing, unused or resized is in the [`LoadReport`]. [`plan`] gives the same report
+//! without reading.
+//!
+//! Files come from anywhere: whatever is in them, the result is an error that names file and key,
+//! never a panic, and memory stays bounded by the model.
+
+mod architecture;
+mod error;
+mod file;
+mod keys;
+mod load;
+mod pytorch;
+mod safetensors;
+mod transform;
+
+pub use architecture::{Architecture, recognise};
+pub use error::WeightError;
+pub use file::{WeightFile, WeightFormat, WeightTensor};
+pub use load::{LoadOptions, LoadReport, Resized, load_into, plan};

@@ -1,0 +1,109 @@
+//! Real weight files, where `FASTERSAM_DATA` points at a folder that has them.
+
+use std::path::PathBuf;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use fastersam::weights::{Architecture, LoadOptions, WeightFile, load_into, recognise};
+use fastersam::{ModelOptions, Preset};
+use fastersam_adapter::Tuning;
+use fastersam_golden::{Comparison, Fixture, fixture};
+use fastersam_pausing_encoder::{EncoderConfig, EncoderOutput, PauseSettings};
+
+fn real(name: &str) -> Option<WeightFile> {
+    let path = std::env::var_os("FASTERSAM_DATA").map(PathBuf::from)?.join("weights").join(name);
+    path.exists().then(|| WeightFile::open(&path).unwrap())
+}
+
+#[allow(clippy::print_stdout)]
+fn skipped(name: &str) {
+    println!("skipped: FASTERSAM_DATA names no folder with weights/{name}");
+}
+
+#[test]
+fn real_dinov2_fills_vit_s() {
+    let name = "dinov2_vits14_f16.safetensors";
+    let Some(file) = real(name) else { return skipped(name) };
+    assert_eq!(
+        recognise(&file).unwrap(),
+        Architecture::DinoV2 { embed_dim: 384, depth: 12, patch_size: 14, grid: 37 }
+    );
+    let config = ModelOptions::new(Preset::VitS).resolve(4).unwrap();
+    let model = config.init(0, &Device::flex()).unwrap();
+    let (_, report) = load_into(model, &file, &LoadOptions::default()).unwrap();
+    assert!(report.unused.is_empty(), "{:?}", report.unused);
+    assert_eq!(report.set_aside, ["embeddings.cls_token"]);
+    assert_eq!(report.used.len(), 221);
+    assert_eq!(report.resized.len(), 1);
+    assert_eq!((report.resized[0].from, report.resized[0].to), (37, 16));
+}
+
+#[test]
+fn real_lite_medsam_fills_the_decoder() {
+    let name = "lite_medsam_prompt_mask_decoder.safetensors";
+    let Some(file) = real(name) else { return skipped(name) };
+    assert_eq!(
+        recognise(&file).unwrap(),
+        Architecture::SamDecoder { transformer_dim: 256, n_mask_tokens: 4 }
+    );
+    let config = ModelOptions::new(Preset::VitS).resolve(9).unwrap();
+    let model = config.init(0, &Device::flex()).unwrap();
+    let (_, report) = load_into(model, &file, &LoadOptions::default()).unwrap();
+    assert!(report.unused.is_empty(), "{:?}", report.unused);
+    assert!(report.used.contains(&"prompt_encoder.no_mask_embed.weight".to_owned()));
+    assert!(report.new.iter().any(|path| path.starts_with("decoder.mask_decoder.mask_tokens")));
+}
+
+/// The tokens after the first `depth` blocks of DINOv2; `None` also applies the final norm.
+fn dinov2_tokens(
+    file: &WeightFile,
+    images: Tensor<4>,
+    depth: Option<usize>,
+    class_token: bool,
+) -> EncoderOutput {
+    let mut config = EncoderConfig::vit_s(images.dims()[2]);
+    // A shorter encoder ends where the comparison is made.
+    config.depth = depth.unwrap_or(config.depth);
+    config.final_norm = depth.is_none();
+    config.class_token = class_token;
+    config.pause_points = Vec::new();
+    config.injection_blocks = Vec::new();
+    config.tuning = Tuning::None;
+    let encoder = config.init(&images.device());
+    let (encoder, _) = load_into(encoder, file, &LoadOptions::part("encoder")).unwrap();
+    encoder.forward(images, None, &PauseSettings::default()).unwrap()
+}
+
+/// Compares within 1e-4 of the largest value, as the fixture's description has it.
+fn compare(comparison: &mut Comparison, fixture: &Fixture, key: &str, ours: &[f32]) {
+    let expected = fixture.get(key).f32();
+    let largest = expected.iter().fold(0.0_f32, |largest, v| largest.max(v.abs()));
+    comparison.check_within(key, ours, expected, 1e-4 * f64::from(largest));
+}
+
+fn floats<const D: usize>(x: Tensor<D>) -> Vec<f32> {
+    x.into_data().try_to_vec().unwrap()
+}
+
+#[test]
+fn golden_dinov2_block_by_block() {
+    let name = "dinov2_vits14_f16.safetensors";
+    let Some(file) = real(name) else { return skipped(name) };
+    let Some(fixture) = fixture("dinov2_vits14") else { return };
+    let array = fixture.get("input.image_u8");
+    let data = TensorData::new(array.image(), array.dims::<4>());
+    let images = Tensor::<4>::from_data(data, &Device::flex());
+    let mut comparison = Comparison::new("dinov2_vits14");
+    for (step, depth) in
+        [("block_1", Some(1)), ("block_6", Some(6)), ("block_12", Some(12)), ("final_norm", None)]
+    {
+        let output = dinov2_tokens(&file, images.clone(), depth, false);
+        let key = format!("output.patches_only.{step}");
+        compare(&mut comparison, &fixture, &key, &floats(output.tokens));
+        let output = dinov2_tokens(&file, images.clone(), depth, true);
+        let class_token = floats(output.class_tokens.unwrap());
+        let key = format!("output.with_class_token.{step}");
+        // The class token comes first.
+        compare(&mut comparison, &fixture, &key, &[class_token, floats(output.tokens)].concat());
+    }
+    comparison.finish();
+}
