@@ -1,16 +1,27 @@
 //! What a weight file is, and what a model would take from it.
 //!
 //! `cargo run --release -p fastersam --example inspect_weights -- FILE [tiny|small|vit_s|vit_b|vit_l|vit_h]`
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::error::Error;
 use std::path::Path;
+use std::process::ExitCode;
 
 use burn::tensor::Device;
 use fastersam::weights::{LoadOptions, LoadReport, WeightFile, load_into, recognise};
 use fastersam::{ModelOptions, Preset};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let Some(path) = arguments.next() else {
         return Err("usage: inspect_weights FILE [PRESET]".into());

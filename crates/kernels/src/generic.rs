@@ -31,11 +31,37 @@ pub(crate) fn layer_norm_2d(
 }
 
 pub(crate) fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
-    let y = x.matmul(weight);
+    let y = matmul_rows(x, weight);
     match bias {
         Some(bias) => y + bias.unsqueeze(),
         None => y,
     }
+}
+
+/// Terms that a matrix product sums up in one go. Longer sums are cut by CPU libraries at places that
+/// depend on the number of rows.
+const BLOCK: usize = 512;
+
+/// A matrix product in which each row's order of summation is the same whatever the number of rows, so
+/// that an image's result does not depend on its batch mates.
+fn matmul_rows(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
+    let ([m, k], [_, n]) = (x.dims(), weight.dims());
+    if m == 1 {
+        // A single row takes another path; two equal rows take that of all others.
+        return matmul_rows(x.repeat_dim(0, 2), weight).slice([0..1, 0..n]);
+    }
+    if k <= BLOCK {
+        return x.matmul(weight);
+    }
+    (0..k)
+        .step_by(BLOCK)
+        .map(|start| {
+            let end = (start + BLOCK).min(k);
+            let rows = weight.clone().slice([start..end, 0..n]);
+            x.clone().slice([0..m, start..end]).matmul(rows)
+        })
+        .reduce(|sum, part| sum + part)
+        .unwrap_or_else(|| Tensor::zeros([m, n], &x.device()))
 }
 
 pub(crate) fn ragged_attention(

@@ -27,14 +27,25 @@ fn default_costs_0_41_gmac_at_224() {
 }
 
 #[test]
-fn an_image_does_not_depend_on_its_batch_mates() {
+fn the_maps_of_an_image_do_not_depend_on_its_batch_mates() {
     let device = Device::flex();
-    let branch = filled(tiny(ConvNorm::Group).init(&device));
-    let images = tensor([3, 1, 48, 48], 2, &device);
-    let batch = floats(branch.forward(images.clone()).stride16);
-    for i in 0..3 {
-        let alone = floats(branch.forward(images.clone().narrow(0, i, 1)).stride16);
-        assert_eq!(alone, batch[i * alone.len()..(i + 1) * alone.len()], "image {i}");
+    for (config, size) in
+        [(tiny(ConvNorm::Group), 48), (tiny(ConvNorm::Group), 128), (ConvBranchConfig::default(), 112)]
+    {
+        let branch = filled(config.init(&device));
+        let images = tensor([3, 1, size, size], 2, &device);
+        let batch = branch.forward(images.clone());
+        for i in 0..3 {
+            let alone = branch.forward(images.clone().narrow(0, i, 1));
+            for (alone, batch) in [
+                (alone.stride4, &batch.stride4),
+                (alone.stride8, &batch.stride8),
+                (alone.stride16, &batch.stride16),
+            ] {
+                let batch = floats(batch.clone().narrow(0, i, 1));
+                assert!(floats(alone) == batch, "image {i} of {size} pixels");
+            }
+        }
     }
 }
 

@@ -94,7 +94,8 @@ fn dinov2(file: &WeightFile) -> Option<Architecture> {
     let &[1, n_positions, embed_dim] = file.shape("embeddings.position_embeddings")? else {
         return None;
     };
-    let &[_, _, patch_size, _] = file.shape("embeddings.patch_embeddings.projection.weight")? else {
+    let &[_, _, patch_size, _] = file.shape("embeddings.patch_embeddings.projection.weight")?
+    else {
         return None;
     };
     let grid = n_positions.checked_sub(1)?.isqrt();

@@ -100,10 +100,8 @@ impl WeightFile {
         }
         let mut start = Vec::new();
         file.by_ref().take(512).read_to_end(&mut start).map_err(io)?;
-        let format = sniff(&start).map_err(|reason| WeightError::NotACheckpoint {
-            path: path.to_owned(),
-            reason,
-        })?;
+        let format = sniff(&start)
+            .map_err(|reason| WeightError::NotACheckpoint { path: path.to_owned(), reason })?;
         let tensors = match format {
             WeightFormat::PyTorch => pytorch::read(path)?,
             WeightFormat::Safetensors => safetensors::read(path)?,
@@ -134,7 +132,10 @@ impl WeightFile {
     /// Whether a key begins with `prefix`.
     #[must_use]
     pub fn has_prefix(&self, prefix: &str) -> bool {
-        self.tensors.range(prefix.to_owned()..).next().is_some_and(|(key, _)| key.starts_with(prefix))
+        self.tensors
+            .range(prefix.to_owned()..)
+            .next()
+            .is_some_and(|(key, _)| key.starts_with(prefix))
     }
 
     /// The shape of a tensor.
@@ -159,7 +160,8 @@ impl WeightFile {
             key: key.to_owned(),
             reason,
         };
-        let tensor = self.tensors.get(key).ok_or_else(|| complain("is not in the file".to_owned()))?;
+        let tensor =
+            self.tensors.get(key).ok_or_else(|| complain("is not in the file".to_owned()))?;
         if !tensor.dtype.is_float() {
             return Err(complain(format!("holds {:?}, not floats", tensor.dtype)));
         }

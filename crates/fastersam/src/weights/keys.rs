@@ -101,7 +101,9 @@ fn sam_decoder(target: &Target, rest: &str, heads: bool) -> Origin {
     if rest.split('.').any(|name| name.starts_with("lora")) {
         return Origin::New;
     }
-    let Some(name) = rest.strip_prefix("mask_decoder.") else { return target.from(rest.to_owned()) };
+    let Some(name) = rest.strip_prefix("mask_decoder.") else {
+        return target.from(rest.to_owned());
+    };
     if !heads && DECODER_HEADS.iter().any(|part| name.starts_with(part)) {
         return Origin::New;
     }
@@ -138,14 +140,16 @@ fn dinov2_encoder(target: &Target, rest: &str) -> Origin {
     if let Some(name) = rest.strip_prefix("norm.") {
         return target.from(format!("layernorm.{name}"));
     }
-    let Some((block, name)) = rest.strip_prefix("blocks.").and_then(|rest| rest.split_once('.')) else {
+    let Some((block, name)) = rest.strip_prefix("blocks.").and_then(|rest| rest.split_once('.'))
+    else {
         return Origin::Lacking;
     };
     let layer = |name: &str| format!("encoder.layer.{block}.{name}");
     if let Some(name) = name.strip_prefix("attn.qkv.") {
         let keys = ["query", "key", "value"]
             .map(|part| layer(&format!("attention.attention.{part}.{name}")));
-        let transform = if target.is_linear_weight { Transform::StackTransposed } else { Transform::Stack };
+        let transform =
+            if target.is_linear_weight { Transform::StackTransposed } else { Transform::Stack };
         return Origin::File { keys: keys.into(), transform };
     }
     for (ours, theirs) in [

@@ -96,8 +96,7 @@ pub fn load_into<M: Module>(
             keys: report.missing,
         });
     }
-    let mut filler =
-        Filler { file, sources, path: Path::under(&options.root), error: None };
+    let mut filler = Filler { file, sources, path: Path::under(&options.root), error: None };
     let module = module.map(&mut filler);
     match filler.error {
         Some(error) => Err(error),
@@ -278,8 +277,7 @@ impl ModuleMapper for Filler<'_> {
                 param
             }
             Some(Ok(values)) => param.map(|old| {
-                let fresh =
-                    Tensor::from_data(TensorData::new(values, shape), &old.device());
+                let fresh = Tensor::from_data(TensorData::new(values, shape), &old.device());
                 fresh.set_require_grad(old.is_require_grad())
             }),
         }

@@ -38,7 +38,9 @@ fn explain(path: &Path, error: PytorchError) -> WeightError {
         PytorchError::Io(source)
             if !matches!(
                 source.kind(),
-                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput
+                io::ErrorKind::InvalidData
+                    | io::ErrorKind::UnexpectedEof
+                    | io::ErrorKind::InvalidInput
             ) =>
         {
             WeightError::Io { path, source }

@@ -1,8 +1,6 @@
 //! From a tensor as a checkpoint stores it to a parameter as the model needs it.
 
-use fastersam_pausing_encoder::position::{
-    resize_abs_pos, resize_abs_pos_bicubic, resize_rel_pos,
-};
+use fastersam_pausing_encoder::position::{resize_abs_pos, resize_abs_pos_bicubic, resize_rel_pos};
 
 /// How tensors of a file become one parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +76,12 @@ impl Transform {
     }
 
     /// The parameter's values; shapes have passed [`check`](Self::check).
-    pub(crate) fn apply(self, tensors: Vec<Vec<f32>>, found: &[usize], target: &[usize]) -> Vec<f32> {
+    pub(crate) fn apply(
+        self,
+        tensors: Vec<Vec<f32>>,
+        found: &[usize],
+        target: &[usize],
+    ) -> Vec<f32> {
         let channels = target.last().copied().unwrap_or_default();
         let all = tensors.concat();
         match self {

@@ -25,7 +25,8 @@ fn floats<const D: usize>(x: Tensor<D>) -> Vec<f32> {
 
 /// The fixture's encoder, at some input size.
 fn encoder_config(sizes: &Value, image_size: usize) -> EncoderConfig {
-    let size = |key: &str| sizes[key].as_u64().unwrap_or_else(|| panic!("{key} in {sizes}")) as usize;
+    let size =
+        |key: &str| sizes[key].as_u64().unwrap_or_else(|| panic!("{key} in {sizes}")) as usize;
     let mut config = EncoderConfig::vit_b(image_size);
     config.patch_size = size("patch_size");
     config.embed_dim = size("embed_dim");
@@ -78,7 +79,9 @@ fn golden_sam_encoder_at_other_sizes() {
     let mut comparison = Comparison::new("sam_encoder_resized");
     let inputs: Vec<String> = fixture
         .iter()
-        .filter_map(|(key, _)| Some(key.strip_prefix("input.")?.strip_suffix(".image_u8")?.to_owned()))
+        .filter_map(|(key, _)| {
+            Some(key.strip_prefix("input.")?.strip_suffix(".image_u8")?.to_owned())
+        })
         .collect();
     for size in inputs {
         let images = images(&fixture, &format!("input.{size}.image_u8"), &device);
@@ -108,7 +111,8 @@ fn golden_sam_mask_decoder_from_a_file() {
     let file = WeightFile::open(&path).unwrap();
     let device = Device::flex();
     let sizes = &config()["decoder"];
-    let size = |key: &str| sizes[key].as_u64().unwrap_or_else(|| panic!("{key} in {sizes}")) as usize;
+    let size =
+        |key: &str| sizes[key].as_u64().unwrap_or_else(|| panic!("{key} in {sizes}")) as usize;
     let [n_mask_tokens, dim] = fixture.get("mask_decoder.mask_tokens.weight").dims::<2>();
     let mut decoder = MaskDecoderConfig::sam(n_mask_tokens);
     decoder.transformer_dim = dim;

@@ -88,16 +88,17 @@ fn every_parameter_gets_its_own_tensor() {
     // Linear weights are transposed, all else is as stored.
     let stored = |key: &str| file.read(&format!("image_encoder.{key}")).unwrap();
     let block = &encoder.blocks[1];
-    assert_eq!(
-        floats(block.attn.qkv.weight.val().transpose()),
-        stored("blocks.1.attn.qkv.weight")
-    );
+    assert_eq!(floats(block.attn.qkv.weight.val().transpose()), stored("blocks.1.attn.qkv.weight"));
     assert_eq!(block.mlp.lin2.weight.val().dims(), [4 * D, D]);
     assert_eq!(floats(block.norm1.bias.val()), stored("blocks.1.norm1.bias"));
     assert_eq!(floats(encoder.pos_embed.val()), stored("pos_embed"));
     assert_eq!(floats(encoder.neck.conv2.weight.val()), stored("neck.2.weight"));
     // What is this project's own is listed and keeps its values.
-    for path in ["encoder.blocks.0.adapter.down.weight", "encoder.injections.0.gamma", "encoder.pause_heads.0.norm.weight"] {
+    for path in [
+        "encoder.blocks.0.adapter.down.weight",
+        "encoder.injections.0.gamma",
+        "encoder.pause_heads.0.norm.weight",
+    ] {
         assert!(report.new.iter().any(|new| new == path), "{path} in {:?}", report.new);
     }
     assert_eq!(floats(encoder.injections[0].gamma.val()), [0.1; D]);
@@ -150,8 +151,7 @@ fn tables_are_resized_to_the_input() {
     let file = open(&folder, &sam_entries());
     let (encoder, report) =
         load_into(sam_config(128).init(&device), &file, &encoder_options()).unwrap();
-    let resized: Vec<_> =
-        report.resized.iter().map(|r| (r.key.as_str(), r.from, r.to)).collect();
+    let resized: Vec<_> = report.resized.iter().map(|r| (r.key.as_str(), r.from, r.to)).collect();
     assert_eq!(
         resized,
         [
