@@ -37,21 +37,38 @@ fn attention_follows_its_definition() {
     assert_close(&ours, &floats(expected), 1e-5);
 }
 
-/// The claim behind `is_point_wise`: with some tokens gone, the others' rows stay, bit for bit.
+/// The claim behind `is_point_wise`: with some tokens gone, the others' rows stay. Bit for bit, but
+/// for an image with a single active token, whose matrix products the library computes in another
+/// order of summation.
 #[test]
 fn paused_tokens_do_not_change_the_others() {
     let device = Device::flex();
-    let branch = branch(&device);
-    let map = branch.embed(tensor([2 * N, 24], 3, &device));
-    let block = &branch.blocks[0];
-    let x = tensor([2 * N, D], 4, &device);
-    let all = floats(block.attend(x.clone(), map.clone(), &cross_branch_layout(&[N, N], N)));
-    let kept: Vec<i64> = vec![1, 5, 6, 15, 16, 20];
-    let rows = Tensor::<1, Int>::from_data(TensorData::new(kept.clone(), [kept.len()]), &device);
-    let some = floats(block.attend(x.select(0, rows), map, &cross_branch_layout(&[4, 2], N)));
-    for (i, &row) in kept.iter().enumerate() {
-        let row = row as usize;
-        assert_eq!(some[i * D..(i + 1) * D], all[row * D..(row + 1) * D], "row {row}");
+    for (embed_dim, n_heads, grid) in [(16, 2, 4), (384, 6, 14)] {
+        let n = grid * grid;
+        let config =
+            CrossBranchConfig { channels: 24, embed_dim, n_heads, hidden_dim: 4, n_blocks: 1 };
+        let branch = filled(config.init(&device));
+        let map = branch.embed(tensor([2 * n, 24], 3, &device));
+        let block = &branch.blocks[0];
+        let x = tensor([2 * n, embed_dim], 4, &device);
+        let attend = |rows: &[usize], active: [usize; 2]| {
+            let index: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
+            let index = TensorData::new(index, [rows.len()]);
+            let rows = x.clone().select(0, Tensor::<1, Int>::from_data(index, &device));
+            floats(block.attend(rows, map.clone(), &cross_branch_layout(&active, n)))
+        };
+        let all = attend(&(0..2 * n).collect::<Vec<_>>(), [n, n]);
+        for (first, second, atol) in
+            [(vec![1, 5, 6, n - 1], vec![0, 4], 0.0), (vec![2, 3], vec![7], 1e-5)]
+        {
+            let active = [first.len(), second.len()];
+            let rows: Vec<usize> =
+                first.into_iter().chain(second.iter().map(|row| n + row)).collect();
+            let some = attend(&rows, active);
+            for (ours, &row) in some.chunks(embed_dim).zip(&rows) {
+                assert_close(ours, &all[row * embed_dim..(row + 1) * embed_dim], atol);
+            }
+        }
     }
 }
 
