@@ -69,6 +69,31 @@ pub fn train(
     resume: bool,
     device: &Device,
 ) -> Result<Trained> {
+    run(experiment, data, folder, resume, device, usize::MAX)
+}
+
+/// Trains from the start and stops dead after `steps` steps, as a kill would: for the test of `resume`.
+///
+/// # Errors
+/// As [`train`].
+pub fn train_until(
+    experiment: &Experiment,
+    data: &ExperimentData,
+    folder: &Path,
+    device: &Device,
+    steps: usize,
+) -> Result<()> {
+    run(experiment, data, folder, false, device, steps).map(|_| ())
+}
+
+fn run(
+    experiment: &Experiment,
+    data: &ExperimentData,
+    folder: &Path,
+    resume: bool,
+    device: &Device,
+    stop_after: usize,
+) -> Result<Trained> {
     let config = experiment.model.resolve(data.labels.n_classes())?;
     let checkpoints = folder.join("checkpoints");
     std::fs::create_dir_all(&checkpoints)
@@ -90,10 +115,14 @@ pub fn train(
         recommended_thresholds: None,
     };
     let set = SliceSet::new(data.train.clone(), trainer.config.input_size());
+    trainer.stop_after = stop_after;
     let save = |trainer: &Trainer| trainer.save(&checkpoints, &info);
     let mut last = checkpoints.clone();
     while trainer.progress.epoch < experiment.train.epochs {
         let finished = trainer.run_epoch(&set, |trainer| save(trainer).map(|_| ()))?;
+        if trainer.stop_after == 0 {
+            return Ok(Trained { checkpoint: last, rows: trainer.progress.rows });
+        }
         if !finished {
             save(&trainer)?;
             bail!("interrupted; continue with --resume");
@@ -117,6 +146,8 @@ struct Trainer {
     progress: Progress,
     epoch_started: Instant,
     steps_since: usize,
+    /// Steps until the run stops dead.
+    stop_after: usize,
 }
 
 impl Trainer {
@@ -172,7 +203,7 @@ impl Trainer {
     ) -> Self {
         let experiment = experiment.clone();
         let epoch_started = Instant::now();
-        Self { experiment, config, device, model, optimizer, progress, epoch_started, steps_since: 0 }
+        Self { experiment, config, device, model, optimizer, progress, epoch_started, steps_since: 0, stop_after: usize::MAX }
     }
 
     /// Runs what is left of the epoch; false where the user interrupted.
@@ -201,6 +232,10 @@ impl Trainer {
             bar.set_message(format!("loss {:.4}", losses[0]));
             bar.inc(1);
             if progress::interrupted() {
+                return Ok(false);
+            }
+            self.stop_after -= 1;
+            if self.stop_after == 0 {
                 return Ok(false);
             }
             let at_end = self.progress.step_in_epoch == n_batches;

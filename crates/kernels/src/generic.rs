@@ -5,7 +5,9 @@ use burn::tensor::{Int, Tensor, TensorData};
 
 use crate::layout::{Place, RaggedLayout, RelativePositions};
 
-pub(crate) fn layer_norm<const D: usize>(
+/// See [`crate::layer_norm`].
+#[must_use]
+pub fn layer_norm<const D: usize>(
     x: Tensor<D>,
     weight: Tensor<1>,
     bias: Tensor<1>,
@@ -17,7 +19,9 @@ pub(crate) fn layer_norm<const D: usize>(
     normal * weight.unsqueeze() + bias.unsqueeze()
 }
 
-pub(crate) fn layer_norm_2d(
+/// See [`crate::layer_norm_2d`].
+#[must_use]
+pub fn layer_norm_2d(
     x: Tensor<4>,
     weight: Tensor<1>,
     bias: Tensor<1>,
@@ -30,7 +34,15 @@ pub(crate) fn layer_norm_2d(
     normal * weight.reshape([1, channels, 1, 1]) + bias.reshape([1, channels, 1, 1])
 }
 
-pub(crate) fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+/// See [`crate::gelu`].
+#[must_use]
+pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    burn::tensor::activation::gelu(x)
+}
+
+/// See [`crate::linear`].
+#[must_use]
+pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
     let y = matmul_rows(x, weight);
     match bias {
         Some(bias) => y + bias.unsqueeze(),
@@ -64,7 +76,23 @@ fn matmul_rows(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
         .unwrap_or_else(|| Tensor::zeros([m, n], &x.device()))
 }
 
-pub(crate) fn ragged_attention(
+/// See [`crate::ragged_self_attention`].
+#[must_use]
+pub fn ragged_self_attention(
+    qkv: Tensor<2>,
+    layout: &RaggedLayout,
+    n_heads: usize,
+    relative_positions: Option<RelativePositions>,
+) -> Tensor<2> {
+    let [m, wide] = qkv.dims();
+    let d = wide / 3;
+    let part = |i: usize| qkv.clone().slice([0..m, i * d..(i + 1) * d]);
+    ragged_attention(part(0), part(1), part(2), layout, n_heads, relative_positions)
+}
+
+/// See [`crate::ragged_attention`].
+#[must_use]
+pub fn ragged_attention(
     q: Tensor<2>,
     k: Tensor<2>,
     v: Tensor<2>,
@@ -112,6 +140,19 @@ fn batched(
     places: Option<(RelativePositions, &[Place], &[Place])>,
 ) -> Tensor<2> {
     let d = q.dims()[1];
+    if n_q == 1 {
+        // As in `matmul_rows`: a single query takes the path of all others as one of two.
+        let twice = q.reshape([b, 1, d]).repeat_dim(1, 2).reshape([2 * b, d]);
+        let doubled: Option<Vec<Place>> =
+            places.as_ref().map(|(_, queries, _)| queries.iter().flat_map(|&p| [p, p]).collect());
+        let places = places
+            .zip(doubled.as_deref())
+            .map(|((tables, _, keys), queries)| (tables, queries, keys));
+        return batched(twice, k, v, [b, 2, n_k, n_heads], places)
+            .reshape([b, 2, d])
+            .slice([0..b, 0..1, 0..d])
+            .reshape([b, d]);
+    }
     let head_dim = d / n_heads;
     let heads = |x: Tensor<2>, n: usize| x.reshape([b, n, n_heads, head_dim]).swap_dims(1, 2);
     let (q, k, v) = (heads(q, n_q), heads(k, n_k), heads(v, n_k));
