@@ -79,7 +79,7 @@ pub(crate) fn keep(
         PausePolicy::Never => vec![true; n],
         // A criterion that is not a number is as hard as can be: it must not pause.
         PausePolicy::Threshold { tau } => {
-            criterion.iter().map(|&value| !(value < tau[point])).collect()
+            criterion.iter().map(|value| value.is_nan() || *value >= tau[point]).collect()
         }
         PausePolicy::KeepRatio { ratio } => {
             let wanted = (ratio[point] * n as f64).ceil() as usize;

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::EncoderError;
 
 /// Which tokens pause at each pause point. One value a point.
+/// Written as `policy = { policy = "threshold", tau = [0.1, 0.05] }`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "policy", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "policy", rename_all = "snake_case", try_from = "WrittenPolicy")]
 pub enum PausePolicy {
     /// None.
     #[default]
@@ -21,6 +22,33 @@ pub enum PausePolicy {
         /// In [0, 1], a share of the tokens that are active at the point.
         ratio: Vec<f64>,
     },
+}
+
+/// A policy as it is written. Read by way of this, because serde does not refuse superfluous keys
+/// beside a tag whose variant has no fields.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenPolicy {
+    policy: String,
+    tau: Option<Vec<f32>>,
+    ratio: Option<Vec<f64>>,
+}
+
+impl TryFrom<WrittenPolicy> for PausePolicy {
+    type Error = String;
+
+    fn try_from(written: WrittenPolicy) -> Result<Self, String> {
+        let WrittenPolicy { policy, tau, ratio } = written;
+        match (policy.as_str(), tau, ratio) {
+            ("never", None, None) => Ok(Self::Never),
+            ("threshold", Some(tau), None) => Ok(Self::Threshold { tau }),
+            ("keep_ratio", None, Some(ratio)) => Ok(Self::KeepRatio { ratio }),
+            ("never", ..) => Err("the policy `never` takes neither `tau` nor `ratio`".to_owned()),
+            ("threshold", ..) => Err("the policy `threshold` takes the key `tau` and no other".to_owned()),
+            ("keep_ratio", ..) => Err("the policy `keep_ratio` takes the key `ratio` and no other".to_owned()),
+            _ => Err(format!("no policy `{policy}`; there are never, threshold and keep_ratio")),
+        }
+    }
 }
 
 /// How hard a token is, from the class probabilities that a pause head gives it. High is hard.

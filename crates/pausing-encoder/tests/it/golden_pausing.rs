@@ -8,6 +8,15 @@ use fastersam_pausing_encoder::{Context, EncoderConfig, PauseSettings};
 
 use crate::support::{golden_config, tensor, values, with_fixture_weights};
 
+/// One image at one stage, as the fixture stores it.
+#[derive(Default)]
+struct Scored {
+    active: Vec<i64>,
+    kept: Vec<i64>,
+    logits: Vec<f32>,
+    entropy: Vec<f32>,
+}
+
 #[test]
 fn golden_pausing() {
     let (Some(weights), Some(fixture)) = (fixture("sam_encoder"), fixture("pausing")) else { return };
@@ -58,23 +67,23 @@ fn golden_pausing() {
         let n = config.n_tokens() as u32;
         for (number, stage) in output.stages.iter().enumerate() {
             let logits = values(&stage.logits);
-            let mut by_image: BTreeMap<u32, (Vec<i64>, Vec<i64>, Vec<f32>, Vec<f32>)> = BTreeMap::new();
+            let mut by_image: BTreeMap<u32, Scored> = BTreeMap::new();
             for (i, &row) in stage.rows.iter().enumerate() {
-                let (active, kept, scores, entropy) = by_image.entry(row / n).or_default();
-                active.push(i64::from(row % n));
+                let scored = by_image.entry(row / n).or_default();
+                scored.active.push(i64::from(row % n));
                 if stage.kept[i] {
-                    kept.push(i64::from(row % n));
+                    scored.kept.push(i64::from(row % n));
                 }
-                scores.extend(&logits[i * config.n_classes..(i + 1) * config.n_classes]);
-                entropy.push(stage.criterion[i]);
+                scored.logits.extend(&logits[i * config.n_classes..(i + 1) * config.n_classes]);
+                scored.entropy.push(stage.criterion[i]);
             }
             assert_eq!(by_image.len(), n_images);
-            for (image, (active, kept, scores, entropy)) in by_image {
+            for (image, scored) in by_image {
                 let prefix = format!("output.{variant}.image_{image}.stage_{number}");
-                assert_eq!(active, fixture.get(&format!("{prefix}.active")).i64(), "{prefix}");
-                assert_eq!(kept, fixture.get(&format!("{prefix}.kept")).i64(), "{prefix}");
-                comparison.check(&fixture, &format!("{prefix}.logits"), &scores);
-                comparison.check(&fixture, &format!("{prefix}.entropy"), &entropy);
+                assert_eq!(scored.active, fixture.get(&format!("{prefix}.active")).i64(), "{prefix}");
+                assert_eq!(scored.kept, fixture.get(&format!("{prefix}.kept")).i64(), "{prefix}");
+                comparison.check(&fixture, &format!("{prefix}.logits"), &scored.logits);
+                comparison.check(&fixture, &format!("{prefix}.entropy"), &scored.entropy);
             }
         }
         let expected = if variant == "dense" { 0 } else { points.len() };

@@ -46,9 +46,10 @@ fn inputs_that_do_not_fit_are_refused() {
 
 #[test]
 fn configurations_that_contradict_themselves_are_refused() {
+    type Change = fn(&mut EncoderConfig);
     let good = EncoderConfig::vit_b(224);
     good.validate().unwrap();
-    let bad: [(&str, fn(&mut EncoderConfig)); 10] = [
+    let bad: [(&str, Change); 10] = [
         ("patches of 16", |c| c.image_size = 225),
         ("heads", |c| c.n_heads = 7),
         ("do not increase", |c| c.pause_points = vec![3, 3]),
@@ -89,4 +90,27 @@ fn a_scheme_that_mixes_tokens_refuses_to_pause_but_runs() {
     let dense = encoder.forward_dense(images, None).unwrap();
     let off = largest_difference(&values(&never.embedding), &values(&dense.embedding));
     assert!(off < 1e-4, "{off}");
+}
+
+#[test]
+fn settings_are_read_as_they_are_written() {
+    let read = |text: &str| toml::from_str::<PauseSettings>(text);
+    assert_eq!(read("").unwrap(), PauseSettings::never());
+    let settings = PauseSettings {
+        criterion: Criterion::Random { seed: 3 },
+        min_active: 4,
+        ..PauseSettings::threshold([0.25, 0.5])
+    };
+    assert_eq!(read(&toml::to_string(&settings).unwrap()).unwrap(), settings);
+
+    for (text, complaint) in [
+        ("policy = { policy = \"never\", tau = [0.1] }", "neither `tau` nor `ratio`"),
+        ("policy = { policy = \"keep_ratio\", tau = [0.1] }", "takes the key `ratio`"),
+        ("policy = { policy = \"sometimes\" }", "there are never, threshold and keep_ratio"),
+        ("policy = { policy = \"never\", tua = [0.1] }", "unknown field `tua`"),
+        ("min_activ = 3", "unknown field `min_activ`"),
+    ] {
+        let error = read(text).unwrap_err().to_string();
+        assert!(error.contains(complaint), "{text}: {error}");
+    }
 }

@@ -37,12 +37,12 @@ impl ModuleVisitor for Shapes {
 
 #[test]
 fn golden_official_keys_and_shapes() {
-    let builds: [(&str, fn(usize) -> EncoderConfig); 3] = [
-        ("sam_vit_b_keys", EncoderConfig::vit_b),
-        ("sam_vit_l_keys", EncoderConfig::vit_l),
-        ("sam_vit_h_keys", EncoderConfig::vit_h),
+    let builds = [
+        ("sam_vit_b_keys", EncoderConfig::vit_b(1024)),
+        ("sam_vit_l_keys", EncoderConfig::vit_l(1024)),
+        ("sam_vit_h_keys", EncoderConfig::vit_h(1024)),
     ];
-    for (file, config) in builds {
+    for (file, mut config) in builds {
         let Some(keys) = fastersam_golden::json(file) else { continue };
         let expected: BTreeMap<String, Vec<usize>> = keys["tensors"]
             .as_object()
@@ -54,7 +54,6 @@ fn golden_official_keys_and_shapes() {
                 (name.clone(), sizes.collect())
             })
             .collect();
-        let mut config = config(1024);
         config.pause_points.clear();
         config.tuning = Tuning::None;
         let mut shapes = Shapes::default();
