@@ -87,7 +87,9 @@ impl EncoderOutput {
             let shares: Vec<f64> = counts.iter().map(|&count| count as f64 / n).collect();
             sum + config.macs_with_context(&shares, context)
         });
-        sum * (1.0 / self.n_active.len().max(1) as f64)
+        let mean = sum * (1.0 / self.n_active.len().max(1) as f64);
+        // Where no point was scored, the heads did not run.
+        if self.stages.is_empty() { EncoderMacs { heads: 0.0, ..mean } } else { mean }
     }
 }
 
