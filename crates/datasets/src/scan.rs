@@ -253,7 +253,8 @@ fn check_length(path: &Path, header: &NiftiHeader, data_bytes: u64) -> Result<()
         return Err(DatasetError::malformed(path, format!("its voxels start at byte {offset}")));
     }
     let needed = offset.max(348.0) as u64 + data_bytes;
-    let found = std::io::copy(&mut open(path)?.take(needed), &mut std::io::sink())
+    // A little beyond what is needed, so that a cut-off checksum at the end shows.
+    let found = std::io::copy(&mut open(path)?.take(needed + 4096), &mut std::io::sink())
         .map_err(|e| DatasetError::malformed(path, format!("it can't be unpacked ({e}); it may be truncated: get it again")))?;
     if found < needed {
         return Err(DatasetError::malformed(

@@ -1,5 +1,6 @@
 //! Tests of the data sets.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod files;
 mod phantom;
 mod resample_golden;
