@@ -21,12 +21,7 @@ pub fn layer_norm<const D: usize>(
 
 /// See [`crate::layer_norm_2d`].
 #[must_use]
-pub fn layer_norm_2d(
-    x: Tensor<4>,
-    weight: Tensor<1>,
-    bias: Tensor<1>,
-    eps: f64,
-) -> Tensor<4> {
+pub fn layer_norm_2d(x: Tensor<4>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<4> {
     let [channels] = weight.dims();
     let centred = x.clone() - x.mean_dim(1);
     let variance = centred.clone().square().mean_dim(1);
@@ -103,7 +98,8 @@ pub fn ragged_attention(
     let [n_queries, d] = q.dims();
     if let Some((n_q, n_k)) = layout.uniform() {
         let b = layout.segments.len();
-        let places = relative_positions.map(|tables| (tables, &layout.query_places[..], &layout.key_places[..]));
+        let places = relative_positions
+            .map(|tables| (tables, &layout.query_places[..], &layout.key_places[..]));
         return batched(q, k, v, [b, n_q, n_k, n_heads], places);
     }
     let mut outputs = Vec::with_capacity(layout.segments.len());

@@ -18,6 +18,7 @@ pub(crate) struct LinearWants {
     pub bias: bool,
 }
 
+#[allow(clippy::too_many_arguments)] // a kernel's operands
 #[inline(always)]
 unsafe fn sum_rows_body<V: Vector>(
     a: *const f32,
@@ -34,11 +35,11 @@ unsafe fn sum_rows_body<V: Vector>(
             let (a, b) = (a.add(row * a_stride), b.add(row * b_stride));
             let target = target.add(row * target_stride);
             each_vector!(V, n,
-                i => { V::load(a.add(i)).add(V::load(b.add(i))).store(target.add(i)) },
-                rest => {
-                    let sum = V::load_first(a.add(i), rest).add(V::load_first(b.add(i), rest));
-                    sum.store_first(target.add(i), rest);
-                });
+            i => { V::load(a.add(i)).add(V::load(b.add(i))).store(target.add(i)) },
+            rest => {
+                let sum = V::load_first(a.add(i), rest).add(V::load_first(b.add(i), rest));
+                sum.store_first(target.add(i), rest);
+            });
         }
     }
 }
@@ -68,14 +69,14 @@ unsafe fn gelu_rows_body<V: Vector>(
         for row in 0..n_rows {
             let (source, target) = (source.add(row * n), target.add(row * n));
             each_vector!(V, n,
-                i => {
-                    let x = V::load(source.add(i)).add(V::load(bias.add(i)));
-                    gelu(x).store(target.add(i));
-                },
-                rest => {
-                    let x = V::load_first(source.add(i), rest);
-                    gelu(x.add(V::load_first(bias.add(i), rest))).store_first(target.add(i), rest);
-                });
+            i => {
+                let x = V::load(source.add(i)).add(V::load(bias.add(i)));
+                gelu(x).store(target.add(i));
+            },
+            rest => {
+                let x = V::load_first(source.add(i), rest);
+                gelu(x.add(V::load_first(bias.add(i), rest))).store_first(target.add(i), rest);
+            });
         }
     }
 }
@@ -104,16 +105,16 @@ unsafe fn gelu_backward_rows_body<V: Vector>(
             let (source, target) = (source.add(row * n), target.add(row * n));
             let gradient = gradient.add(row * n);
             each_vector!(V, n,
-                i => {
-                    let x = V::load(source.add(i)).add(V::load(bias.add(i)));
-                    gelu_derivative(x).mul(V::load(gradient.add(i))).store(target.add(i));
-                },
-                rest => {
-                    let x = V::load_first(source.add(i), rest);
-                    let slope = gelu_derivative(x.add(V::load_first(bias.add(i), rest)));
-                    let gradient = V::load_first(gradient.add(i), rest);
-                    slope.mul(gradient).store_first(target.add(i), rest);
-                });
+            i => {
+                let x = V::load(source.add(i)).add(V::load(bias.add(i)));
+                gelu_derivative(x).mul(V::load(gradient.add(i))).store(target.add(i));
+            },
+            rest => {
+                let x = V::load_first(source.add(i), rest);
+                let slope = gelu_derivative(x.add(V::load_first(bias.add(i), rest)));
+                let gradient = V::load_first(gradient.add(i), rest);
+                slope.mul(gradient).store_first(target.add(i), rest);
+            });
         }
     }
 }

@@ -122,14 +122,14 @@ unsafe fn gelu_backward_body<V: Vector>(
 ) {
     unsafe {
         each_vector!(V, length,
-            i => {
-                let slope = gelu_derivative(V::load(source.add(i)));
-                slope.mul(V::load(gradient.add(i))).store(target.add(i));
-            },
-            n => {
-                let slope = gelu_derivative(V::load_first(source.add(i), n));
-                slope.mul(V::load_first(gradient.add(i), n)).store_first(target.add(i), n);
-            });
+        i => {
+            let slope = gelu_derivative(V::load(source.add(i)));
+            slope.mul(V::load(gradient.add(i))).store(target.add(i));
+        },
+        n => {
+            let slope = gelu_derivative(V::load_first(source.add(i), n));
+            slope.mul(V::load_first(gradient.add(i), n)).store_first(target.add(i), n);
+        });
     }
 }
 multiversion! {

@@ -85,16 +85,10 @@ unsafe fn deep_product(target: *mut f32, a: View, b: View, accumulate: bool) {
     loop {
         let length = depth.min(k - start);
         unsafe {
-            let a = View {
-                start: a.start.offset(start as isize * a.col_stride),
-                n_cols: length,
-                ..a
-            };
-            let b = View {
-                start: b.start.offset(start as isize * b.row_stride),
-                n_rows: length,
-                ..b
-            };
+            let a =
+                View { start: a.start.offset(start as isize * a.col_stride), n_cols: length, ..a };
+            let b =
+                View { start: b.start.offset(start as isize * b.row_stride), n_rows: length, ..b };
             product(target, n, a, b, 1.0, accumulate || start > 0, Parallelism::Rayon(0));
         }
         start += length;
@@ -117,7 +111,12 @@ unsafe fn padded_product(target: *mut f32, a: View, b: View, accumulate: bool, n
         if accumulate {
             target.copy_to_nonoverlapping(result.as_mut_ptr(), m * n);
         }
-        deep_product(result.as_mut_ptr(), View::of_rows(rows.as_ptr(), n_rows, k, k), b, accumulate);
+        deep_product(
+            result.as_mut_ptr(),
+            View::of_rows(rows.as_ptr(), n_rows, k, k),
+            b,
+            accumulate,
+        );
         result.as_ptr().copy_to_nonoverlapping(target, m * n);
     }
 }

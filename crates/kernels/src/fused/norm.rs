@@ -43,16 +43,16 @@ unsafe fn moments<V: Vector>(x: *const f32, d: usize, eps: f32) -> (f32, f32) {
         }
         let mut rest = 0.0;
         each_vector!(V, d - i,
-            j => {
-                let centred = V::load(x.add(i + j)).sub(centre);
-                sums[0] = centred.mul_add(centred, sums[0]);
-            },
-            n => {
-                for lane in 0..n {
-                    let centred = *x.add(i + j + lane) - mean;
-                    rest += centred * centred;
-                }
-            });
+        j => {
+            let centred = V::load(x.add(i + j)).sub(centre);
+            sums[0] = centred.mul_add(centred, sums[0]);
+        },
+        n => {
+            for lane in 0..n {
+                let centred = *x.add(i + j + lane) - mean;
+                rest += centred * centred;
+            }
+        });
         let squares = sums[0].add(sums[1]).add(sums[2].add(sums[3])).sum() + rest;
         (mean, 1.0 / (squares / d as f32 + eps).sqrt())
     }
@@ -74,16 +74,16 @@ unsafe fn forward_body<V: Vector>(
             let (mean, inverse) = moments::<V>(x, d, eps);
             let (mean, inverse) = (V::splat(mean), V::splat(inverse));
             each_vector!(V, d,
-                i => {
-                    let normal = V::load(x.add(i)).sub(mean).mul(inverse);
-                    normal.mul_add(V::load(weight.add(i)), V::load(bias.add(i))).store(y.add(i));
-                },
-                n => {
-                    let normal = V::load_first(x.add(i), n).sub(mean).mul(inverse);
-                    let weight = V::load_first(weight.add(i), n);
-                    let bias = V::load_first(bias.add(i), n);
-                    normal.mul_add(weight, bias).store_first(y.add(i), n);
-                });
+            i => {
+                let normal = V::load(x.add(i)).sub(mean).mul(inverse);
+                normal.mul_add(V::load(weight.add(i)), V::load(bias.add(i))).store(y.add(i));
+            },
+            n => {
+                let normal = V::load_first(x.add(i), n).sub(mean).mul(inverse);
+                let weight = V::load_first(weight.add(i), n);
+                let bias = V::load_first(bias.add(i), n);
+                normal.mul_add(weight, bias).store_first(y.add(i), n);
+            });
         }
     }
 }
@@ -135,6 +135,7 @@ pub(crate) fn layer_norm(
 }
 
 /// `dx` and, where `dweight` is not null, additions to `dweight` and `dbias`.
+#[allow(clippy::too_many_arguments)] // a kernel's operands
 #[inline(always)]
 unsafe fn backward_body<V: Vector>(
     x: *const f32,
@@ -155,32 +156,32 @@ unsafe fn backward_body<V: Vector>(
             let (mut sum, mut product) = (V::splat(0.0), V::splat(0.0));
             // One look at x and its gradient for everything that sums.
             each_vector!(V, d,
-                i => {
-                    let normal = V::load(x.add(i)).sub(mean).mul(inverse);
-                    let g = V::load(gradient.add(i));
-                    if !dweight.is_null() {
-                        let at = dweight.add(i);
-                        normal.mul_add(g, V::load(at)).store(at);
-                        let at = dbias.add(i);
-                        g.add(V::load(at)).store(at);
-                    }
-                    let g = g.mul(V::load(weight.add(i)));
-                    sum = sum.add(g);
-                    product = g.mul_add(normal, product);
-                },
-                n => {
-                    let normal = V::load_first(x.add(i), n).sub(mean).mul(inverse);
-                    let g = V::load_first(gradient.add(i), n);
-                    if !dweight.is_null() {
-                        let at = dweight.add(i);
-                        normal.mul_add(g, V::load_first(at, n)).store_first(at, n);
-                        let at = dbias.add(i);
-                        g.add(V::load_first(at, n)).store_first(at, n);
-                    }
-                    let g = g.mul(V::load_first(weight.add(i), n));
-                    sum = sum.add(g);
-                    product = g.mul_add(normal, product);
-                });
+            i => {
+                let normal = V::load(x.add(i)).sub(mean).mul(inverse);
+                let g = V::load(gradient.add(i));
+                if !dweight.is_null() {
+                    let at = dweight.add(i);
+                    normal.mul_add(g, V::load(at)).store(at);
+                    let at = dbias.add(i);
+                    g.add(V::load(at)).store(at);
+                }
+                let g = g.mul(V::load(weight.add(i)));
+                sum = sum.add(g);
+                product = g.mul_add(normal, product);
+            },
+            n => {
+                let normal = V::load_first(x.add(i), n).sub(mean).mul(inverse);
+                let g = V::load_first(gradient.add(i), n);
+                if !dweight.is_null() {
+                    let at = dweight.add(i);
+                    normal.mul_add(g, V::load_first(at, n)).store_first(at, n);
+                    let at = dbias.add(i);
+                    g.add(V::load_first(at, n)).store_first(at, n);
+                }
+                let g = g.mul(V::load_first(weight.add(i), n));
+                sum = sum.add(g);
+                product = g.mul_add(normal, product);
+            });
             if dx.is_null() {
                 continue;
             }
@@ -189,16 +190,16 @@ unsafe fn backward_body<V: Vector>(
             let sum = V::splat(sum.sum()).mul(share);
             let product = V::splat(product.sum()).mul(share);
             each_vector!(V, d,
-                i => {
-                    let normal = V::load(x.add(i)).sub(mean).mul(inverse);
-                    let g = V::load(gradient.add(i)).mul(V::load(weight.add(i)));
-                    g.sub(sum).sub(normal.mul(product)).mul(inverse).store(dx.add(i));
-                },
-                n => {
-                    let normal = V::load_first(x.add(i), n).sub(mean).mul(inverse);
-                    let g = V::load_first(gradient.add(i), n).mul(V::load_first(weight.add(i), n));
-                    g.sub(sum).sub(normal.mul(product)).mul(inverse).store_first(dx.add(i), n);
-                });
+            i => {
+                let normal = V::load(x.add(i)).sub(mean).mul(inverse);
+                let g = V::load(gradient.add(i)).mul(V::load(weight.add(i)));
+                g.sub(sum).sub(normal.mul(product)).mul(inverse).store(dx.add(i));
+            },
+            n => {
+                let normal = V::load_first(x.add(i), n).sub(mean).mul(inverse);
+                let g = V::load_first(gradient.add(i), n).mul(V::load_first(weight.add(i), n));
+                g.sub(sum).sub(normal.mul(product)).mul(inverse).store_first(dx.add(i), n);
+            });
         }
     }
 }

@@ -90,16 +90,16 @@ unsafe fn forward_body<V: Vector>(
 ) {
     unsafe {
         each_vector!(V, columns.n_places,
-            i => {
-                let load = |at: *const f32| V::load(at);
-                let store = |value: V, at: *mut f32| value.store(at);
-                forward_vector(columns, load, store, x.add(i), weight, bias, y.add(i));
-            },
-            n => {
-                let load = |at: *const f32| V::load_first(at, n);
-                let store = |value: V, at: *mut f32| value.store_first(at, n);
-                forward_vector(columns, load, store, x.add(i), weight, bias, y.add(i));
-            });
+        i => {
+            let load = |at: *const f32| V::load(at);
+            let store = |value: V, at: *mut f32| value.store(at);
+            forward_vector(columns, load, store, x.add(i), weight, bias, y.add(i));
+        },
+        n => {
+            let load = |at: *const f32| V::load_first(at, n);
+            let store = |value: V, at: *mut f32| value.store_first(at, n);
+            forward_vector(columns, load, store, x.add(i), weight, bias, y.add(i));
+        });
     }
 }
 multiversion! {
@@ -219,18 +219,18 @@ unsafe fn backward_body<V: Vector>(
         let [x, weight, gradient] = sources;
         let offset = |i: usize| [x.wrapping_add(i), weight, gradient.wrapping_add(i)];
         each_vector!(V, columns.n_places,
-            i => {
-                let load = |at: *const f32| V::load(at);
-                let store = |value: V, at: *mut f32| value.store(at);
-                let dx = if dx.is_null() { dx } else { dx.add(i) };
-                backward_vector(columns, load, store, offset(i), dx, sums);
-            },
-            n => {
-                let load = |at: *const f32| V::load_first(at, n);
-                let store = |value: V, at: *mut f32| value.store_first(at, n);
-                let dx = if dx.is_null() { dx } else { dx.add(i) };
-                backward_vector(columns, load, store, offset(i), dx, sums);
-            });
+        i => {
+            let load = |at: *const f32| V::load(at);
+            let store = |value: V, at: *mut f32| value.store(at);
+            let dx = if dx.is_null() { dx } else { dx.add(i) };
+            backward_vector(columns, load, store, offset(i), dx, sums);
+        },
+        n => {
+            let load = |at: *const f32| V::load_first(at, n);
+            let store = |value: V, at: *mut f32| value.store_first(at, n);
+            let dx = if dx.is_null() { dx } else { dx.add(i) };
+            backward_vector(columns, load, store, offset(i), dx, sums);
+        });
     }
 }
 multiversion! {
@@ -255,8 +255,7 @@ pub(crate) fn layer_norm_2d_backward(
     let (source, slope) = (values(&x), values(&gradient));
     let run = |block: usize, dx: *mut f32, sums: *mut f32| {
         let (start, columns) = blocks.get(block);
-        let sources =
-            [source[start..].as_ptr(), values(&weight).as_ptr(), slope[start..].as_ptr()];
+        let sources = [source[start..].as_ptr(), values(&weight).as_ptr(), slope[start..].as_ptr()];
         // SAFETY: the block exists in x, in its gradient and, if wanted, in dx.
         unsafe {
             let dx = if dx.is_null() { dx } else { dx.add(start) };

@@ -1,4 +1,8 @@
-//! Tests of the operations.
+//! The fused operations against the compositions of burn's operations that they stand for.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-mod rows;
+mod attention;
+mod independence;
+mod linear;
+mod norm;
+mod support;

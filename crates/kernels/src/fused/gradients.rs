@@ -1,0 +1,397 @@
+//! The backward passes of the fused operations.
+//!
+//! An operation keeps only what the gradients that somebody wants need: a frozen weight keeps no
+//! activation, and its own gradient is never computed. `Flex` runs the gradients, so they cannot be
+//! differentiated again.
+
+use std::sync::Arc;
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, AutodiffBackend, Flex};
+use burn_flex::FlexTensor;
+
+use super::attention::Inputs;
+use super::attention_backward::{self, TableGradients};
+use super::linear::{LinearWants, hidden_gradient, linear, linear_backward, linear_gelu};
+use super::memory::{View, dense_rows, tensor};
+use super::norm::{NormWants, layer_norm_backward};
+use super::norm_2d::layer_norm_2d_backward;
+use super::{FusedOps, Maybe, Tables, gelu};
+use crate::layout::RaggedLayout;
+
+/// A tensor's memory, its place in the graph and whether somebody wants its gradient.
+struct Parent {
+    tensor: FlexTensor,
+    node: NodeGuard,
+    tracked: bool,
+}
+
+impl Parent {
+    fn of<C: CheckpointStrategy>(tensor: FloatTensor<Autodiff<Flex, C>>) -> Self {
+        let tracked = tensor.is_tracked();
+        let (tensor, node) = tensor.into_parts();
+        Self { tensor, node, tracked }
+    }
+
+    /// Stands in the graph for what is not there.
+    fn missing<C: CheckpointStrategy>() -> Self {
+        Self::of::<C>(Autodiff::<Flex, C>::from_inner(tensor(Vec::new(), [0])))
+    }
+
+    /// A copy of the handle, if it will be needed.
+    fn keep(&self, needed: bool) -> Option<FlexTensor> {
+        needed.then(|| self.tensor.clone())
+    }
+}
+
+/// A parent that may be missing, and its tensor.
+fn maybe_parent<C: CheckpointStrategy>(
+    tensor: Maybe<Autodiff<Flex, C>>,
+) -> (Option<FlexTensor>, NodeGuard, bool) {
+    let given = matches!(tensor, Maybe::Given(_));
+    let parent = tensor.into_option().map_or_else(Parent::missing::<C>, Parent::of::<C>);
+    (given.then_some(parent.tensor), parent.node, parent.tracked)
+}
+
+#[derive(Debug)]
+struct LayerNormBackward {
+    /// Over the channels of a map.
+    of_map: bool,
+}
+
+impl Backward<Flex, 3> for LayerNormBackward {
+    type State = (FlexTensor, FlexTensor, f64);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 3>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let gradient = grads.consume::<Flex>(&ops.node);
+        let (x, weight, eps) = ops.state;
+        let [x_node, weight_node, bias_node] = ops.parents;
+        let wants =
+            NormWants { x: x_node.is_some(), affine: weight_node.is_some() || bias_node.is_some() };
+        let backward = if self.of_map { layer_norm_2d_backward } else { layer_norm_backward };
+        let (dx, dweight, dbias) = backward(x, weight, gradient, eps, wants);
+        for (node, gradient) in [(x_node, dx), (weight_node, dweight), (bias_node, dbias)] {
+            if let Some(node) = node {
+                grads.register::<Flex>(node.id, gradient);
+            }
+        }
+    }
+}
+
+fn norm<C: CheckpointStrategy>(
+    backward: LayerNormBackward,
+    [x, weight, bias]: [FloatTensor<Autodiff<Flex, C>>; 3],
+    eps: f64,
+) -> FloatTensor<Autodiff<Flex, C>> {
+    let forward = if backward.of_map { Flex::fused_layer_norm_2d } else { Flex::fused_layer_norm };
+    let [x, weight, bias] = [x, weight, bias].map(Parent::of::<C>);
+    match backward.prepare::<C>([x.node, weight.node, bias.node]).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => {
+            let state = (x.tensor.clone(), weight.tensor.clone(), eps);
+            prep.finish(state, forward(x.tensor, weight.tensor, bias.tensor, eps))
+        }
+        OpsKind::UnTracked(prep) => prep.finish(forward(x.tensor, weight.tensor, bias.tensor, eps)),
+    }
+}
+
+#[derive(Debug)]
+struct GeluBackward;
+
+impl Backward<Flex, 1> for GeluBackward {
+    type State = FlexTensor;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 1>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let gradient = grads.consume::<Flex>(&ops.node);
+        let [node] = ops.parents;
+        if let Some(node) = node {
+            grads.register::<Flex>(node.id, gelu::gelu_backward(ops.state, gradient));
+        }
+    }
+}
+
+/// What the gradients of a linear layer need.
+#[derive(Clone, Debug)]
+struct LinearState {
+    /// For the weight's gradient.
+    x: Option<FlexTensor>,
+    /// For that of x.
+    weight: Option<FlexTensor>,
+    /// For that of what goes into a GELU: the product, and the bias that it lacks.
+    hidden: Option<(FlexTensor, Option<FlexTensor>)>,
+}
+
+#[derive(Debug)]
+struct LinearBackward;
+
+impl Backward<Flex, 4> for LinearBackward {
+    type State = LinearState;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 4>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let mut gradient = grads.consume::<Flex>(&ops.node);
+        let LinearState { x, weight, hidden } = ops.state;
+        let [x_node, weight_node, bias_node, residual_node] = ops.parents;
+        if let Some(node) = residual_node {
+            grads.register::<Flex>(node.id, gradient.clone());
+        }
+        if let Some((hidden, bias)) = hidden {
+            gradient = hidden_gradient(&hidden, bias, gradient);
+        }
+        let wants = LinearWants {
+            x: x_node.is_some(),
+            weight: weight_node.is_some(),
+            bias: bias_node.is_some(),
+        };
+        let gradients = linear_backward(x, weight, gradient, wants);
+        for (node, gradient) in [x_node, weight_node, bias_node].into_iter().zip(gradients) {
+            if let (Some(node), Some(gradient)) = (node, gradient) {
+                grads.register::<Flex>(node.id, gradient);
+            }
+        }
+    }
+}
+
+/// What the gradients of the attention need: q, k and v beside each other or apart.
+#[derive(Clone, Debug)]
+struct AttentionState<const N: usize> {
+    inputs: [FlexTensor; N],
+    tables: Option<(FlexTensor, FlexTensor)>,
+    layout: Arc<RaggedLayout>,
+    n_heads: usize,
+}
+
+impl<const N: usize> AttentionState<N> {
+    fn backward(
+        &self,
+        inputs: Inputs,
+        gradient: &FlexTensor,
+        wants_tables: bool,
+    ) -> attention_backward::Backward<'_> {
+        attention_backward::Backward {
+            inputs,
+            layout: &self.layout,
+            tables: self.tables.clone(),
+            wants_tables,
+            gradient: View::of(gradient),
+        }
+    }
+}
+
+fn register<const N: usize>(
+    grads: &mut Gradients,
+    parents: [Option<burn::backend::autodiff::NodeId>; N],
+    gradients: [Option<FlexTensor>; N],
+) {
+    for (node, gradient) in parents.into_iter().zip(gradients) {
+        if let (Some(node), Some(gradient)) = (node, gradient) {
+            grads.register::<Flex>(node, gradient);
+        }
+    }
+}
+
+fn unzip(tables: TableGradients) -> [Option<FlexTensor>; 2] {
+    let (height, width) = tables.unzip();
+    [height, width]
+}
+
+#[derive(Debug)]
+struct SelfAttentionBackward;
+
+impl Backward<Flex, 3> for SelfAttentionBackward {
+    type State = AttentionState<1>;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 3>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let gradient = dense_rows(grads.consume::<Flex>(&ops.node));
+        let parents = ops.parents.map(|node| node.map(|node| node.id));
+        let wants_tables = parents[1].is_some() || parents[2].is_some();
+        let qkv = dense_rows(ops.state.inputs[0].clone());
+        let inputs = Inputs::packed(View::of(&qkv), ops.state.n_heads);
+        let (dqkv, tables) = ops.state.backward(inputs, &gradient, wants_tables).packed();
+        let [height, width] = unzip(tables);
+        register(grads, parents, [Some(dqkv), height, width]);
+    }
+}
+
+#[derive(Debug)]
+struct AttentionBackward;
+
+impl Backward<Flex, 5> for AttentionBackward {
+    type State = AttentionState<3>;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 5>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let gradient = dense_rows(grads.consume::<Flex>(&ops.node));
+        let parents = ops.parents.map(|node| node.map(|node| node.id));
+        let wants_tables = parents[3].is_some() || parents[4].is_some();
+        let tensors = ops.state.inputs.clone().map(dense_rows);
+        let [q, k, v] = tensors.each_ref().map(View::of);
+        let inputs = Inputs { q, k, v, n_heads: ops.state.n_heads };
+        let ([dq, dk, dv], tables) = ops.state.backward(inputs, &gradient, wants_tables).separate();
+        let [height, width] = unzip(tables);
+        register(grads, parents, [Some(dq), Some(dk), Some(dv), height, width]);
+    }
+}
+
+/// Tables as parents, and as tensors where they are there.
+fn table_parents<C: CheckpointStrategy>(
+    tables: Tables<Autodiff<Flex, C>>,
+) -> ([Parent; 2], Option<(FlexTensor, FlexTensor)>) {
+    match tables.into_option() {
+        Some((height, width)) => {
+            let parents = [height, width].map(Parent::of::<C>);
+            let tensors = (parents[0].tensor.clone(), parents[1].tensor.clone());
+            (parents, Some(tensors))
+        }
+        None => ([Parent::missing::<C>(), Parent::missing::<C>()], None),
+    }
+}
+
+fn as_tables(tables: Option<(FlexTensor, FlexTensor)>) -> Tables<Flex> {
+    tables.map_or(Tables::Missing, |(height, width)| Tables::Given { height, width })
+}
+
+impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
+    fn fused_layer_norm(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        eps: f64,
+    ) -> FloatTensor<Self> {
+        norm::<C>(LayerNormBackward { of_map: false }, [x, weight, bias], eps)
+    }
+
+    fn fused_layer_norm_2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        eps: f64,
+    ) -> FloatTensor<Self> {
+        norm::<C>(LayerNormBackward { of_map: true }, [x, weight, bias], eps)
+    }
+
+    fn fused_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let x = Parent::of::<C>(x);
+        match GeluBackward.prepare::<C>([x.node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(x.tensor.clone(), gelu::gelu(x.tensor)),
+            OpsKind::UnTracked(prep) => prep.finish(gelu::gelu(x.tensor)),
+        }
+    }
+
+    fn fused_linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Maybe<Self>,
+        residual: Maybe<Self>,
+    ) -> FloatTensor<Self> {
+        let [x, weight] = [x, weight].map(Parent::of::<C>);
+        let (bias, bias_node, _) = maybe_parent(bias);
+        let (residual, residual_node, _) = maybe_parent(residual);
+        let state =
+            LinearState { x: x.keep(weight.tracked), weight: weight.keep(x.tracked), hidden: None };
+        let output = linear(x.tensor, weight.tensor, bias, residual);
+        let nodes = [x.node, weight.node, bias_node, residual_node];
+        match LinearBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(state, output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+
+    fn fused_linear_gelu(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Maybe<Self>,
+    ) -> FloatTensor<Self> {
+        let [x, weight] = [x, weight].map(Parent::of::<C>);
+        let (bias, bias_node, bias_tracked) = maybe_parent(bias);
+        let missing = Parent::missing::<C>();
+        let (x_kept, weight_kept) = (x.keep(weight.tracked), weight.keep(x.tracked));
+        let tracked = x.tracked || weight.tracked || bias_tracked;
+        let (output, hidden) = linear_gelu(x.tensor, weight.tensor, bias.clone(), tracked);
+        let nodes = [x.node, weight.node, bias_node, missing.node];
+        match LinearBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let hidden = hidden.map(|hidden| (hidden, bias));
+                prep.finish(LinearState { x: x_kept, weight: weight_kept, hidden }, output)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+
+    fn fused_self_attention(
+        qkv: FloatTensor<Self>,
+        tables: Tables<Self>,
+        layout: Arc<RaggedLayout>,
+        n_heads: usize,
+    ) -> FloatTensor<Self> {
+        let qkv = Parent::of::<C>(qkv);
+        let ([height, width], tables) = table_parents(tables);
+        let output = Flex::fused_self_attention(
+            qkv.tensor.clone(),
+            as_tables(tables.clone()),
+            Arc::clone(&layout),
+            n_heads,
+        );
+        let nodes = [qkv.node, height.node, width.node];
+        match SelfAttentionBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep
+                .finish(AttentionState { inputs: [qkv.tensor], tables, layout, n_heads }, output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+
+    fn fused_attention(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        tables: Tables<Self>,
+        layout: Arc<RaggedLayout>,
+        n_heads: usize,
+    ) -> FloatTensor<Self> {
+        let [q, k, v] = [q, k, v].map(Parent::of::<C>);
+        let ([height, width], tables) = table_parents(tables);
+        let inputs = [q.tensor, k.tensor, v.tensor];
+        let [q_tensor, k_tensor, v_tensor] = inputs.clone();
+        let output = Flex::fused_attention(
+            q_tensor,
+            k_tensor,
+            v_tensor,
+            as_tables(tables.clone()),
+            Arc::clone(&layout),
+            n_heads,
+        );
+        let nodes = [q.node, k.node, v.node, height.node, width.node];
+        match AttentionBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                prep.finish(AttentionState { inputs, tables, layout, n_heads }, output)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The operations: fused on the flex backend, compositions of burn's operations on any other.
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+
+use crate::generic;
+use crate::layout::{RaggedLayout, RelativePositions};
+
+/// Runs the fused operation where the tensor's backend has it, the composition elsewhere.
+macro_rules! fused_or_generic {
+    ($x:ident, $fused:expr, $generic:expr) => {{
+        #[cfg(feature = "flex")]
+        if crate::fused::applies(&$x) {
+            return $fused;
+        }
+        $generic
+    }};
+}
+
+/// LayerNorm over the last axis.
+///
+/// # Shapes
+/// - x: `[.., d]`; weight, bias: `[d]`
+#[must_use]
+pub fn layer_norm<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    eps: f64,
+) -> Tensor<D> {
+    fused_or_generic!(
+        x,
+        crate::fused::layer_norm(x, weight, bias, eps),
+        generic::layer_norm(x, weight, bias, eps)
+    )
+}
+
+/// SAM's `LayerNorm2d`: a LayerNorm over the channels of `[b, c, h, w]`.
+#[must_use]
+pub fn layer_norm_2d(x: Tensor<4>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<4> {
+    fused_or_generic!(
+        x,
+        crate::fused::layer_norm_2d(x, weight, bias, eps),
+        generic::layer_norm_2d(x, weight, bias, eps)
+    )
+}
+
+/// `x * weight + bias` on packed rows.
+///
+/// # Shapes
+/// - x: `[m, d_in]`; weight: `[d_in, d_out]`; bias: `[d_out]`
+#[must_use]
+pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    fused_or_generic!(
+        x,
+        crate::fused::linear(x, weight, bias, None),
+        generic::linear(x, weight, bias)
+    )
+}
+
+/// [`linear`], then [`gelu`].
+#[must_use]
+pub fn linear_gelu(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    fused_or_generic!(
+        x,
+        crate::fused::linear_gelu(x, weight, bias),
+        generic::gelu(generic::linear(x, weight, bias))
+    )
+}
+
+/// [`linear`], added to `residual` (`[m, d_out]`).
+#[must_use]
+pub fn linear_residual(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    residual: Tensor<2>,
+) -> Tensor<2> {
+    fused_or_generic!(
+        x,
+        crate::fused::linear(x, weight, bias, Some(residual)),
+        generic::linear(x, weight, bias) + residual
+    )
+}
+
+/// The exact GELU (with the error function).
+#[must_use]
+pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    fused_or_generic!(x, crate::fused::gelu(x), generic::gelu(x))
+}
+
+/// Softmax attention in which each segment's query rows attend to its key rows; the scale is
+/// `head_dim^-0.5`. Queries of a segment without keys get zeros.
+///
+/// # Shapes
+/// - q: `[n_queries, heads * head_dim]`; k, v: `[n_keys, heads * head_dim]`
+/// - output: as q
+///
+/// # Panics
+/// Where the layout does not fit the tensors: segments beyond the rows, overlapping or out of order,
+/// or, with relative positions, too few places or places farther apart than the tables reach.
+#[must_use]
+pub fn ragged_attention(
+    q: Tensor<2>,
+    k: Tensor<2>,
+    v: Tensor<2>,
+    layout: &Arc<RaggedLayout>,
+    n_heads: usize,
+    relative_positions: Option<RelativePositions>,
+) -> Tensor<2> {
+    fused_or_generic!(
+        q,
+        crate::fused::attention([q, k, v], layout, n_heads, relative_positions),
+        generic::ragged_attention(q, k, v, layout, n_heads, relative_positions)
+    )
+}
+
+/// [`ragged_attention`] of rows to themselves, from SAM's fused `qkv`.
+///
+/// # Shapes
+/// - qkv: `[m, 3 * heads * head_dim]` (q, k, v beside each other); output: `[m, heads * head_dim]`
+///
+/// # Panics
+/// As [`ragged_attention`].
+#[must_use]
+pub fn ragged_self_attention(
+    qkv: Tensor<2>,
+    layout: &Arc<RaggedLayout>,
+    n_heads: usize,
+    relative_positions: Option<RelativePositions>,
+) -> Tensor<2> {
+    fused_or_generic!(
+        qkv,
+        crate::fused::self_attention(qkv, layout, n_heads, relative_positions),
+        generic::ragged_self_attention(qkv, layout, n_heads, relative_positions)
+    )
+}

@@ -1,0 +1,138 @@
+//! Numbers, comparisons and ragged layouts for the tests.
+
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use fastersam_kernels::{Place, RaggedLayout, Segment};
+
+/// As close as two orders of summation come, relative to the largest value.
+pub const TOLERANCE: f32 = 1e-5;
+
+/// SplitMix64.
+pub struct Numbers(pub u64);
+
+impl Numbers {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// In -1..1.
+    pub fn value(&mut self) -> f32 {
+        (self.next() >> 40) as f32 / (1_u64 << 23) as f32 - 1.0
+    }
+
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    pub fn values(&mut self, n: usize) -> Vec<f32> {
+        (0..n).map(|_| self.value()).collect()
+    }
+
+    pub fn tensor<const D: usize>(&mut self, shape: [usize; D], device: &Device) -> Tensor<D> {
+        let values = self.values(shape.iter().product());
+        Tensor::from_data(TensorData::new(values, shape), device)
+    }
+}
+
+pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_into_vec::<f32>().unwrap()
+}
+
+/// Panics where values differ by more than `tolerance` times the largest expected one. The terms are
+/// of order one: where they cancel to less than a tenth, their rounding counts.
+pub fn check_close(what: &str, computed: &[f32], expected: &[f32], tolerance: f32) {
+    assert_eq!(computed.len(), expected.len(), "{what}: number of values");
+    let largest = expected.iter().fold(0.0_f32, |a, b| a.max(b.abs()));
+    for (i, (a, b)) in computed.iter().zip(expected).enumerate() {
+        assert!(
+            (a - b).abs() <= tolerance * largest.max(0.1),
+            "{what}: value {i} is {a}, expected {b} (largest {largest})"
+        );
+    }
+}
+
+/// Compares an operation of some parameters with its composition: the result, and the gradient of
+/// every parameter under a random weighting of the result. `tracked` says which have one.
+pub fn check_operation<const D: usize>(
+    what: &str,
+    parameters: &[(Vec<f32>, Vec<usize>)],
+    tracked: &[bool],
+    fused: impl Fn(&[Tensor<2>]) -> Tensor<D>,
+    generic: impl Fn(&[Tensor<2>]) -> Tensor<D>,
+) {
+    let run = |operation: &dyn Fn(&[Tensor<2>]) -> Tensor<D>, device: &Device| {
+        let tensors: Vec<Tensor<2>> = parameters
+            .iter()
+            .zip(tracked)
+            .map(|((values, shape), &tracked)| {
+                let shape: [usize; 2] = shape.clone().try_into().unwrap();
+                let data = TensorData::new(values.clone(), shape);
+                let tensor = Tensor::from_data(data, device);
+                if tracked { tensor.require_grad() } else { tensor }
+            })
+            .collect();
+        let output = operation(&tensors);
+        let result = values(output.clone());
+        let weights = Numbers(99).tensor(output.dims(), device);
+        let mut gradients = Vec::new();
+        if tracked.iter().any(|&tracked| tracked) {
+            let found = (output * weights).sum().backward();
+            for (tensor, _) in tensors.iter().zip(tracked).filter(|(_, tracked)| **tracked) {
+                gradients.push(tensor.grad(&found).map(values));
+            }
+        }
+        (result, gradients)
+    };
+    // Without gradients, where memory may be reused.
+    let plain: Vec<Tensor<2>> = parameters
+        .iter()
+        .map(|(values, shape)| {
+            let shape: [usize; 2] = shape.clone().try_into().unwrap();
+            Tensor::from_data(TensorData::new(values.clone(), shape), &Device::flex())
+        })
+        .collect();
+    let plain = values(fused(&plain));
+
+    let device = Device::flex().autodiff();
+    let (result, gradients) = run(&fused, &device);
+    let (expected, expected_gradients) = run(&generic, &device);
+    assert_eq!(plain, result, "{what}: with and without gradients");
+    check_close(what, &result, &expected, TOLERANCE);
+    for (i, (gradient, expected)) in gradients.iter().zip(&expected_gradients).enumerate() {
+        match (gradient, expected) {
+            (Some(gradient), Some(expected)) => {
+                check_close(&format!("{what}, gradient {i}"), gradient, expected, TOLERANCE);
+            }
+            // A composition of no rows leaves out what does not matter.
+            (Some(gradient), None) => assert!(gradient.iter().all(|&g| g == 0.0), "{what}, {i}"),
+            (None, expected) => assert!(expected.is_none(), "{what}, gradient {i} is missing"),
+        }
+    }
+}
+
+/// Segments of the given numbers of queries and keys, with random places on a grid.
+pub fn layout(lengths: &[(usize, usize)], grid: [usize; 2], seed: u64) -> Arc<RaggedLayout> {
+    let mut numbers = Numbers(seed);
+    let mut layout = RaggedLayout::default();
+    for &(n_queries, n_keys) in lengths {
+        let (query, key) = (layout.query_places.len(), layout.key_places.len());
+        layout
+            .segments
+            .push(Segment { queries: query..query + n_queries, keys: key..key + n_keys });
+        let mut place =
+            || Place { row: numbers.below(grid[0]) as u16, col: numbers.below(grid[1]) as u16 };
+        layout.query_places.extend((0..n_queries).map(|_| place()));
+        layout.key_places.extend((0..n_keys).map(|_| place()));
+    }
+    Arc::new(layout)
+}
+
+/// Runs on a pool of that many threads.
+pub fn on_threads<T: Send>(n: usize, work: impl FnOnce() -> T + Send) -> T {
+    rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap().install(work)
+}
