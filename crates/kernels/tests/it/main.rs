@@ -5,4 +5,5 @@ mod attention;
 mod independence;
 mod linear;
 mod norm;
+mod rows;
 mod support;
