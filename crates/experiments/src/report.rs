@@ -12,6 +12,7 @@ mod published;
 mod render;
 mod results;
 mod scores;
+mod settings;
 mod table;
 mod tables;
 

@@ -56,7 +56,17 @@ impl Workspace {
 #[derive(Clone, Debug)]
 struct Setting {
     label: String,
+    /// The pause points that it uses; the others of the model are idle.
+    points: Vec<usize>,
     settings: PauseSettings,
+}
+
+impl Setting {
+    /// What the terminal calls it.
+    fn name(&self) -> String {
+        let from = if self.points.first() == Some(&0) { " from stage 0" } else { "" };
+        format!("{}{from}", self.label)
+    }
 }
 
 /// Runs one experiment from its data to its records.
@@ -132,29 +142,32 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// `never`, then every threshold at the points after blocks, then also at stage 0.
+    /// `never` and every threshold, first at the points after blocks, then with stage 0.
     fn sweep(&self) -> Vec<Setting> {
-        let points = &self.config.encoder.pause_points;
-        let mut settings = vec![Setting { label: "never".to_owned(), settings: PauseSettings::never() }];
-        let has_stage_zero = points.first() == Some(&0);
-        for with_stage_zero in [false, true] {
-            if with_stage_zero && !has_stage_zero {
-                continue;
-            }
+        let all = &self.config.encoder.pause_points;
+        let after_blocks: Vec<usize> = all.iter().copied().filter(|&point| point > 0).collect();
+        let mut variants = vec![after_blocks];
+        if all.first() == Some(&0) {
+            variants.push(all.clone());
+        }
+        let mut sweep = Vec::new();
+        for points in variants {
+            let never = PauseSettings::never();
+            sweep.push(Setting { label: "never".to_owned(), points: points.clone(), settings: never });
             for &tau in &self.experiment.measure.thresholds {
-                let at = |&point: &usize| if point == 0 && !with_stage_zero { 0.0 } else { tau };
-                let suffix = if with_stage_zero { " from stage 0" } else { "" };
-                settings.push(Setting {
-                    label: format!("tau {tau}{suffix}"),
-                    settings: PauseSettings::threshold(points.iter().map(at).collect::<Vec<f32>>()),
+                let at = |point: &usize| if points.contains(point) { tau } else { 0.0 };
+                sweep.push(Setting {
+                    label: format!("tau {tau}"),
+                    points: points.clone(),
+                    settings: PauseSettings::threshold(all.iter().map(at).collect::<Vec<f32>>()),
                 });
             }
         }
-        settings
+        sweep
     }
 
     fn evaluate(&self, cases: &[fastersam_datasets::Case], setting: &Setting, what: &str) -> Result<Evaluation> {
-        let title = format!("{} {what}: {}", self.experiment.id, setting.label);
+        let title = format!("{} {what}: {}", self.experiment.id, setting.name());
         let batch = self.experiment.measure.batch_size;
         let device = &self.workspace.device;
         evaluate::evaluate(&self.model, &self.config, cases, &setting.settings, batch, device, &title)
@@ -175,7 +188,7 @@ impl<'a> Run<'a> {
                 best = (i, saved);
             }
         }
-        say(&format!("{}: recommended setting: {}", self.experiment.id, settings[best.0].label));
+        say(&format!("{}: recommended setting: {}", self.experiment.id, settings[best.0].name()));
         Ok(best.0)
     }
 
@@ -188,7 +201,7 @@ impl<'a> Run<'a> {
             say(&format!(
                 "{}: {:<24} Dice {:.4}, active {}, {:.0} % of the encoder's MACs saved",
                 self.experiment.id,
-                setting.label,
+                setting.name(),
                 summary.transunet.dice.unwrap_or(0.0),
                 shares(&found.tokens),
                 100.0 * cost.encoder_macs_saved,
@@ -210,7 +223,7 @@ impl<'a> Run<'a> {
                 pause,
                 summary,
                 cases: found.cases,
-                tokens: Some(found.tokens),
+                tokens: Some(self.at_points(found.tokens, &setting.points)),
                 cost: Some(cost),
                 provenance: self.provenance.clone(),
             })?;
@@ -270,7 +283,8 @@ impl<'a> Run<'a> {
             .iter()
             .flat_map(|&batch| {
                 let all = (0..settings.len()).collect();
-                let two = if recommended == 0 { vec![0] } else { vec![0, recommended] };
+                let mut two = vec![0, recommended];
+                two.dedup();
                 [(Scope::NetworkInputToLogits, batch, all), (Scope::VoxelsToClassMap, batch, two)]
             })
             .collect();
@@ -293,7 +307,7 @@ impl<'a> Run<'a> {
                 if i == recommended {
                     say(&format!(
                         "{}: {} at batch {batch_size}, {scope}: {:.1} slices/s, {:.2}x as fast as never",
-                        self.experiment.id, settings[i].label, 1e3 / median, never / median
+                        self.experiment.id, settings[i].name(), 1e3 / median, never / median
                     ));
                 }
                 self.write(ThroughputRecord {
@@ -344,11 +358,18 @@ impl<'a> Run<'a> {
                 truth: case.label.index_axis(Axis(0), slice).iter().copied().collect(),
                 prediction: segmentation.classes.index_axis(Axis(0), slice).iter().copied().collect(),
                 grid: self.config.grid(),
-                paused_after: segmentation.slices[slice].paused_at.clone(),
+                paused_after: segmentation.slices[slice].paused_at.iter().map(|&at| self.renumber(at, pause)).collect(),
                 provenance: self.provenance.clone(),
             })?;
         }
         Ok(())
+    }
+
+    /// A model's pause point (from 1; 0 for never) among the points that a record names.
+    fn renumber(&self, at: u8, pause: &PauseRecord) -> u8 {
+        let Some(index) = usize::from(at).checked_sub(1) else { return 0 };
+        let point = self.config.encoder.pause_points[index];
+        pause.pause_points.iter().position(|&p| p == point).map_or(0, |i| i as u8 + 1)
     }
 
     fn class_names(&self) -> Vec<String> {
@@ -361,23 +382,46 @@ impl<'a> Run<'a> {
     }
 
     fn pause_record(&self, setting: &Setting, recommended: bool) -> PauseRecord {
+        let all = &self.config.encoder.pause_points;
+        let used = |values: Vec<f64>| -> Vec<f64> {
+            let used = values.into_iter().zip(all).filter(|(_, point)| setting.points.contains(point));
+            used.map(|(value, _)| value).collect()
+        };
         let (policy, values) = match &setting.settings.policy {
             PausePolicy::Never => ("never", Vec::new()),
             PausePolicy::Threshold { tau } => {
                 // f32 as it was written, not as its nearest f64.
-                ("threshold", tau.iter().map(|t| t.to_string().parse().unwrap_or(f64::from(*t))).collect())
+                let exact = |t: &f32| t.to_string().parse().unwrap_or(f64::from(*t));
+                ("threshold", used(tau.iter().map(exact).collect()))
             }
-            PausePolicy::KeepRatio { ratio } => ("keep_ratio", ratio.clone()),
+            PausePolicy::KeepRatio { ratio } => ("keep_ratio", used(ratio.clone())),
         };
         PauseRecord {
             label: setting.label.clone(),
-            pause_points: self.config.encoder.pause_points.clone(),
+            pause_points: setting.points.clone(),
             policy: policy.to_owned(),
             values,
             criterion: "entropy".to_owned(),
             context: "none".to_owned(),
             recommended,
             chosen_on: recommended.then(|| self.data.calibrated_on.clone()),
+        }
+    }
+
+    /// The token statistics of the points that a setting uses.
+    fn at_points(&self, tokens: TokenRecord, points: &[usize]) -> TokenRecord {
+        let all = &self.config.encoder.pause_points;
+        let is_used = |i: usize| points.contains(&all[i]);
+        TokenRecord {
+            n_tokens: tokens.n_tokens,
+            active_share_after_stage: (0..all.len())
+                .filter(|&i| is_used(i))
+                .map(|i| tokens.active_share_after_stage[i])
+                .collect(),
+            head_accuracy_on_paused: (0..all.len())
+                .filter(|&i| is_used(i))
+                .map(|i| tokens.head_accuracy_on_paused[i])
+                .collect(),
         }
     }
 

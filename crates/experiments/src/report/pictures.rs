@@ -12,7 +12,8 @@ use super::canvas::{
     Canvas, Drawn, FAINT, FOOTER, INK, LegendEntry, Lettering, Marker, viridis, words,
 };
 use super::render::{png, register};
-use super::results::{point, points, setting, slug};
+use super::results::slug;
+use super::settings::{point, points, points_in_use, setting};
 use super::{Figure, ReportError};
 use panel::{Panel, class_colour};
 
@@ -125,7 +126,7 @@ fn letter(
         let share = 100.0 * active as f64 / slice.paused_after.len() as f64;
         let text = format!(
             "Pausing at {}: {}{recommended}; {share:.1} % of the tokens never pause",
-            points(&slice.pause),
+            points(points_in_use(&slice.pause)),
             setting(&slice.pause)
         );
         canvas.write(

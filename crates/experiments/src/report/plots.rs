@@ -5,6 +5,7 @@ use std::ops::Range;
 use plotters::chart::{ChartBuilder, ChartContext};
 use plotters::coord::Shift;
 use plotters::coord::cartesian::Cartesian2d;
+use plotters::coord::ranged1d::Ranged;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::{
     DrawingArea, DrawingBackend, LineSeries, PathElement, RGBColor, Rectangle,
@@ -85,9 +86,14 @@ impl Axis {
                 String::new()
             };
         }
-        // plotters chooses a step of 1, 2 or 5 times a power of ten, an eighth of the range or more.
-        let step = (self.range.end - self.range.start) / TICKS as f64;
-        let decimals = (-step.log10()).ceil().clamp(0.0, 6.0) as usize;
+        // The step of the ticks that plotters will choose is 1, 2 or 5 times a power of ten.
+        let ticks = RangedCoordf64::from(self.range.clone()).key_points(TICKS);
+        let step = ticks
+            .windows(2)
+            .map(|pair| pair[1] - pair[0])
+            .next()
+            .unwrap_or(1.0);
+        let decimals = (-step.log10() - 1e-9).ceil().clamp(0.0, 6.0) as usize;
         format!("{:.decimals$}", value + 0.0)
     }
 }
@@ -230,12 +236,15 @@ pub struct Bars {
     pub bars: Vec<Bar>,
 }
 
+/// Pixels from bar to bar, at least.
+const BAR_STEP: u32 = 34;
+
 /// Colours of usual and recommended bars.
 const BAR_COLOURS: [RGBColor; 2] = [SERIES_COLOURS[5], SERIES_COLOURS[0]];
 
 impl Plot for Bars {
     fn size(&self) -> (u32, u32) {
-        (1080, (220 + 36 * self.bars.len() as u32).max(560))
+        (1080, (220 + BAR_STEP * self.bars.len() as u32).max(560))
     }
 
     fn draw<B: DrawingBackend>(&self, canvas: &Canvas<B>) -> Drawn {
@@ -255,7 +264,8 @@ impl Plot for Bars {
         let mut x = Axis::from_zero(&self.label, highest);
         // Room for the printed value.
         x.range.end *= 1.1;
-        let count = self.bars.len() as f64;
+        // A few bars stay slim and leave the lower part of the figure empty.
+        let count = (self.bars.len() as f64).max(6.0);
         let mut chart = ChartBuilder::on(&area)
             .margin_top(canvas.px(8))
             .margin_right(canvas.px(22))
@@ -270,6 +280,7 @@ impl Plot for Bars {
             .bold_line_style(GRID.stroke_width(canvas.width(1)))
             .light_line_style(plotters::style::TRANSPARENT)
             .axis_style(FAINT.stroke_width(canvas.width(1)))
+            .x_labels(TICKS)
             .x_desc(self.label.clone())
             .x_label_formatter(&|value| x.tick(*value))
             .x_label_style((super::canvas::FONT, canvas.px(17), &INK))

@@ -1,13 +1,12 @@
 //! The saved records sorted for reading, and what the tables and plots ask of them.
 
-use std::cmp::Ordering;
-
 use crate::record::{
-    EvaluationRecord, PauseRecord, Provenance, Record, Scope, SliceRecord, ThroughputRecord,
-    TrainingRecord,
+    EvaluationRecord, Provenance, Record, Scope, SliceRecord, ThroughputRecord, TrainingRecord,
 };
 
 pub(super) use crate::record::slug;
+
+use super::settings;
 
 /// All records, by kind, in the order in which they are printed.
 #[derive(Debug, Default)]
@@ -48,7 +47,7 @@ impl Results {
             (&a.dataset, split_order(&a.split), &a.split)
                 .cmp(&(&b.dataset, split_order(&b.split), &b.split))
                 .then_with(|| by_method(&a.method, &b.method))
-                .then_with(|| setting_order(&a.pause, saved(a), &b.pause, saved(b)))
+                .then_with(|| settings::order(&a.pause, saved(a), &b.pause, saved(b)))
                 .then_with(|| a.experiment.cmp(&b.experiment))
         });
         let saved = |record: &ThroughputRecord| {
@@ -61,13 +60,13 @@ impl Results {
             (&a.dataset, a.scope, a.batch_size, a.input_size)
                 .cmp(&(&b.dataset, b.scope, b.batch_size, b.input_size))
                 .then_with(|| by_method(&a.method, &b.method))
-                .then_with(|| setting_order(&a.pause, saved(a), &b.pause, saved(b)))
+                .then_with(|| settings::order(&a.pause, saved(a), &b.pause, saved(b)))
                 .then_with(|| a.experiment.cmp(&b.experiment))
         });
         results.slices.sort_by(|a, b| {
             (&a.dataset, &a.case, a.slice, &a.method)
                 .cmp(&(&b.dataset, &b.case, b.slice, &b.method))
-                .then_with(|| setting_order(&a.pause, paused_share(a), &b.pause, paused_share(b)))
+                .then_with(|| settings::order(&a.pause, paused_share(a), &b.pause, paused_share(b)))
         });
         results.trainings.sort_by(|a, b| {
             (&a.dataset, &a.method, &a.experiment).cmp(&(&b.dataset, &b.method, &b.experiment))
@@ -86,7 +85,7 @@ impl Results {
             let same = |record: &&EvaluationRecord| {
                 record.method == speed.method
                     && record.dataset == speed.dataset
-                    && same_setting(&record.pause, &speed.pause)
+                    && settings::is_same(&record.pause, &speed.pause)
             };
             let costs = evaluations
                 .iter()
@@ -149,7 +148,7 @@ impl Results {
         let same = |speed: &&ThroughputRecord| {
             speed.method == record.method
                 && speed.dataset == record.dataset
-                && same_setting(&speed.pause, &record.pause)
+                && settings::is_same(&speed.pause, &record.pause)
         };
         self.throughputs.iter().filter(same).min_by_key(|speed| {
             (
@@ -173,115 +172,11 @@ impl Results {
     }
 }
 
-/// The settings of one checkpoint: records that agree in method and pause points. A method that was
-/// evaluated at one setting only (a baseline, an untrained model) is no sweep.
-pub fn sweeps<'a>(records: &[&'a EvaluationRecord]) -> Vec<Vec<&'a EvaluationRecord>> {
-    let mut sweeps: Vec<Vec<&EvaluationRecord>> = Vec::new();
-    for record in records
-        .iter()
-        .copied()
-        .filter(|record| record.tokens.is_some() && !record.pause.pause_points.is_empty())
-    {
-        let same = |sweep: &&mut Vec<&EvaluationRecord>| {
-            sweep[0].method == record.method
-                && sweep[0].pause.pause_points == record.pause.pause_points
-        };
-        match sweeps.iter_mut().find(same) {
-            Some(sweep) => sweep.push(record),
-            None => sweeps.push(vec![record]),
-        }
-    }
-    sweeps.retain(|sweep| sweep.len() > 1);
-    sweeps
-}
-
 /// The score that methods are ordered by, in [0, 1].
 pub fn dice(record: &EvaluationRecord) -> f64 {
     super::scores::scores(record, super::scores::Protocol::TransUnet)
         .dice
         .unwrap_or(0.0)
-}
-
-/// The `never` record with the same checkpoint, split and pause points.
-pub fn never_of<'a>(
-    record: &EvaluationRecord,
-    among: &[&'a EvaluationRecord],
-) -> Option<&'a EvaluationRecord> {
-    let same = |other: &&EvaluationRecord| {
-        other.method == record.method
-            && other.pause.pause_points == record.pause.pause_points
-            && is_never(&other.pause)
-    };
-    among.iter().copied().find(same)
-}
-
-/// Whether no token pauses.
-pub fn is_never(pause: &PauseRecord) -> bool {
-    pause.policy == "never"
-}
-
-/// What the tables call a setting.
-pub fn setting(pause: &PauseRecord) -> String {
-    let mut label = pause.label.clone();
-    if !is_never(pause) && pause.criterion != "entropy" {
-        label = format!("{label}, {}", pause.criterion.replace('_', " "));
-    }
-    if pause.context != "none" {
-        label = format!("{label}, context {}", pause.context.replace('_', " "));
-    }
-    label
-}
-
-/// What the tables call a list of pause points: `stage 0, blocks 2, 4`.
-pub fn points(pause: &PauseRecord) -> String {
-    let blocks: Vec<String> = pause
-        .pause_points
-        .iter()
-        .filter(|point| **point > 0)
-        .map(ToString::to_string)
-        .collect();
-    let blocks = match blocks.len() {
-        0 => None,
-        1 => Some(format!("block {}", blocks[0])),
-        _ => Some(format!("blocks {}", blocks.join(", "))),
-    };
-    let stage_zero = pause
-        .pause_points
-        .contains(&0)
-        .then(|| "stage 0".to_owned());
-    let parts: Vec<String> = stage_zero.into_iter().chain(blocks).collect();
-    if parts.is_empty() {
-        "none".into()
-    } else {
-        parts.join(" + ")
-    }
-}
-
-/// What a figure calls one pause point.
-pub fn point(point: usize) -> String {
-    if point == 0 {
-        "stage 0".into()
-    } else {
-        format!("block {point}")
-    }
-}
-
-fn same_setting(a: &PauseRecord, b: &PauseRecord) -> bool {
-    (
-        &a.pause_points,
-        &a.label,
-        &a.policy,
-        &a.values,
-        &a.criterion,
-        &a.context,
-    ) == (
-        &b.pause_points,
-        &b.label,
-        &b.policy,
-        &b.values,
-        &b.criterion,
-        &b.context,
-    )
 }
 
 fn saved(record: &EvaluationRecord) -> f64 {
@@ -297,23 +192,6 @@ fn paused_share(record: &SliceRecord) -> f64 {
         .iter()
         .filter(|point| **point > 0)
         .count() as f64
-}
-
-fn setting_order(a: &PauseRecord, a_saved: f64, b: &PauseRecord, b_saved: f64) -> Ordering {
-    // Pausing after the blocks, the paper's own, stands before the variant with stage 0.
-    let key = |pause: &PauseRecord| (pause.pause_points.contains(&0), pause.pause_points.clone());
-    let rest = |pause: &PauseRecord| {
-        (
-            pause.criterion.clone(),
-            pause.context.clone(),
-            pause.label.clone(),
-        )
-    };
-    key(a)
-        .cmp(&key(b))
-        .then_with(|| is_never(b).cmp(&is_never(a)))
-        .then_with(|| a_saved.total_cmp(&b_saved))
-        .then_with(|| rest(a).cmp(&rest(b)))
 }
 
 fn split_order(split: &str) -> usize {

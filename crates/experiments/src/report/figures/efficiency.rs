@@ -3,10 +3,12 @@
 use super::figure;
 use crate::record::ThroughputRecord;
 use crate::report::plots::{Bar, Bars};
-use crate::report::results::{Results, points, scope, setting, slug};
+use crate::report::results::{Results, slug};
+use crate::report::settings::{is_never, points, points_in_use, setting};
 use crate::report::{Figure, ReportError};
 
-/// Time, and memory where it was measured, as bars: one figure a data set, scope and batch size.
+/// Time, and memory where it was measured, as bars: one figure a data set and scope. Memory that is the same in every row
+/// says nothing about pausing and stays in the table.
 ///
 /// # Errors
 /// A plot can't be drawn.
@@ -14,13 +16,9 @@ pub fn efficiency(results: &Results) -> Result<Vec<Figure>, ReportError> {
     let mut figures = Vec::new();
     for group in results
         .throughputs
-        .chunk_by(|a, b| (&a.dataset, a.scope, a.batch_size) == (&b.dataset, b.scope, b.batch_size))
+        .chunk_by(|a, b| (&a.dataset, a.scope) == (&b.dataset, b.scope))
     {
-        let place = format!(
-            "{}, {}",
-            group[0].dataset,
-            scope(group[0].scope, group[0].batch_size)
-        );
+        let place = format!("{}, {}", group[0].dataset, group[0].scope);
         let one_method = group.iter().all(|record| record.method == group[0].method);
         let name = |record: &ThroughputRecord| {
             let method = if one_method {
@@ -28,9 +26,15 @@ pub fn efficiency(results: &Results) -> Result<Vec<Figure>, ReportError> {
             } else {
                 format!("{}, ", record.method)
             };
+            let points = points(points_in_use(&record.pause));
+            let points = if is_never(&record.pause) {
+                String::new()
+            } else {
+                format!("{points}: ")
+            };
             format!(
-                "{method}{}: {}",
-                points(&record.pause),
+                "{method}batch {}, {points}{}",
+                record.batch_size,
                 setting(&record.pause)
             )
         };
@@ -56,7 +60,7 @@ pub fn efficiency(results: &Results) -> Result<Vec<Figure>, ReportError> {
             .iter()
             .filter_map(|record| Some(bar(record, record.peak_memory_mib?, None)))
             .collect();
-        if !memory.is_empty() {
+        if memory.iter().any(|bar| bar.value != memory[0].value) {
             let title = format!("Peak memory: {place}");
             let subtitle =
                 "Peak resident memory of the process. Dark: recommended setting.".to_owned();

@@ -6,8 +6,9 @@ use super::figure;
 use crate::record::{EvaluationRecord, PauseRecord, ThroughputRecord};
 use crate::report::canvas::{LegendEntry, SERIES_MARKERS, viridis};
 use crate::report::plots::{Axis, Lines, Panel, Series, ring, series};
-use crate::report::results::{Results, is_never, point, points, scope, setting, slug, sweeps};
+use crate::report::results::{Results, scope, slug};
 use crate::report::scores::{Protocol, scores};
+use crate::report::settings::{Sweep, at_points, is_never, point, points, setting, sweeps};
 use crate::report::{Figure, ReportError};
 
 /// The plots of one data set and split.
@@ -30,8 +31,8 @@ pub fn evaluation(
     Ok(figures)
 }
 
-fn sweep_name(record: &EvaluationRecord) -> String {
-    format!("{}, {}", record.method, points(&record.pause))
+fn sweep_name(sweep: &Sweep<'_>) -> String {
+    format!("{}, {}", sweep.method(), points(sweep.points))
 }
 
 /// Mean Dice in percent.
@@ -44,11 +45,15 @@ fn dice_percent(record: &EvaluationRecord) -> Option<f64> {
 fn dice_against_throughput(
     dataset: &str,
     split: &str,
-    sweeps: &[Vec<&EvaluationRecord>],
+    sweeps: &[Sweep<'_>],
     results: &Results,
 ) -> Result<Option<Figure>, ReportError> {
     let speed = |record: &EvaluationRecord| results.throughput_of(record);
-    let Some(first) = sweeps.iter().flatten().find_map(|record| speed(record)) else {
+    let Some(first) = sweeps
+        .iter()
+        .flat_map(|sweep| &sweep.records)
+        .find_map(|record| speed(record))
+    else {
         return Ok(None);
     };
     let comparable = |speed: &&ThroughputRecord| {
@@ -63,21 +68,23 @@ fn dice_against_throughput(
     let mut drawn = Vec::new();
     let mut marks = Vec::new();
     for (index, sweep) in sweeps.iter().enumerate() {
-        let mut settings: Vec<(f64, f64)> =
-            sweep.iter().filter_map(|record| place(record)).collect();
-        settings.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        let settings: Vec<(f64, f64)> = sweep
+            .records
+            .iter()
+            .filter_map(|record| place(record))
+            .collect();
         if settings.is_empty() {
             continue;
         }
-        drawn.push(series(sweep_name(sweep[0]), index, settings));
-        for record in sweep.iter().filter(|record| record.pause.recommended) {
+        drawn.push(series(sweep_name(sweep), index, settings));
+        for record in sweep
+            .records
+            .iter()
+            .filter(|record| record.pause.recommended)
+        {
             if let Some(place) = place(record) {
                 marks.push(ring(
-                    format!(
-                        "recommended: {}, {}",
-                        points(&record.pause),
-                        setting(&record.pause)
-                    ),
+                    format!("recommended: {}", setting(&record.pause)),
                     place,
                 ));
             }
@@ -100,7 +107,7 @@ fn dice_against_throughput(
     );
     let title = format!("Dice against throughput: {dataset}, {split} split");
     let caption = format!(
-        "{title}. Each point is one pause setting of the same checkpoint; speeds up from `never` at the left."
+        "{title}. Each point is one pause setting of a checkpoint, joined from `never` at the left to the most MACs saved."
     );
     let id = slug(&format!("dice throughput {dataset} {split}"));
     figure(
@@ -120,14 +127,14 @@ fn dice_against_throughput(
 
 /// One series a setting; in the order of the sweep, from dark to light.
 fn by_setting(
-    sweep: &[&EvaluationRecord],
+    sweep: &Sweep<'_>,
     values: impl Fn(&EvaluationRecord) -> Vec<(f64, f64)>,
 ) -> Vec<Series> {
     let entry = |index: usize, pause: &PauseRecord| {
         let colour = if is_never(pause) {
             RGBColor(120, 124, 130)
         } else {
-            viridis(index, sweep.len())
+            viridis(index, sweep.records.len())
         };
         let recommended = if pause.recommended {
             " (recommended)"
@@ -142,35 +149,34 @@ fn by_setting(
             line: 2 + 2 * u32::from(pause.recommended),
         }
     };
-    let series = sweep.iter().enumerate().map(|(index, record)| Series {
-        entry: entry(index, &record.pause),
-        points: values(record),
-    });
+    let series = sweep
+        .records
+        .iter()
+        .enumerate()
+        .map(|(index, record)| Series {
+            entry: entry(index, &record.pause),
+            points: values(record),
+        });
     series.filter(|series| !series.points.is_empty()).collect()
 }
 
 fn active_tokens(
     dataset: &str,
     split: &str,
-    sweep: &[&EvaluationRecord],
+    sweep: &Sweep<'_>,
 ) -> Result<Option<Figure>, ReportError> {
-    let pause = &sweep[0].pause;
     let drawn = by_setting(sweep, |record| {
-        let shares = record
-            .tokens
-            .iter()
-            .flat_map(|tokens| &tokens.active_share_after_stage);
-        let places = std::iter::once(&1.0).chain(shares).enumerate();
+        let shares = at_tokens(record, sweep).into_iter().map(|(share, _)| share);
+        let places = std::iter::once(Some(1.0)).chain(shares).enumerate();
         places
-            .map(|(stage, share)| (stage as f64, 100.0 * share))
+            .filter_map(|(stage, share)| Some((stage as f64, 100.0 * share?)))
             .collect()
     });
-    let names = std::iter::once("input".to_owned()).chain(
-        pause
-            .pause_points
-            .iter()
-            .map(|at| format!("after {}", point(*at))),
-    );
+    let after = sweep
+        .points
+        .iter()
+        .map(|at| format!("after {}", point(*at)));
+    let names = std::iter::once("input".to_owned()).chain(after);
     let x = Axis::named("Stage", names.collect());
     let y = Axis {
         label: "Active tokens (% of all)".into(),
@@ -179,13 +185,16 @@ fn active_tokens(
     };
     let title = format!(
         "Active tokens by stage: {dataset}, {split} split, pausing at {}",
-        points(pause)
+        points(sweep.points)
     );
     let caption = format!(
         "{title}. The share of all tokens that still compute after each pause point of {}.",
-        sweep[0].method
+        sweep.method()
     );
-    let id = slug(&format!("active {dataset} {split} {}", variant(pause)));
+    let id = slug(&format!(
+        "active {dataset} {split} {}",
+        variant(sweep.points)
+    ));
     figure(
         id,
         caption,
@@ -204,17 +213,15 @@ fn active_tokens(
 fn head_accuracy(
     dataset: &str,
     split: &str,
-    sweep: &[&EvaluationRecord],
+    sweep: &Sweep<'_>,
 ) -> Result<Option<Figure>, ReportError> {
-    let pause = &sweep[0].pause;
     let drawn = by_setting(sweep, |record| {
-        let accuracies = record
-            .tokens
-            .iter()
-            .flat_map(|tokens| &tokens.head_accuracy_on_paused)
-            .enumerate();
-        accuracies
-            .filter_map(|(stage, accuracy)| Some((stage as f64, 100.0 * (*accuracy)?)))
+        let accuracies = at_tokens(record, sweep)
+            .into_iter()
+            .map(|(_, accuracy)| accuracy);
+        let places = accuracies.enumerate();
+        places
+            .filter_map(|(stage, accuracy)| Some((stage as f64, 100.0 * accuracy?)))
             .collect()
     });
     if drawn.is_empty() {
@@ -222,7 +229,7 @@ fn head_accuracy(
     }
     let x = Axis::named(
         "Pause point",
-        pause.pause_points.iter().map(|at| point(*at)).collect(),
+        sweep.points.iter().map(|at| point(*at)).collect(),
     );
     let values = drawn
         .iter()
@@ -231,12 +238,15 @@ fn head_accuracy(
     let y = Axis::over("Accuracy on the tokens paused there (%)", values, 1.0);
     let title = format!(
         "Pause heads: {dataset}, {split} split, pausing at {}",
-        points(pause)
+        points(sweep.points)
     );
     let caption = format!(
         "{title}. How often a head's class is the majority class of a token that paused there."
     );
-    let id = slug(&format!("heads {dataset} {split} {}", variant(pause)));
+    let id = slug(&format!(
+        "heads {dataset} {split} {}",
+        variant(sweep.points)
+    ));
     figure(
         id,
         caption,
@@ -252,10 +262,16 @@ fn head_accuracy(
     .map(Some)
 }
 
+/// Active share and head accuracy of a record at the points of its sweep.
+fn at_tokens(record: &EvaluationRecord, sweep: &Sweep<'_>) -> Vec<(Option<f64>, Option<f64>)> {
+    record.tokens.as_ref().map_or_else(Vec::new, |tokens| {
+        at_points(&record.pause, tokens, sweep.points)
+    })
+}
+
 /// `0-2-4`.
-fn variant(pause: &PauseRecord) -> String {
-    pause
-        .pause_points
+fn variant(points: &[usize]) -> String {
+    points
         .iter()
         .map(ToString::to_string)
         .collect::<Vec<_>>()

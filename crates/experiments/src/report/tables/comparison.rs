@@ -4,8 +4,9 @@ use crate::record::{EvaluationRecord, PublishedSet};
 
 use super::{OURS, emphasis, percent, table};
 use crate::report::published::{Published, PublishedScores};
-use crate::report::results::{is_never, points, setting, slug};
+use crate::report::results::slug;
 use crate::report::scores::{Protocol, scores};
+use crate::report::settings::{is_never, points, points_in_use, setting};
 use crate::report::table::{Cell, Column, Emphasis, Table};
 
 /// Published rows and ours, both protocols, with the Dice of each class. Of a sweep, only `never` and the
@@ -93,7 +94,7 @@ pub fn comparison(
                     record.input_size.map(|size| size.to_string()),
                 ),
                 if has_points {
-                    Cell::Text(points(&record.pause))
+                    Cell::Text(points(points_in_use(&record.pause)))
                 } else {
                     Cell::Missing
                 },
