@@ -40,7 +40,9 @@ fn main() -> ExitCode {
 fn run(command: Xtask) -> Result<()> {
     match command {
         Xtask::Test { arguments } => {
-            cargo(&["nextest", "run", "--release", "--workspace"], &arguments)
+            cargo(&["nextest", "run", "--release", "--workspace"], &arguments)?;
+            // nextest runs no documentation tests: the examples of the READMEs.
+            cargo(&["test", "--doc", "--release", "--workspace"], &[])
         }
         Xtask::Reproduce { arguments } => {
             let run = ["run", "--release", "--package", "fastersam-experiments", "--bin", "fastersam"];

@@ -48,12 +48,12 @@ pub struct Provenance {
 pub struct PauseRecord {
     /// What the tables call the setting: `never`, `tau 0.02`, ...
     pub label: String,
-    /// The checkpoint's pause points: 0 is stage 0, `k` is after block `k` (1-based). Empty for a
-    /// method without pausing.
+    /// The pause points that the setting uses: 0 is stage 0, `k` is after block `k` (1-based). A
+    /// checkpoint may have more, which are idle. Empty for a method without pausing.
     pub pause_points: Vec<usize>,
     /// `never`, `threshold`, `keep_ratio` or `budget`.
     pub policy: String,
-    /// The policy's value at each pause point; empty for `never`.
+    /// The policy's value at each of these points; empty for `never`.
     pub values: Vec<f64>,
     /// The pausing criterion: `entropy`, `max_probability`, `margin`, `random`, `oracle`.
     pub criterion: String,
@@ -66,7 +66,7 @@ pub struct PauseRecord {
 }
 
 impl PauseRecord {
-    /// The policy `never` of a checkpoint with these pause points.
+    /// The policy `never` with these pause points.
     pub fn never(pause_points: &[usize]) -> Self {
         Self {
             label: "never".into(),

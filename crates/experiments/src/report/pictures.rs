@@ -13,7 +13,7 @@ use super::canvas::{
 };
 use super::render::{png, register};
 use super::results::slug;
-use super::settings::{point, points, points_in_use, setting};
+use super::settings::{point, points, setting};
 use super::{Figure, ReportError};
 use panel::{Panel, class_colour};
 
@@ -126,7 +126,7 @@ fn letter(
         let share = 100.0 * active as f64 / slice.paused_after.len() as f64;
         let text = format!(
             "Pausing at {}: {}{recommended}; {share:.1} % of the tokens never pause",
-            points(points_in_use(&slice.pause)),
+            points(&slice.pause.pause_points),
             setting(&slice.pause)
         );
         canvas.write(

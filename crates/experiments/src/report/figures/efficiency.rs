@@ -4,7 +4,7 @@ use super::figure;
 use crate::record::ThroughputRecord;
 use crate::report::plots::{Bar, Bars};
 use crate::report::results::{Results, slug};
-use crate::report::settings::{is_never, points, points_in_use, setting};
+use crate::report::settings::{is_never, points, setting};
 use crate::report::{Figure, ReportError};
 
 /// Time, and memory where it was measured, as bars: one figure a data set and scope. Memory that is the same in every row
@@ -26,7 +26,7 @@ pub fn efficiency(results: &Results) -> Result<Vec<Figure>, ReportError> {
             } else {
                 format!("{}, ", record.method)
             };
-            let points = points(points_in_use(&record.pause));
+            let points = points(&record.pause.pause_points);
             let points = if is_never(&record.pause) {
                 String::new()
             } else {

@@ -8,7 +8,7 @@ use crate::report::canvas::{LegendEntry, SERIES_MARKERS, viridis};
 use crate::report::plots::{Axis, Lines, Panel, Series, ring, series};
 use crate::report::results::{Results, scope, slug};
 use crate::report::scores::{Protocol, scores};
-use crate::report::settings::{Sweep, at_points, is_never, point, points, setting, sweeps};
+use crate::report::settings::{Sweep, is_never, point, points, setting, sweeps};
 use crate::report::{Figure, ReportError};
 
 /// The plots of one data set and split.
@@ -32,7 +32,7 @@ pub fn evaluation(
 }
 
 fn sweep_name(sweep: &Sweep<'_>) -> String {
-    format!("{}, {}", sweep.method(), points(sweep.points))
+    format!("{}, {}", sweep.method(), points(sweep.points()))
 }
 
 /// Mean Dice in percent.
@@ -166,14 +166,15 @@ fn active_tokens(
     sweep: &Sweep<'_>,
 ) -> Result<Option<Figure>, ReportError> {
     let drawn = by_setting(sweep, |record| {
-        let shares = at_tokens(record, sweep).into_iter().map(|(share, _)| share);
-        let places = std::iter::once(Some(1.0)).chain(shares).enumerate();
+        let tokens = record.tokens.iter();
+        let shares = tokens.flat_map(|tokens| &tokens.active_share_after_stage);
+        let places = std::iter::once(&1.0).chain(shares).enumerate();
         places
-            .filter_map(|(stage, share)| Some((stage as f64, 100.0 * share?)))
+            .map(|(stage, share)| (stage as f64, 100.0 * share))
             .collect()
     });
     let after = sweep
-        .points
+        .points()
         .iter()
         .map(|at| format!("after {}", point(*at)));
     let names = std::iter::once("input".to_owned()).chain(after);
@@ -185,7 +186,7 @@ fn active_tokens(
     };
     let title = format!(
         "Active tokens by stage: {dataset}, {split} split, pausing at {}",
-        points(sweep.points)
+        points(sweep.points())
     );
     let caption = format!(
         "{title}. The share of all tokens that still compute after each pause point of {}.",
@@ -193,7 +194,7 @@ fn active_tokens(
     );
     let id = slug(&format!(
         "active {dataset} {split} {}",
-        variant(sweep.points)
+        variant(sweep.points())
     ));
     figure(
         id,
@@ -216,12 +217,12 @@ fn head_accuracy(
     sweep: &Sweep<'_>,
 ) -> Result<Option<Figure>, ReportError> {
     let drawn = by_setting(sweep, |record| {
-        let accuracies = at_tokens(record, sweep)
-            .into_iter()
-            .map(|(_, accuracy)| accuracy);
-        let places = accuracies.enumerate();
+        let tokens = record.tokens.iter();
+        let places = tokens
+            .flat_map(|tokens| &tokens.head_accuracy_on_paused)
+            .enumerate();
         places
-            .filter_map(|(stage, accuracy)| Some((stage as f64, 100.0 * accuracy?)))
+            .filter_map(|(stage, accuracy)| Some((stage as f64, 100.0 * (*accuracy)?)))
             .collect()
     });
     if drawn.is_empty() {
@@ -229,7 +230,7 @@ fn head_accuracy(
     }
     let x = Axis::named(
         "Pause point",
-        sweep.points.iter().map(|at| point(*at)).collect(),
+        sweep.points().iter().map(|at| point(*at)).collect(),
     );
     let values = drawn
         .iter()
@@ -238,14 +239,14 @@ fn head_accuracy(
     let y = Axis::over("Accuracy on the tokens paused there (%)", values, 1.0);
     let title = format!(
         "Pause heads: {dataset}, {split} split, pausing at {}",
-        points(sweep.points)
+        points(sweep.points())
     );
     let caption = format!(
         "{title}. How often a head's class is the majority class of a token that paused there."
     );
     let id = slug(&format!(
         "heads {dataset} {split} {}",
-        variant(sweep.points)
+        variant(sweep.points())
     ));
     figure(
         id,
@@ -260,13 +261,6 @@ fn head_accuracy(
         },
     )
     .map(Some)
-}
-
-/// Active share and head accuracy of a record at the points of its sweep.
-fn at_tokens(record: &EvaluationRecord, sweep: &Sweep<'_>) -> Vec<(Option<f64>, Option<f64>)> {
-    record.tokens.as_ref().map_or_else(Vec::new, |tokens| {
-        at_points(&record.pause, tokens, sweep.points)
-    })
 }
 
 /// `0-2-4`.

@@ -6,7 +6,7 @@ use super::{OURS, emphasis, percent, table};
 use crate::report::published::{Published, PublishedScores};
 use crate::report::results::slug;
 use crate::report::scores::{Protocol, scores};
-use crate::report::settings::{is_never, points, points_in_use, setting};
+use crate::report::settings::{is_never, points, setting};
 use crate::report::table::{Cell, Column, Emphasis, Table};
 
 /// Published rows and ours, both protocols, with the Dice of each class. Of a sweep, only `never` and the
@@ -77,10 +77,10 @@ pub fn comparison(
         ]);
         table.rows.push((Emphasis::Published, cells));
     }
-    for record in records
-        .iter()
-        .filter(|record| is_never(&record.pause) || record.pause.recommended)
-    {
+    for (index, record) in records.iter().enumerate() {
+        if !is_shown(record, &records[..index]) {
+            continue;
+        }
         for protocol in [Protocol::TransUnet, Protocol::Strict] {
             let scores = scores(record, protocol);
             let interval = scores.interval.map(|(low, high)| {
@@ -94,7 +94,7 @@ pub fn comparison(
                     record.input_size.map(|size| size.to_string()),
                 ),
                 if has_points {
-                    Cell::Text(points(points_in_use(&record.pause)))
+                    Cell::Text(points(&record.pause.pause_points))
                 } else {
                     Cell::Missing
                 },
@@ -155,6 +155,21 @@ fn recommended_setting(record: &EvaluationRecord) -> String {
     } else {
         setting
     }
+}
+
+/// `never` once for each checkpoint, even where several lists of pause points were tried on it, and the
+/// recommended settings.
+fn is_shown(record: &EvaluationRecord, before: &[&EvaluationRecord]) -> bool {
+    let weights = |record: &EvaluationRecord| record.provenance.weights_sha256.clone();
+    let is_again = |other: &&EvaluationRecord| {
+        is_never(&other.pause)
+            && other.method == record.method
+            && other.summary == record.summary
+            && weights(other).is_some()
+            && weights(other) == weights(record)
+    };
+    let is_first_never = is_never(&record.pause) && !before.iter().any(is_again);
+    is_first_never || record.pause.recommended
 }
 
 /// Column of a class in a published table. Names differ in order and spelling: `left kidney`,

@@ -3,7 +3,7 @@
 use super::{OURS, emphasis, table};
 use crate::report::published::PublishedSpeed;
 use crate::report::results::Results;
-use crate::report::settings::{points, points_in_use, setting};
+use crate::report::settings::{points, setting};
 use crate::report::table::{Cell, Emphasis, Table};
 
 /// Speed, memory and cost of everything that was measured.
@@ -44,7 +44,7 @@ pub fn efficiency(results: &Results) -> Table {
             vec![
                 Cell::text(&record.dataset),
                 Cell::text(&record.method),
-                Cell::Text(points(points_in_use(&record.pause))),
+                Cell::Text(points(&record.pause.pause_points)),
                 Cell::Text(setting(&record.pause)),
                 Cell::text(record.scope.to_string()),
                 Cell::Number(record.batch_size as f64, 0),

@@ -5,7 +5,7 @@ use crate::record::EvaluationRecord;
 use super::{OURS, emphasis, percent, table};
 use crate::report::results::{Results, slug};
 use crate::report::scores::{Protocol, scores};
-use crate::report::settings::{at_points, never_of, points, points_in_use, setting, sweeps};
+use crate::report::settings::{never_of, points, setting, sweeps};
 use crate::report::table::{Cell, Table};
 
 /// Each setting of the sweep: tokens, MACs, scores, speed.
@@ -45,20 +45,13 @@ pub fn pausing(
         ],
     );
     let sweeps = sweeps(records);
-    let swept = |record: &&&EvaluationRecord| {
-        let mut of_sweeps = sweeps.iter().flat_map(|sweep| &sweep.records);
-        of_sweeps.any(|other| std::ptr::eq(*other, **record))
-    };
-    for record in records.iter().filter(swept) {
+    for record in sweeps.iter().flat_map(|sweep| &sweep.records) {
         let Some(tokens) = &record.tokens else {
             continue;
         };
-        let in_use = points_in_use(&record.pause);
-        let (active, accuracies): (Vec<_>, Vec<_>) =
-            at_points(&record.pause, tokens, in_use).into_iter().unzip();
         let mut cells = vec![
             Cell::text(&record.method),
-            Cell::Text(points(in_use)),
+            Cell::Text(points(&record.pause.pause_points)),
             Cell::Text(setting(&record.pause)),
             if record.pause.recommended {
                 Cell::text("yes")
@@ -67,8 +60,8 @@ pub fn pausing(
             },
             Cell::text(&record.pause.criterion),
             Cell::text(&record.pause.context),
-            shares(&active),
-            shares(&accuracies),
+            shares(tokens.active_share_after_stage.iter().copied().map(Some)),
+            shares(tokens.head_accuracy_on_paused.iter().copied()),
             percent(record.cost.as_ref().map(|cost| cost.encoder_macs_saved), 1),
         ];
         let never = never_of(record, records);
@@ -88,8 +81,8 @@ pub fn pausing(
         table.rows.push((emphasis(record.pause.recommended), cells));
     }
     table.notes.push(
-        "One checkpoint for all settings; a row names the pause points that its setting uses, `never` those of the checkpoint. \
-         Changes are in points of Dice, against the same checkpoint without pausing."
+        "One checkpoint for all settings of a method, without training again. Changes are in points of Dice, against the same \
+         checkpoint without pausing."
             .into(),
     );
     if let Some(chosen_on) = records
@@ -115,9 +108,8 @@ pub fn pausing(
 }
 
 /// `58.2 / 10.6 / –`.
-fn shares(shares: &[Option<f64>]) -> Cell {
+fn shares(shares: impl Iterator<Item = Option<f64>>) -> Cell {
     let text: Vec<String> = shares
-        .iter()
         .map(|share| share.map_or_else(|| "–".into(), |share| format!("{:.1}", 100.0 * share)))
         .collect();
     if text.is_empty() {
