@@ -1,0 +1,175 @@
+//! What must hold for the assembled model.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use fastersam::loss::{one_hot, patch_fractions, segmentation_loss, soft_cross_entropy};
+use fastersam::{FasterSam, ModelConfig, ModelOptions, Preset};
+use fastersam_datasets::KeyedRng;
+use fastersam_kernels::resize_bilinear;
+use fastersam_pausing_encoder::PauseSettings;
+
+const SIZE: usize = 64;
+const CLASSES: usize = 3;
+
+fn config() -> ModelConfig {
+    let mut options = ModelOptions::new(Preset::Tiny);
+    options.input_size = Some(SIZE);
+    options.pause_points = Some(vec![0, 2, 4]);
+    options.resolve(CLASSES).unwrap()
+}
+
+/// Images of noise, each from its own seed.
+fn images(seeds: &[u64], device: &Device) -> Tensor<4> {
+    let values: Vec<f32> = seeds
+        .iter()
+        .flat_map(|&seed| {
+            let mut rng = KeyedRng::new(seed, &[]);
+            (0..SIZE * SIZE).map(move |_| rng.uniform() as f32).collect::<Vec<f32>>()
+        })
+        .collect();
+    Tensor::from_data(TensorData::new(values, [seeds.len(), 1, SIZE, SIZE]), device)
+}
+
+/// The bits of each image's logits.
+fn logits(model: &FasterSam, seeds: &[u64], settings: &PauseSettings) -> Vec<Vec<u32>> {
+    let output = model.forward(images(seeds, &Device::flex()), settings).unwrap();
+    let values = output.logits.into_data().try_to_vec::<f32>().unwrap();
+    let per_image = values.len() / seeds.len();
+    let bits: Vec<u32> = values.into_iter().map(f32::to_bits).collect();
+    bits.chunks(per_image).map(<[u32]>::to_vec).collect()
+}
+
+#[test]
+fn an_image_gets_the_same_logits_in_any_batch() {
+    let model = config().init(3, &Device::flex()).unwrap();
+    // 0.95: some tokens of the untrained model pause, others don't.
+    for settings in [
+        PauseSettings::never(),
+        PauseSettings::threshold([0.95; 3]),
+        PauseSettings::keep_ratio([0.6, 0.5, 0.3]),
+    ] {
+        let batch = logits(&model, &[1, 2, 3, 4], &settings);
+        let permuted = logits(&model, &[3, 1, 4, 2], &settings);
+        let expected = [2, 0, 3, 1].map(|i: usize| batch[i].clone());
+        assert_eq!(permuted, expected, "{settings:?}: a permuted batch");
+        for (i, seed) in [1, 2, 3, 4].into_iter().enumerate() {
+            assert_eq!(logits(&model, &[seed], &settings)[0], batch[i], "{settings:?}: image {i} alone");
+        }
+    }
+}
+
+#[test]
+fn keeping_all_equals_never() {
+    let model = config().init(3, &Device::flex()).unwrap();
+    let never = logits(&model, &[1, 2], &PauseSettings::never());
+    assert_eq!(never, logits(&model, &[1, 2], &PauseSettings::keep_ratio([1.0; 3])));
+    assert_eq!(never, logits(&model, &[1, 2], &PauseSettings::threshold([0.0; 3])));
+    assert_ne!(never, logits(&model, &[1, 2], &PauseSettings::keep_ratio([0.5; 3])));
+}
+
+#[test]
+fn the_seed_fixes_the_starting_values() {
+    let device = Device::flex();
+    let never = PauseSettings::never();
+    let [a, b, c] = [3, 3, 4].map(|seed| logits(&config().init(seed, &device).unwrap(), &[1], &never));
+    assert_eq!(a, b);
+    assert_ne!(a, c);
+}
+
+/// Parameters without and with a gradient that is not zero everywhere.
+struct Reached<'a> {
+    gradients: &'a Gradients,
+    path: Vec<String>,
+    without: Vec<String>,
+    with: Vec<String>,
+}
+
+impl ModuleVisitor for Reached<'_> {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let gradient = param.val().grad(self.gradients);
+        let values = gradient.map(|g| g.into_data().try_to_vec::<f32>().unwrap());
+        let path = self.path.join(".");
+        if values.is_some_and(|values| values.iter().any(|&v| v != 0.0)) {
+            self.with.push(path);
+        } else {
+            self.without.push(path);
+        }
+    }
+}
+
+#[test]
+fn gradients_reach_everything_that_is_trained_and_nothing_that_is_frozen() {
+    for frozen in [false, true] {
+        let device = Device::flex().autodiff();
+        let mut config = config();
+        config.train_backbone = !frozen;
+        let model = config.init(5, &device).unwrap();
+        let mut settings = PauseSettings::keep_ratio([0.8, 0.7, 0.7]);
+        settings.score_heads = true;
+        let output = model.forward(images(&[1, 2], &device), &settings).unwrap();
+        let labels: Vec<u8> = (0..2 * SIZE * SIZE).map(|i| (i / 700 % CLASSES) as u8).collect();
+        let target = one_hot(&labels, [2, SIZE, SIZE], CLASSES, &device);
+        let mut loss = segmentation_loss(resize_bilinear(output.logits, SIZE), target).combined();
+        let fractions = patch_fractions(&labels, SIZE, 16, CLASSES);
+        for stage in output.stages {
+            let rows: Vec<f32> = stage
+                .rows
+                .iter()
+                .flat_map(|&row| fractions[row as usize * CLASSES..][..CLASSES].to_vec())
+                .collect();
+            let target = TensorData::new(rows, [stage.rows.len(), CLASSES]);
+            loss = loss + soft_cross_entropy(stage.logits, Tensor::from_data(target, &device));
+        }
+        let gradients = loss.backward();
+        let mut reached =
+            Reached { gradients: &gradients, path: Vec::new(), without: Vec::new(), with: Vec::new() };
+        model.visit(&mut reached);
+        // Not part of the loss; zero until the up-projection moves; constant by design; invisible to
+        // softmax.
+        let is_exempt = |path: &str| {
+            path.contains("iou_prediction_head")
+                || path.contains("adapter.down")
+                || path.contains("gaussian_matrix")
+                || path.ends_with("k_proj.bias")
+        };
+        let is_frozen = |path: &str| {
+            frozen
+                && fastersam_pausing_encoder::is_backbone(path.strip_prefix("encoder.").unwrap_or(path))
+                && !path.contains(".norm1.")
+                && !path.contains(".norm2.")
+        };
+        for path in &reached.without {
+            assert!(is_exempt(path) || is_frozen(path), "no gradient at {path}");
+        }
+        for path in &reached.with {
+            assert!(!is_frozen(path), "a gradient at the frozen {path}");
+        }
+        for part in ["conv_branch.", "encoder.pause_heads", "encoder.stage_zero", "adapter.up", "decoder."] {
+            assert!(reached.with.iter().any(|path| path.contains(part)), "nothing in {part} is reached");
+        }
+    }
+}
+
+#[test]
+fn configurations_that_fit_together_only_in_part_are_refused() {
+    let broken = |change: &dyn Fn(&mut ModelConfig)| {
+        let mut config = config();
+        change(&mut config);
+        assert!(config.init(0, &Device::flex()).is_err(), "{config:?}");
+    };
+    broken(&|c| c.decoder.n_mask_tokens = 4);
+    broken(&|c| c.decoder.transformer_dim = 32);
+    broken(&|c| c.encoder.pause_points = vec![4, 2]);
+    broken(&|c| c.encoder.pause_points = vec![7]);
+    broken(&|c| c.encoder.image_size = 65);
+    broken(&|c| c.conv_branch.as_mut().unwrap().channels = [16, 32, 128]);
+    assert!(ModelOptions::new(Preset::Tiny).resolve(1).is_err());
+}
