@@ -36,11 +36,6 @@ impl Mask {
         self.voxels.iter().filter(|&&voxel| voxel).count()
     }
 
-    /// Number of voxels in both masks.
-    pub(crate) fn overlap(&self, other: &Self) -> usize {
-        self.voxels.iter().zip(&other.voxels).filter(|(a, b)| **a && **b).count()
-    }
-
     /// The bounding box (start, end) of all voxels in either mask.
     pub(crate) fn bounding_box(&self, other: &Self) -> Option<[(usize, usize); 3]> {
         let [_, rows, cols] = self.shape;
@@ -75,27 +70,41 @@ impl Mask {
 
     /// Mask xor erosion with the cross-shaped neighbourhood; outside the mask's box is background.
     pub(crate) fn border(&self) -> Self {
-        let strides = [self.shape[1] * self.shape[2], self.shape[2], 1];
+        let [slices, rows, cols] = self.shape;
         let mut border = vec![false; self.voxels.len()];
-        for (i, out) in border.iter_mut().enumerate() {
-            if !self.voxels[i] {
+        for (line, out) in border.chunks_exact_mut(cols).enumerate() {
+            let (slice, row) = (line / rows, line % rows);
+            let line_at = |line: usize| &self.voxels[line * cols..(line + 1) * cols];
+            let here = line_at(line);
+            if !here.contains(&true) {
                 continue;
             }
-            let is_inner = (0..3).filter(|&axis| self.axes[axis]).all(|axis| {
-                let at = i / strides[axis] % self.shape[axis];
-                at > 0
-                    && at + 1 < self.shape[axis]
-                    && self.voxels[i - strides[axis]]
-                    && self.voxels[i + strides[axis]]
-            });
-            *out = !is_inner;
+            // The lines before and after along both other axes; none where the volume ends.
+            let mut around = Vec::with_capacity(4);
+            let mut is_edge = false;
+            for (axis, at, size, step) in [(0, slice, slices, rows), (1, row, rows, 1)] {
+                if self.axes[axis] && at > 0 && at + 1 < size {
+                    around.extend([line_at(line - step), line_at(line + step)]);
+                } else {
+                    is_edge |= self.axes[axis];
+                }
+            }
+            for col in 0..cols {
+                let is_inner = !is_edge
+                    && col > 0
+                    && col + 1 < cols
+                    && here[col - 1]
+                    && here[col + 1]
+                    && around.iter().all(|line| line[col]);
+                out[col] = here[col] && !is_inner;
+            }
         }
         Self { voxels: border, shape: self.shape, axes: self.axes }
     }
 }
 
 /// The shape as three axes, and which of them exist.
-fn check_shape(len: usize, shape: &[usize]) -> Result<([usize; 3], [bool; 3]), MetricsError> {
+pub(crate) fn check_shape(len: usize, shape: &[usize]) -> Result<([usize; 3], [bool; 3]), MetricsError> {
     if !matches!(shape.len(), 2 | 3) || shape.contains(&0) {
         return Err(MetricsError::Shape(shape.to_vec()));
     }

@@ -4,8 +4,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::MetricsError;
-use crate::mask::Mask;
-use crate::surface::{check_spacing, surface_distances};
+use crate::mask::{Mask, check_shape};
+use crate::surface::{SurfaceDistances, between, check_spacing};
 
 /// Dice and HD95 under one protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,66 +63,148 @@ pub fn score_case(
     spacing_mm: Option<&[f64]>,
     n_classes: u8,
 ) -> Result<CaseScores, MetricsError> {
+    let (shape3, axes) = check_shape(truth.len(), shape)?;
+    if prediction.len() != truth.len() {
+        let found = prediction.len();
+        return Err(MetricsError::Length { shape: shape.to_vec(), expected: truth.len(), found });
+    }
+    let spacing = spacing_mm.map(|mm| check_spacing(&axes, shape, mm)).transpose()?;
+    let volume = Volume { prediction, truth, shape: shape3, axes };
+    let extents = volume.extents(n_classes);
     let classes = (1..n_classes)
         .into_par_iter()
-        .map(|class| {
-            let prediction = Mask::of_class(prediction, shape, class)?;
-            let truth = Mask::of_class(truth, shape, class)?;
-            score_class(class, &prediction, &truth, spacing_mm)
-        })
-        .collect::<Result<_, _>>()?;
+        .map(|class| score_class(class, &volume, &extents[usize::from(class)], spacing))
+        .collect();
     Ok(CaseScores { case: case.to_owned(), classes })
 }
 
-fn score_class(
-    class: u8,
-    prediction: &Mask,
-    truth: &Mask,
-    spacing_mm: Option<&[f64]>,
-) -> Result<ClassScore, MetricsError> {
-    let spacing = check_spacing(prediction, spacing_mm)?;
-    let (p, t) = (prediction.count(), truth.count());
-    let both = prediction.overlap(truth);
-    let known = |value: f64| spacing_mm.map(|_| value);
-    if p > 0 && t > 0 {
-        // Non-empty masks of the same shape always have distances.
-        let in_voxels = surface_distances(prediction, truth, None)?;
-        let in_mm = match spacing_mm {
-            Some(_) => surface_distances(prediction, truth, spacing_mm)?,
-            None => None,
+/// Two label maps of the same shape.
+struct Volume<'a> {
+    prediction: &'a [u8],
+    truth: &'a [u8],
+    shape: [usize; 3],
+    /// Axes that exist.
+    axes: [bool; 3],
+}
+
+/// Where a class is, and how much of it.
+#[derive(Clone, Copy)]
+struct Extent {
+    predicted: usize,
+    true_: usize,
+    both: usize,
+    /// (start, end) along each axis, of both maps.
+    bounds: [(usize, usize); 3],
+}
+
+impl Extent {
+    const NONE: Self = Self { predicted: 0, true_: 0, both: 0, bounds: [(usize::MAX, 0); 3] };
+
+    fn merge(&mut self, other: &Self) {
+        self.predicted += other.predicted;
+        self.true_ += other.true_;
+        self.both += other.both;
+        for (bound, (low, high)) in self.bounds.iter_mut().zip(other.bounds) {
+            *bound = (bound.0.min(low), bound.1.max(high));
+        }
+    }
+}
+
+impl Volume<'_> {
+    /// Counts and boxes of all classes, in one pass over both maps.
+    fn extents(&self, n_classes: u8) -> Vec<Extent> {
+        let [_, rows, cols] = self.shape;
+        let none = || vec![Extent::NONE; usize::from(n_classes)];
+        let of_slice = |slice: usize| {
+            let mut extents = none();
+            for row in 0..rows {
+                let line = (slice * rows + row) * cols;
+                let (p, t) = (&self.prediction[line..line + cols], &self.truth[line..line + cols]);
+                let mut at = 0;
+                // Runs of the same pair of classes: most lines have few.
+                while at < cols {
+                    let pair = (p[at], t[at]);
+                    let run = p[at..].iter().zip(&t[at..]).take_while(|(p, t)| (**p, **t) == pair).count();
+                    let of_run = |class: u8| Extent {
+                        predicted: if pair.0 == class { run } else { 0 },
+                        true_: if pair.1 == class { run } else { 0 },
+                        both: if pair == (class, class) { run } else { 0 },
+                        bounds: [(slice, slice + 1), (row, row + 1), (at, at + run)],
+                    };
+                    if (1..n_classes).contains(&pair.0) {
+                        extents[usize::from(pair.0)].merge(&of_run(pair.0));
+                    }
+                    if pair.1 != pair.0 && (1..n_classes).contains(&pair.1) {
+                        extents[usize::from(pair.1)].merge(&of_run(pair.1));
+                    }
+                    at += run;
+                }
+            }
+            extents
         };
+        (0..self.shape[0]).into_par_iter().map(of_slice).reduce(none, |mut a, b| {
+            a.iter_mut().zip(&b).for_each(|(a, b)| a.merge(b));
+            a
+        })
+    }
+
+    /// A class in one of the maps, inside a box.
+    fn mask(&self, labels: &[u8], class: u8, bounds: [(usize, usize); 3]) -> Mask {
+        let [_, rows, cols] = self.shape;
+        let shape = bounds.map(|(start, end)| end - start);
+        let mut voxels = Vec::with_capacity(shape.iter().product());
+        for slice in bounds[0].0..bounds[0].1 {
+            for row in bounds[1].0..bounds[1].1 {
+                let line = (slice * rows + row) * cols;
+                let line = &labels[line + bounds[2].0..line + bounds[2].1];
+                voxels.extend(line.iter().map(|&label| label == class));
+            }
+        }
+        Mask { voxels, shape, axes: self.axes }
+    }
+}
+
+fn score_class(class: u8, volume: &Volume, extent: &Extent, spacing: Option<[f64; 3]>) -> ClassScore {
+    let (p, t, both) = (extent.predicted, extent.true_, extent.both);
+    let known = |value: f64| spacing.map(|_| value);
+    if p > 0 && t > 0 {
+        let prediction = volume.mask(volume.prediction, class, extent.bounds);
+        let truth = volume.mask(volume.truth, class, extent.bounds);
+        let spacings: Vec<[f64; 3]> = std::iter::once([1.0; 3]).chain(spacing).collect();
+        let found = between(&prediction, &truth, &spacings);
+        let (in_voxels, in_mm) = (&found[0], found.get(1));
         let score = ProtocolScore {
             dice: 2.0 * both as f64 / (p + t) as f64,
-            hd95_vox: in_voxels.as_ref().map_or(0.0, crate::SurfaceDistances::hd95),
-            hd95_mm: in_mm.as_ref().map(crate::SurfaceDistances::hd95),
+            hd95_vox: in_voxels.hd95(),
+            hd95_mm: in_mm.map(SurfaceDistances::hd95),
         };
-        return Ok(ClassScore {
+        return ClassScore {
             class,
             transunet: score,
             strict: Some(score),
             jaccard: Some(both as f64 / (p + t - both) as f64),
-            assd_vox: in_voxels.as_ref().map(crate::SurfaceDistances::assd),
-            surface_dice_1_vox: in_voxels.as_ref().map(|d| d.surface_dice(1.0)),
-        });
+            assd_vox: Some(in_voxels.assd()),
+            surface_dice_1_vox: Some(in_voxels.surface_dice(1.0)),
+        };
     }
     let dice = if p > 0 { 1.0 } else { 0.0 };
     let transunet = ProtocolScore { dice, hd95_vox: 0.0, hd95_mm: known(0.0) };
     let is_in_one = p > 0 || t > 0;
     let diagonal = |spacing: [f64; 3]| {
-        let axes = (0..3).filter(|&axis| prediction.axes[axis]);
-        axes.map(|axis| (prediction.shape[axis] as f64 * spacing[axis]).powi(2)).sum::<f64>().sqrt()
+        let axes = (0..3).filter(|&axis| volume.axes[axis]);
+        axes.map(|axis| (volume.shape[axis] as f64 * spacing[axis]).powi(2)).sum::<f64>().sqrt()
     };
     let strict = is_in_one.then(|| ProtocolScore {
         dice: 0.0,
         hd95_vox: diagonal([1.0; 3]),
-        hd95_mm: known(diagonal(spacing)),
+        hd95_mm: spacing.map(diagonal),
     });
-    Ok(ClassScore {
+    ClassScore {
         class,
         transunet,
         strict,
         jaccard: is_in_one.then_some(0.0),
         assd_vox: None,
         surface_dice_1_vox: None,
-    })
+    }
 }

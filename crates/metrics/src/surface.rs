@@ -1,6 +1,6 @@
 //! Distances between the surfaces of two masks, as medpy computes them.
 
-use crate::distance::squared_distances;
+use crate::distance::distances_between;
 use crate::error::MetricsError;
 use crate::mask::Mask;
 
@@ -28,29 +28,38 @@ pub fn surface_distances(
             truth: truth.shape.to_vec(),
         });
     }
-    let spacing = check_spacing(prediction, spacing)?;
+    let spacing = match spacing {
+        Some(given) => check_spacing(&prediction.axes, &prediction.shape, given)?,
+        None => [1.0; 3],
+    };
     if prediction.count() == 0 || truth.count() == 0 {
         return Ok(None);
     }
     let Some(bounds) = prediction.bounding_box(truth) else { return Ok(None) };
-    // Nothing outside the box of both masks is a border or nearer than one inside.
-    let (prediction, truth) = (prediction.crop(bounds).border(), truth.crop(bounds).border());
-    let measure = |from: &Mask, to: &Mask| {
-        let field = squared_distances(to, spacing);
-        let at_border = from.voxels.iter().zip(field).filter(|(voxel, _)| **voxel);
-        at_border.map(|(_, square)| square.sqrt()).collect::<Vec<f64>>()
-    };
-    let (to_truth, to_prediction) =
-        rayon::join(|| measure(&prediction, &truth), || measure(&truth, &prediction));
-    Ok(Some(SurfaceDistances { to_truth, to_prediction }))
+    Ok(between(&prediction.crop(bounds), &truth.crop(bounds), &[spacing]).pop())
 }
 
-/// The spacing of the three axes; 1 where none is given.
-pub(crate) fn check_spacing(mask: &Mask, spacing: Option<&[f64]>) -> Result<[f64; 3], MetricsError> {
-    let Some(given) = spacing else { return Ok([1.0; 3]) };
-    let n_axes = mask.axes.iter().filter(|&&axis| axis).count();
+/// The distances of two masks that are not empty, once for each of the spacings.
+///
+/// The masks may be cut to the box of both: nothing outside it is a border or nearer than one inside.
+pub(crate) fn between(prediction: &Mask, truth: &Mask, spacings: &[[f64; 3]]) -> Vec<SurfaceDistances> {
+    let (prediction, truth) = rayon::join(|| prediction.border(), || truth.border());
+    let (to_truth, to_prediction) = rayon::join(
+        || distances_between(&prediction, &truth, spacings),
+        || distances_between(&truth, &prediction, spacings),
+    );
+    to_truth
+        .into_iter()
+        .zip(to_prediction)
+        .map(|(to_truth, to_prediction)| SurfaceDistances { to_truth, to_prediction })
+        .collect()
+}
+
+/// The spacing of the three axes, of which `axes` exist; 1 along one that does not.
+pub(crate) fn check_spacing(axes: &[bool; 3], shape: &[usize], given: &[f64]) -> Result<[f64; 3], MetricsError> {
+    let n_axes = axes.iter().filter(|&&axis| axis).count();
     if given.len() != n_axes || given.iter().any(|mm| !(mm.is_finite() && *mm > 0.0)) {
-        return Err(MetricsError::Spacing { spacing: given.to_vec(), shape: mask.shape.to_vec() });
+        return Err(MetricsError::Spacing { spacing: given.to_vec(), shape: shape.to_vec() });
     }
     let mut spacing = [1.0; 3];
     spacing[3 - n_axes..].copy_from_slice(given);
