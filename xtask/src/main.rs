@@ -22,6 +22,13 @@ enum Xtask {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Time encoder and model, alone or (`--peer PYTHON`) beside PyTorch (`--help` for its options)
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// Passed to `fastersam bench`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -44,11 +51,15 @@ fn run(command: Xtask) -> Result<()> {
             // nextest runs no documentation tests: the examples of the READMEs.
             cargo(&["test", "--doc", "--release", "--workspace"], &[])
         }
-        Xtask::Reproduce { arguments } => {
-            let run = ["run", "--release", "--package", "fastersam-experiments", "--bin", "fastersam"];
-            cargo(&[&run[..], &["--", "reproduce"]].concat(), &arguments)
-        }
+        Xtask::Reproduce { arguments } => program("reproduce", &arguments),
+        Xtask::Bench { arguments } => program("bench", &arguments),
     }
+}
+
+/// Runs a command of the program `fastersam`.
+fn program(command: &str, arguments: &[String]) -> Result<()> {
+    let run = ["run", "--release", "--package", "fastersam-experiments", "--bin", "fastersam"];
+    cargo(&[&run[..], &["--", command]].concat(), arguments)
 }
 
 /// Runs cargo at the root of the workspace.

@@ -15,7 +15,7 @@ use crate::progress::{self, say};
 use crate::provenance::Origin;
 use crate::record::Scope;
 use crate::suite::{self, Workspace};
-use crate::{data, device, evaluate, report, throughput, train};
+use crate::{bench, data, device, evaluate, report, throughput, train};
 
 /// Segments medical scans with a Segment Anything encoder that pauses tokens which are already well
 /// classified, and reproduces the experiments of its paper.
@@ -48,6 +48,8 @@ enum Command {
     Evaluate(EvaluateArgs),
     /// Time a checkpoint at several pause settings
     Benchmark(EvaluateArgs),
+    /// Time encoder and model at all sizes and pause settings, alone or beside PyTorch
+    Bench(BenchArgs),
     /// Say what a checkpoint is
     Inspect {
         /// Checkpoint folder
@@ -131,6 +133,37 @@ struct EvaluateArgs {
 }
 
 #[derive(Debug, Args)]
+struct BenchArgs {
+    /// A Python with torch and segment-anything: PyTorch's side is timed in turn with ours
+    #[arg(long, value_name = "PYTHON")]
+    peer: Option<PathBuf>,
+    /// Only rows whose name contains one of these; `targets` stands for the rows of the table of targets
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Rounds; each visits every row [default: 11, with --quick 3]
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Few rounds
+    #[arg(long)]
+    quick: bool,
+    /// Also the rows of more than 500e9 multiply-accumulates a pass
+    #[arg(long)]
+    all: bool,
+    /// Leave out peak memory, which takes a process of its own for each row
+    #[arg(long)]
+    no_memory: bool,
+    /// Folder for the record and the report
+    #[arg(long, short, default_value = "runs/bench")]
+    output: PathBuf,
+    /// Print the record as JSON
+    #[arg(long)]
+    json: bool,
+    /// Print the peak memory of one row
+    #[arg(long, hide = true)]
+    memory_of: Option<String>,
+}
+
+#[derive(Debug, Args)]
 struct ReproduceArgs {
     /// Suite: a name in configs/suites (smoke, cpu-quick) or a file
     #[arg(long, default_value = "smoke")]
@@ -172,6 +205,7 @@ impl Cli {
             Command::Train(arguments) => train_command(&arguments, &device),
             Command::Evaluate(arguments) => evaluate_command(&arguments, &device),
             Command::Benchmark(arguments) => benchmark_command(&arguments, &device),
+            Command::Bench(arguments) => bench_command(&arguments, &device, &origin),
             Command::Inspect { model } => inspect(&model),
             Command::Reproduce(arguments) => reproduce(&arguments, device, origin),
             Command::Report { run, published } => {
@@ -346,6 +380,30 @@ fn benchmark_command(arguments: &EvaluateArgs, device: &burn::tensor::Device) ->
                 never / median
             ));
         }
+    }
+    Ok(())
+}
+
+fn bench_command(arguments: &BenchArgs, device: &burn::tensor::Device, origin: &Origin) -> Result<()> {
+    /// Rounds of a run, and of a quick one.
+    const ROUNDS: [usize; 2] = [11, 3];
+    if let Some(id) = &arguments.memory_of {
+        print(&bench::memory_of(id, device)?.map_or_else(String::new, |mib| format!("{mib:.1}")));
+        return Ok(());
+    }
+    let options = bench::Options {
+        only: arguments.only.clone(),
+        peer: arguments.peer.clone(),
+        rounds: arguments.rounds.unwrap_or(ROUNDS[usize::from(arguments.quick)]).max(1),
+        all: arguments.all,
+        memory: !arguments.no_memory,
+        output: arguments.output.clone(),
+    };
+    let record = bench::run(&options, device, origin)?;
+    if arguments.json {
+        print(&serde_json::to_string(&record)?);
+    } else {
+        print(&bench::summary(&record));
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Training, evaluation, tables and plots of FasterSAM.
 
 pub mod baseline;
+pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod data;

@@ -1,7 +1,7 @@
 //! Where a result comes from.
 
 use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::record::Provenance;
 
@@ -100,4 +100,22 @@ pub fn peak_memory_mib() -> Option<f64> {
 /// Starts a new measurement of the peak; where the system can't, the peak is that of the process.
 pub fn reset_peak_memory() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
+/// The share of all processors' time that programs used while this one slept for `time`, in [0, 1], on
+/// Linux.
+#[must_use]
+pub fn busy_share(time: Duration) -> Option<f64> {
+    /// All ticks, and those of them in which nothing ran.
+    fn ticks() -> Option<(f64, f64)> {
+        let stat = std::fs::read_to_string("/proc/stat").ok()?;
+        let fields: Vec<f64> =
+            stat.lines().next()?.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
+        // user, nice, system, idle, waiting for a disk, ...
+        Some((fields.iter().sum(), fields.get(3)? + fields.get(4)?))
+    }
+    let (all, idle) = ticks()?;
+    std::thread::sleep(time);
+    let (all, idle) = (ticks()?.0 - all, ticks()?.1 - idle);
+    (all > 0.0).then(|| (1.0 - idle / all).clamp(0.0, 1.0))
 }

@@ -4,12 +4,16 @@
 //! the whole report can be drawn again without running a model. [`write_record`] puts a record into a
 //! folder atomically; [`read_records`] reads a folder back and names the file that it can't read.
 
+mod bench;
 mod files;
 mod training;
 
 use fastersam_metrics::{CaseScores, Summary};
 use serde::{Deserialize, Serialize};
 
+pub use bench::{
+    BenchRecord, BenchRow, BenchScope, PeerVersions, ProductRow, Program, WayRow, quantile,
+};
 pub(crate) use files::slug;
 pub use files::{RECORD_SCHEMA, RecordError, read_records, write_record};
 pub use training::{EPOCH_COLUMNS, EpochRow, TrainingRecord};
@@ -267,6 +271,8 @@ pub enum Record {
     Slice(Box<SliceRecord>),
     /// A training run's figures by epoch.
     Training(Box<TrainingRecord>),
+    /// A run of the bench.
+    Bench(Box<BenchRecord>),
 }
 
 macro_rules! into_record {
@@ -279,4 +285,4 @@ macro_rules! into_record {
     )+};
 }
 into_record!(EvaluationRecord => Evaluation, ThroughputRecord => Throughput,
-    SliceRecord => Slice, TrainingRecord => Training);
+    SliceRecord => Slice, TrainingRecord => Training, BenchRecord => Bench);

@@ -415,7 +415,7 @@ fn write_csv(path: &Path, rows: &[EpochRow]) -> Result<()> {
 
 /// Number of all and of trained parameters.
 #[must_use]
-pub fn count_parameters(model: &FasterSam) -> (u64, u64) {
+pub fn count_parameters(model: &impl Module) -> (u64, u64) {
     struct Counter {
         all: u64,
         trained: u64,

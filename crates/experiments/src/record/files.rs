@@ -59,6 +59,7 @@ impl Record {
             Self::Throughput(_) => "throughput",
             Self::Slice(_) => "slice",
             Self::Training(_) => "training",
+            Self::Bench(_) => "bench",
         }
     }
 
@@ -108,6 +109,7 @@ impl Record {
                 format!("{} {}", pause(&r.pause), r.slice),
             ),
             Self::Training(r) => (vec![&r.experiment, &r.dataset, &r.method], String::new()),
+            Self::Bench(r) => (vec![&r.experiment], String::new()),
         };
         let mut hasher = Sha256::new();
         for part in words
@@ -244,8 +246,9 @@ fn parse(json: &[u8]) -> Result<Record, String> {
             Ok(Record::Slice(slice))
         }
         "training" => inner(envelope.record).map(Record::Training),
+        "bench" => inner(envelope.record).map(Record::Bench),
         kind => Err(format!(
-            "unknown kind `{kind}`; known: evaluation, throughput, slice, training"
+            "unknown kind `{kind}`; known: evaluation, throughput, slice, training, bench"
         )),
     }
 }

@@ -28,6 +28,8 @@ impl Results {
                 Record::Throughput(record) => results.throughputs.push(*record),
                 Record::Slice(record) => results.slices.push(*record),
                 Record::Training(record) => results.trainings.push(*record),
+                // The bench has a report of its own.
+                Record::Bench(_) => {}
             }
         }
         results.complete_costs();
