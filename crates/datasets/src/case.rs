@@ -59,6 +59,13 @@ pub enum Intensity {
         /// In per cent, 99 for ACDC.
         percentile: f64,
     },
+    /// Clip to two percentiles of the volume, then scale these to 0 and 1.
+    Percentiles {
+        /// In per cent; becomes 0.
+        low: f64,
+        /// In per cent; becomes 1.
+        high: f64,
+    },
     /// The values are in [0, 1] already.
     Unit,
 }
@@ -71,12 +78,41 @@ impl Intensity {
             Self::Window { low, high } => {
                 voxels.mapv_inplace(|v| (v.clamp(low, high) - low) / (high - low));
             }
+            Self::Percentiles { low, high } => {
+                let (Some(low), Some(high)) = (percentile_of(voxels, low), percentile_of(voxels, high)) else {
+                    return;
+                };
+                let range = high - low;
+                voxels.mapv_inplace(|v| if range > 0.0 { (v.clamp(low, high) - low) / range } else { 0.0 });
+            }
             Self::ClipTop { percentile } => {
                 let Some(top) = percentile_of(voxels, percentile) else { return };
                 let low = voxels.fold(f32::INFINITY, |low, &v| low.min(v));
                 let range = top - low;
                 voxels.mapv_inplace(|v| if range > 0.0 { (v.min(top) - low) / range } else { 0.0 });
             }
+        }
+    }
+}
+
+impl Intensity {
+    /// What makes the parameters useless: a window without width, percentiles outside 0 to 100.
+    ///
+    /// # Errors
+    /// The reason, in words.
+    pub fn validate(&self) -> Result<(), String> {
+        let is_percentile = |p: f64| (0.0..=100.0).contains(&p);
+        match *self {
+            Self::Window { low, high } if !(low.is_finite() && high.is_finite() && low < high) => {
+                Err(format!("the window from {low} to {high} has no width"))
+            }
+            Self::Percentiles { low, high } if !(is_percentile(low) && is_percentile(high) && low < high) => {
+                Err(format!("percentiles {low} and {high}: two ascending numbers from 0 to 100 are needed"))
+            }
+            Self::ClipTop { percentile } if !is_percentile(percentile) => {
+                Err(format!("the percentile {percentile} is not in 0 to 100"))
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -88,7 +124,8 @@ fn percentile_of(voxels: &Array3<f32>, percentile: f64) -> Option<f32> {
         return None;
     }
     let position = percentile / 100.0 * (values.len() - 1) as f64;
-    let (low, part) = (position.floor() as usize, position.fract());
+    let low = (position.max(0.0).floor() as usize).min(values.len() - 1);
+    let part = position.max(0.0).fract();
     let (_, &mut at, above) = values.select_nth_unstable_by(low, f32::total_cmp);
     let next = above.iter().copied().min_by(f32::total_cmp).unwrap_or(at);
     Some((f64::from(at) + part * (f64::from(next) - f64::from(at))) as f32)

@@ -46,6 +46,13 @@ impl SynapseCoding {
         }
     }
 
+    /// The code of a canonical class.
+    #[must_use]
+    pub fn code(self, class: u8) -> u8 {
+        let place = self.canonical().iter().position(|&canonical| canonical == class);
+        if class == 0 { 0 } else { place.unwrap_or(0) as u8 }
+    }
+
     /// The canonical class of each code, by index; codes of organs that are not scored are background.
     #[must_use]
     pub fn canonical(self) -> &'static [u8] {
@@ -60,6 +67,38 @@ impl SynapseCoding {
     }
 }
 
+/// How the slices of a prepared file lie in memory, seen from the scan's own axes (i, j, k).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AxisOrder {
+    /// `(k, j, i)`, nibabel's array transposed by `(2, 1, 0)`: SAMed's script, the h5 forms of ACDC; the
+    /// canonical order here.
+    #[default]
+    Zyx,
+    /// `(k, i, j)`, transposed by `(2, 0, 1)`: CASCADE's script.
+    Zxy,
+}
+
+impl AxisOrder {
+    /// The order's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Zyx => "zyx",
+            Self::Zxy => "zxy",
+        }
+    }
+
+    /// Brings a volume from this order to the canonical one, and back.
+    #[must_use]
+    pub fn swap<T: Clone>(self, volume: Array3<T>) -> Array3<T> {
+        match self {
+            Self::Zyx => volume,
+            Self::Zxy => volume.permuted_axes([0, 2, 1]).as_standard_layout().into_owned(),
+        }
+    }
+}
+
 /// Turns label values as a file holds them into canonical classes.
 ///
 /// # Errors
@@ -70,11 +109,22 @@ pub fn to_canonical(
     canonical: &[u8],
     coding: &str,
 ) -> Result<Array3<u8>, DatasetError> {
+    let table: Vec<Option<u8>> = canonical.iter().map(|&class| Some(class)).collect();
+    to_classes(path, values, &table, coding)
+}
+
+/// Turns label values into classes by a table; a value beyond it, or without an entry, is refused.
+pub(crate) fn to_classes(
+    path: &Path,
+    values: &Array3<f32>,
+    table: &[Option<u8>],
+    coding: &str,
+) -> Result<Array3<u8>, DatasetError> {
     let mut unknown = None;
     let classes = values.mapv(|value| {
         let code = value.round();
         let known = (value - code).abs() < 1e-3 && code >= 0.0;
-        let class = known.then(|| canonical.get(code as usize).copied()).flatten();
+        let class = known.then(|| table.get(code as usize).copied().flatten()).flatten();
         class.unwrap_or_else(|| {
             unknown.get_or_insert(value);
             0
@@ -84,7 +134,7 @@ pub fn to_canonical(
         None => Ok(classes),
         Some(value) => Err(DatasetError::UnknownLabel {
             path: path.to_owned(),
-            value: value.floor() as i64,
+            value: value.to_string(),
             coding: coding.to_owned(),
         }),
     }

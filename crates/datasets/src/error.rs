@@ -41,7 +41,7 @@ pub enum DatasetError {
         /// The file.
         path: PathBuf,
         /// The value.
-        value: i64,
+        value: String,
         /// The coding.
         coding: String,
     },

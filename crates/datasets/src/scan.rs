@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::DatasetError;
 
 /// A scan with more voxels than this is refused before anything is allocated.
-const MAX_VOXELS: u64 = 1 << 30;
+pub(crate) const MAX_VOXELS: u64 = 1 << 28;
 
 /// Where the axes (slices, rows, columns) of a volume point: for each the world axis (0 left to right,
 /// 1 posterior to anterior, 2 inferior to superior) and whether it runs towards the larger coordinate.
@@ -147,6 +147,55 @@ pub fn write_image(path: &Path, voxels: &Array3<f32>, spacing_mm: [f64; 3]) -> R
     write_atomically(path, |scratch| {
         WriterOptions::new(scratch).reference_header(&header).write_nifti(voxels)
     })
+}
+
+/// Writes intensities `[slices, rows, columns]` whose axes point as `orientation` says, as NIfTI `[i, j, k]`
+/// with the columns first: reading the file gives the same volume, orientation and spacing.
+///
+/// # Errors
+/// Where the file can't be written.
+pub fn write_image_volume(
+    path: &Path,
+    volume: &Array3<i16>,
+    spacing_mm: [f64; 3],
+    orientation: Orientation,
+) -> Result<(), DatasetError> {
+    let header = oriented_header(spacing_mm, orientation);
+    let voxels = volume.view().permuted_axes([2, 1, 0]);
+    write_atomically(path, |scratch| WriterOptions::new(scratch).reference_header(&header).write_nifti(&voxels))
+}
+
+/// Writes classes like [`write_image_volume`].
+///
+/// # Errors
+/// Where the file can't be written.
+pub fn write_label_volume(
+    path: &Path,
+    volume: &Array3<u8>,
+    spacing_mm: [f64; 3],
+    orientation: Orientation,
+) -> Result<(), DatasetError> {
+    let header = oriented_header(spacing_mm, orientation);
+    let voxels = volume.view().permuted_axes([2, 1, 0]);
+    write_atomically(path, |scratch| WriterOptions::new(scratch).reference_header(&header).write_nifti(&voxels))
+}
+
+fn oriented_header(spacing_mm: [f64; 3], orientation: Orientation) -> NiftiHeader {
+    let [slice, row, col] = spacing_mm.map(|mm| mm as f32);
+    let mut affine = [[0.0_f32; 4]; 3];
+    for (axis, mm) in [slice, row, col].into_iter().enumerate() {
+        let world = usize::from(orientation.axes[axis]).min(2);
+        affine[world][2 - axis] = if orientation.positive[axis] { mm } else { -mm };
+    }
+    NiftiHeader {
+        pixdim: [1.0, col, row, slice, 1.0, 1.0, 1.0, 1.0],
+        sform_code: 2,
+        srow_x: affine[0],
+        srow_y: affine[1],
+        srow_z: affine[2],
+        xyzt_units: 2,
+        ..NiftiHeader::default()
+    }
 }
 
 /// Writes classes `[i, j, k]` as NIfTI with an axis-aligned affine of the given spacing.

@@ -23,6 +23,7 @@ struct Acdc {
     train: Vec<u32>,
     valid: Vec<u32>,
     test: Vec<u32>,
+    slices: BTreeMap<String, usize>,
 }
 
 #[derive(Deserialize)]
@@ -33,6 +34,7 @@ struct Synapse {
     train: Vec<u32>,
     test: Vec<u32>,
     folds: BTreeMap<String, Vec<u32>>,
+    slices: BTreeMap<String, usize>,
 }
 
 fn file() -> Result<File, DatasetError> {
@@ -73,6 +75,35 @@ pub fn synapse(split: &str) -> Result<Vec<u32>, DatasetError> {
         _ => None,
     };
     found.ok_or_else(|| unknown("Synapse", split, "train, test, fold-a, fold-a-train (also b, c, d)"))
+}
+
+/// All splits of a data set, by the names of cases or patients.
+pub(crate) fn all(is_synapse: bool) -> Result<BTreeMap<String, Vec<String>>, DatasetError> {
+    let file = file()?;
+    let name = |case: &u32| if is_synapse { format!("case{case:04}") } else { format!("patient{case:03}") };
+    let names = |cases: &[u32]| cases.iter().map(name).collect::<Vec<String>>();
+    let mut splits = BTreeMap::new();
+    if is_synapse {
+        splits.insert("train".to_owned(), names(&file.synapse.train));
+        splits.insert("test".to_owned(), names(&file.synapse.test));
+        for fold in file.synapse.folds.keys() {
+            for split in [format!("fold-{fold}"), format!("fold-{fold}-train")] {
+                let cases = names(&synapse(&split)?);
+                splits.insert(split, cases);
+            }
+        }
+    } else {
+        for (split, cases) in [("train", &file.acdc.train), ("valid", &file.acdc.valid), ("test", &file.acdc.test)] {
+            splits.insert(split.to_owned(), names(cases));
+        }
+    }
+    Ok(splits)
+}
+
+/// Number of slices of published splits and cases.
+pub(crate) fn published_slices(is_synapse: bool) -> Result<BTreeMap<String, usize>, DatasetError> {
+    let file = file()?;
+    Ok(if is_synapse { file.synapse.slices } else { file.acdc.slices })
 }
 
 fn unknown(dataset: &str, split: &str, known: &str) -> DatasetError {

@@ -2,5 +2,6 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod files;
+mod forms;
 mod phantom;
 mod resample_golden;

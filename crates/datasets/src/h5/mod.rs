@@ -1,14 +1,19 @@
 //! `image` and `label` of an HDF5 file, as the prepared forms of Synapse and ACDC hold them.
 
+mod write;
+
 use std::path::Path;
 
 use hdf5_reader::{Dataset, Hdf5File, OpenOptions};
 use ndarray::{Array3, Ix3};
 
 use crate::error::DatasetError;
+use crate::scan::MAX_VOXELS;
 
-/// More elements than this are refused before anything is allocated.
-const MAX_ELEMENTS: u64 = 1 << 30;
+pub(crate) use write::write_volume;
+
+/// The most that a file can shrink by deflate; one that claims more is a bomb.
+const MAX_RATIO: u64 = 1100;
 
 /// Reads a volume (or a slice, as a volume of one): image and label values, `[slices, rows, columns]`.
 ///
@@ -16,11 +21,12 @@ const MAX_ELEMENTS: u64 = 1 << 30;
 /// Where the file is none, lacks a data set, or their shapes differ or are no volume's.
 pub fn read_volume(path: &Path) -> Result<(Array3<f32>, Array3<f32>), DatasetError> {
     DatasetError::require(path, "check the path")?;
-    let options = OpenOptions::default().with_max_read_bytes(8 << 30);
+    let options = OpenOptions::default().with_max_read_bytes(8 << 28).with_max_chunk_bytes(8 << 28);
+    let file_len = std::fs::metadata(path).map_err(DatasetError::io(path))?.len();
     let file = Hdf5File::open_with_options(path, options)
         .map_err(|e| DatasetError::malformed(path, format!("it can't be read as HDF5 ({e})")))?;
-    let image = read(path, &file, "image")?;
-    let label = read(path, &file, "label")?;
+    let image = read(path, &file, file_len, "image")?;
+    let label = read(path, &file, file_len, "label")?;
     if image.dim() != label.dim() {
         return Err(DatasetError::malformed(
             path,
@@ -30,7 +36,7 @@ pub fn read_volume(path: &Path) -> Result<(Array3<f32>, Array3<f32>), DatasetErr
     Ok((image, label))
 }
 
-fn read(path: &Path, file: &Hdf5File, name: &str) -> Result<Array3<f32>, DatasetError> {
+fn read(path: &Path, file: &Hdf5File, file_len: u64, name: &str) -> Result<Array3<f32>, DatasetError> {
     let malformed = |reason: String| DatasetError::malformed(path, reason);
     let dataset = file
         .dataset(name)
@@ -40,7 +46,7 @@ fn read(path: &Path, file: &Hdf5File, name: &str) -> Result<Array3<f32>, Dataset
         return Err(malformed(format!("`{name}` has the shape {shape:?}; two or three axes are needed")));
     }
     let n = shape.iter().try_fold(1_u64, |n, &size| n.checked_mul(size));
-    if n.is_none_or(|n| n == 0 || n > MAX_ELEMENTS) {
+    if n.is_none_or(|n| n == 0 || n > MAX_VOXELS || n > file_len.saturating_mul(MAX_RATIO)) {
         return Err(malformed(format!("`{name}` claims the shape {shape:?}")));
     }
     let values = to_f32(&dataset).map_err(|e| malformed(format!("`{name}` can't be read ({e})")))?;
