@@ -93,6 +93,7 @@ impl DataSet {
         let mut splits = split::all(is_synapse)?;
         if is_phantom {
             splits.values_mut().for_each(|keys| keys.retain(|key| entries.iter().any(|entry| entry.key == *key)));
+            splits.retain(|_, keys| !keys.is_empty());
         }
         Ok(Self {
             name: if is_phantom { format!("phantoms in the form of {name}") } else { name.to_owned() },

@@ -5,15 +5,18 @@ use std::io::Read;
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
-use ndarray::Array3;
+use ndarray::{Array3, ShapeBuilder};
 use nifti::writer::WriterOptions;
-use nifti::{IntoNdArray, NiftiHeader, NiftiObject, ReaderOptions};
+use nifti::NiftiHeader;
 use serde::{Deserialize, Serialize};
 
 use crate::error::DatasetError;
 
 /// A scan with more voxels than this is refused before anything is allocated.
 pub(crate) const MAX_VOXELS: u64 = 1 << 28;
+
+/// The most that a file can shrink by deflate; one that claims more is a bomb.
+pub(crate) const MAX_RATIO: u64 = 1100;
 
 /// Where the axes (slices, rows, columns) of a volume point: for each the world axis (0 left to right,
 /// 1 posterior to anterior, 2 inferior to superior) and whether it runs towards the larger coordinate.
@@ -53,27 +56,21 @@ impl Scan {
     /// or affine that is not finite.
     pub fn read(path: &Path) -> Result<Self, DatasetError> {
         DatasetError::require(path, "check the path")?;
-        let malformed = |reason: String| DatasetError::malformed(path, reason);
         let header = read_header(path)?;
         let dims = check_dims(path, &header)?;
         let voxel_bytes = check_type(path, &header)?;
-        check_length(path, &header, dims.iter().product::<u64>() * voxel_bytes)?;
         let spacing_mm = check_spacing(path, &header)?;
         let affine = affine_of(path, &header, spacing_mm)?;
-        let object = ReaderOptions::new()
-            .read_file(path)
-            .map_err(|e| malformed(format!("it can't be read as NIfTI ({e}); it may be truncated")))?;
-        let voxels = object
-            .into_volume()
-            .into_ndarray::<f32>()
-            .map_err(|e| malformed(format!("its voxels can't be read ({e})")))?;
-        let shape: Vec<usize> = voxels.shape().to_vec();
-        let shape3 = [shape[0], *shape.get(1).unwrap_or(&1), *shape.get(2).unwrap_or(&1)];
-        let voxels = voxels
+        check_scaling(path, &header)?;
+        let n_voxels: u64 = dims.iter().product();
+        let bytes = read_voxels(path, &header, n_voxels * voxel_bytes)?;
+        let values = to_f32(&bytes, &header).map_err(|reason| DatasetError::malformed(path, reason))?;
+        // The first axis runs fastest.
+        let shape = dims.map(|n| n as usize);
+        let voxels = Array3::from_shape_vec(shape.f(), values)
+            .map_err(|e| DatasetError::malformed(path, format!("its voxels don't fit its header ({e})")))?
             .as_standard_layout()
-            .into_owned()
-            .into_shape_with_order(shape3)
-            .map_err(|_| malformed(format!("its voxels have the shape {shape:?}, not three axes")))?;
+            .into_owned();
         Ok(Self { voxels, affine, spacing_mm, header })
     }
 
@@ -295,23 +292,88 @@ fn check_type(path: &Path, header: &NiftiHeader) -> Result<u64, DatasetError> {
     }
 }
 
-/// Reads the file through, without keeping it, to see that it holds what its header claims.
-fn check_length(path: &Path, header: &NiftiHeader, data_bytes: u64) -> Result<(), DatasetError> {
+/// The bytes of the voxels. Memory grows with what the file holds, not with what its header claims.
+fn read_voxels(path: &Path, header: &NiftiHeader, needed: u64) -> Result<Vec<u8>, DatasetError> {
+    if &header.magic != b"n+1\0" {
+        return Err(DatasetError::malformed(path, "it is not a single NIfTI-1 file, with its voxels behind its header"));
+    }
     let offset = f64::from(header.vox_offset);
     if !(0.0..=1e9).contains(&offset) {
         return Err(DatasetError::malformed(path, format!("its voxels start at byte {offset}")));
     }
-    let needed = offset.max(348.0) as u64 + data_bytes;
-    // A little beyond what is needed, so that a cut-off checksum at the end shows.
-    let found = std::io::copy(&mut open(path)?.take(needed + 4096), &mut std::io::sink())
-        .map_err(|e| DatasetError::malformed(path, format!("it can't be unpacked ({e}); it may be truncated: get it again")))?;
-    if found < needed {
+    // Some writers leave the offset 0: the voxels then follow the header's 348 bytes and 4 more.
+    let offset = offset.max(352.0) as u64;
+    // Before anything is unpacked: deflate shrinks to a 1032nd at best.
+    let file_len = std::fs::metadata(path).map_err(DatasetError::io(path))?.len();
+    let most = if is_gz(path) { file_len.saturating_mul(MAX_RATIO) } else { file_len };
+    if most < offset + needed {
         return Err(DatasetError::malformed(
             path,
-            format!("it is truncated: its header needs {needed} bytes, it has {found}; get it again"),
+            format!("it is truncated: its header needs {} bytes, its {file_len} can't hold them", offset + needed),
         ));
     }
+    let damaged = |e: std::io::Error| {
+        DatasetError::malformed(path, format!("it can't be unpacked ({e}); it may be truncated: get it again"))
+    };
+    let mut file = open(path)?;
+    let mut found = std::io::copy(&mut file.by_ref().take(offset), &mut std::io::sink()).map_err(damaged)?;
+    let mut bytes = Vec::new();
+    found += file.by_ref().take(needed).read_to_end(&mut bytes).map_err(damaged)? as u64;
+    if found < offset + needed {
+        return Err(DatasetError::malformed(
+            path,
+            format!("it is truncated: its header needs {} bytes, it has {found}; get it again", offset + needed),
+        ));
+    }
+    // A little beyond what is needed, so that a cut-off checksum at the end shows.
+    std::io::copy(&mut file.take(4096), &mut std::io::sink()).map_err(damaged)?;
+    Ok(bytes)
+}
+
+fn check_scaling(path: &Path, header: &NiftiHeader) -> Result<(), DatasetError> {
+    let (slope, inter) = (header.scl_slope, header.scl_inter);
+    if slope.is_infinite() || (slope != 0.0 && !slope.is_nan() && !inter.is_finite()) {
+        return Err(DatasetError::malformed(path, format!("its values are scaled by {slope} and {inter}")));
+    }
     Ok(())
+}
+
+/// The voxels as f32, scaled as the header says; a slope of 0 or NaN stands for none.
+fn to_f32(bytes: &[u8], header: &NiftiHeader) -> Result<Vec<f32>, String> {
+    use nifti::NiftiType::{Float32, Float64, Int8, Int16, Int32, Int64, Uint8, Uint16, Uint32, Uint64};
+    let is_big = header.endianness == nifti::Endianness::Big;
+    macro_rules! numbers {
+        ($kind:ty) => {{
+            const SIZE: usize = size_of::<$kind>();
+            let number = |chunk: &[u8]| {
+                let mut number = [0; SIZE];
+                number.copy_from_slice(chunk);
+                let number = if is_big { <$kind>::from_be_bytes(number) } else { <$kind>::from_le_bytes(number) };
+                #[allow(clippy::cast_lossless, clippy::cast_precision_loss)]
+                let number = number as f32;
+                number
+            };
+            bytes.chunks_exact(SIZE).map(number).collect::<Vec<f32>>()
+        }};
+    }
+    let mut values = match header.data_type().map_err(|e| e.to_string())? {
+        Uint8 => numbers!(u8),
+        Int8 => numbers!(i8),
+        Uint16 => numbers!(u16),
+        Int16 => numbers!(i16),
+        Uint32 => numbers!(u32),
+        Int32 => numbers!(i32),
+        Uint64 => numbers!(u64),
+        Int64 => numbers!(i64),
+        Float32 => numbers!(f32),
+        Float64 => numbers!(f64),
+        kind => return Err(format!("voxels of type {kind:?} are no gray values")),
+    };
+    let (slope, inter) = (header.scl_slope, header.scl_inter);
+    if slope != 0.0 && !slope.is_nan() && (slope, inter) != (1.0, 0.0) {
+        values.iter_mut().for_each(|value| *value = *value * slope + inter);
+    }
+    Ok(values)
 }
 
 fn check_spacing(path: &Path, header: &NiftiHeader) -> Result<[f64; 3], DatasetError> {
@@ -341,6 +403,9 @@ fn affine_of(path: &Path, header: &NiftiHeader, spacing: [f64; 3]) -> Result<[[f
     };
     if affine.iter().flatten().any(|v| !v.is_finite()) {
         return Err(DatasetError::malformed(path, "its affine holds a value that is not finite"));
+    }
+    if (0..3).any(|axis| affine.iter().all(|row| row[axis] == 0.0)) {
+        return Err(DatasetError::malformed(path, "its affine leads along an axis nowhere: it has a column of zeros"));
     }
     Ok(affine)
 }

@@ -8,12 +8,9 @@ use hdf5_reader::{Dataset, Hdf5File, OpenOptions};
 use ndarray::{Array3, Ix3};
 
 use crate::error::DatasetError;
-use crate::scan::MAX_VOXELS;
+use crate::scan::{MAX_RATIO, MAX_VOXELS};
 
 pub(crate) use write::write_volume;
-
-/// The most that a file can shrink by deflate; one that claims more is a bomb.
-const MAX_RATIO: u64 = 1100;
 
 /// Reads a volume (or a slice, as a volume of one): image and label values, `[slices, rows, columns]`.
 ///

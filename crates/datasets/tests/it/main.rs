@@ -3,5 +3,6 @@
 
 mod files;
 mod forms;
+mod hostile;
 mod phantom;
 mod resample_golden;
