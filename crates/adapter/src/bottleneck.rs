@@ -4,9 +4,9 @@
 //! Medical SAM Adapter (MSA, arXiv 2304.12620) are the same layers at two places.
 
 use burn::module::Module;
-use burn::nn::{Initializer, Linear, LinearConfig};
+use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor};
-use fastersam_kernels::PackedLinear;
+use fastersam_kernels::{Linear, LinearConfig};
 
 /// Configuration of a [`BottleneckAdapter`].
 #[derive(Clone, Debug)]
@@ -56,11 +56,26 @@ pub struct BottleneckAdapter {
 }
 
 impl BottleneckAdapter {
+    /// [Packs](fastersam_kernels::Linear::pack) all weights.
+    pub fn pack(&mut self) {
+        self.down.pack();
+        self.up.pack();
+    }
+
     /// # Shapes
     /// - x, output: `[m, embed_dim]`
     #[must_use]
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         self.up.rows(self.down.rows_gelu(x))
+    }
+
+    /// `residual + up(gelu(down(x)))`
+    ///
+    /// # Shapes
+    /// - x, residual, output: `[m, embed_dim]`
+    #[must_use]
+    pub fn forward_residual(&self, x: Tensor<2>, residual: Tensor<2>) -> Tensor<2> {
+        self.up.rows_residual(self.down.rows_gelu(x), residual)
     }
 
     /// `x + up(gelu(down(x)))`
@@ -69,7 +84,7 @@ impl BottleneckAdapter {
     /// - x, output: `[m, embed_dim]`
     #[must_use]
     pub fn forward_with_skip(&self, x: Tensor<2>) -> Tensor<2> {
-        self.up.rows_residual(self.down.rows_gelu(x.clone()), x)
+        self.forward_residual(x.clone(), x)
     }
 }
 

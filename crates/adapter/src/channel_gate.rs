@@ -5,10 +5,10 @@
 
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
-use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
+use burn::nn::PaddingConfig2d;
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Tensor};
-use fastersam_kernels::{LayerNorm, PackedLinear};
+use fastersam_kernels::{LayerNorm, Linear, LinearConfig};
 
 /// Eps of the norm at the end; PyTorch's default, unlike the encoder's.
 const EPS: f64 = 1e-5;

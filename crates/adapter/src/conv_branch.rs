@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
-use fastersam_kernels::gelu;
+use fastersam_kernels::{PackedConv3x3, gelu};
 use serde::{Deserialize, Serialize};
 
 use crate::error::AdapterError;
@@ -113,10 +113,38 @@ pub struct ConvBranch {
 }
 
 impl ConvBranch {
+    /// Packs all weights: faster on the CPU, and nothing but a forward pass afterwards. Does nothing
+    /// on other backends and with `BatchNorm`.
+    pub fn pack(&mut self) {
+        for layer in &mut self.layers {
+            layer.packed = layer.group_norm.is_some().then(|| PackedConv3x3::pack(&layer.conv)).flatten();
+        }
+    }
+
+    /// The maps, computed with channels last; `None` unless packed.
+    fn forward_packed(&self, image: Tensor<4>) -> Option<ConvFeatures> {
+        let [b, c, height, width] = image.dims();
+        let mut size = [height, width];
+        let mut x = image.permute([0, 2, 3, 1]).reshape([b * height * width, c]);
+        let mut maps = Vec::with_capacity(self.layers.len());
+        for layer in &self.layers {
+            let (conv, norm) = (layer.packed.as_ref()?, layer.group_norm.as_ref()?);
+            (x, size) = conv.rows(x, size);
+            x = norm.rows_gelu(x, b);
+            let c = x.dims()[1];
+            maps.push(x.clone().reshape([b, size[0], size[1], c]).permute([0, 3, 1, 2]));
+        }
+        let [stride16, stride8, stride4] = [5, 4, 2].map(|i| maps.swap_remove(i));
+        Some(ConvFeatures { stride4, stride8, stride16 })
+    }
+
     /// # Shapes
     /// - image: `[b, 1, s, s]`, gray values in [0, 1]; any side, odd sizes round up
     #[must_use]
     pub fn forward(&self, image: Tensor<4>) -> ConvFeatures {
+        if let Some(features) = self.forward_packed(image.clone()) {
+            return features;
+        }
         let mut x = image;
         let mut maps = Vec::with_capacity(self.layers.len());
         for layer in &self.layers {
@@ -134,6 +162,8 @@ struct ConvLayer {
     conv: Conv2d,
     group_norm: Option<GroupNorm>,
     batch_norm: Option<BatchNorm>,
+    #[module(skip)]
+    packed: Option<PackedConv3x3>,
 }
 
 impl ConvLayer {
@@ -146,7 +176,7 @@ impl ConvLayer {
             (norm == ConvNorm::Group).then(|| GroupNorm::new(N_GROUPS, output, device));
         let batch_norm =
             (norm == ConvNorm::Batch).then(|| BatchNormConfig::new(output).init(device));
-        Self { conv, group_norm, batch_norm }
+        Self { conv, group_norm, batch_norm, packed: None }
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {

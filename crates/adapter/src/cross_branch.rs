@@ -14,9 +14,9 @@ use std::sync::Arc;
 
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
+use burn::nn::PaddingConfig2d;
 use burn::tensor::{Device, Tensor};
-use fastersam_kernels::{LayerNorm, PackedLinear, RaggedLayout, Segment, gelu, ragged_attention};
+use fastersam_kernels::{LayerNorm, Linear, LinearConfig, RaggedLayout, Segment, gelu, ragged_attention};
 
 use crate::bottleneck::{BottleneckAdapter, BottleneckAdapterConfig, parallel_to_mlp};
 

@@ -2,6 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
+use fastersam_kernels::group_norm_gelu;
 
 /// `GroupNorm` (arXiv 1803.08494) with PyTorch's parameter names.
 ///
@@ -29,6 +30,13 @@ impl GroupNorm {
             bias: Param::from_tensor(Tensor::zeros([channels], device)),
             n_groups,
         }
+    }
+
+    /// The same and GELU on maps whose channels come last, `[b * h * w, c]`; without gradients.
+    #[must_use]
+    pub fn rows_gelu(&self, x: Tensor<2>, n_images: usize) -> Tensor<2> {
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        group_norm_gelu(x, weight, bias, [n_images, self.n_groups], EPS)
     }
 
     /// # Shapes

@@ -1,9 +1,8 @@
 //! Adding the CNN branch's features to the tokens.
 
 use burn::module::{Module, Param};
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use fastersam_kernels::{PackedLinear, resize_bilinear};
+use fastersam_kernels::{Linear, LinearConfig, resize_bilinear};
 
 /// Configuration of an [`Injection`].
 #[derive(Clone, Debug)]
@@ -35,6 +34,11 @@ pub struct Injection {
 }
 
 impl Injection {
+    /// [Packs](fastersam_kernels::Linear::pack) all weights.
+    pub fn pack(&mut self) {
+        self.proj.pack();
+    }
+
     /// # Shapes
     /// - map_tokens: `[m, channels]`, the map at the places of the active tokens
     /// - output: `[m, embed_dim]`, to be added to them

@@ -5,9 +5,9 @@
 //! ([`LoraLinear`]). There is no alpha / rank factor.
 
 use burn::module::Module;
-use burn::nn::{Initializer, Linear, LinearConfig};
+use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor};
-use fastersam_kernels::PackedLinear;
+use fastersam_kernels::{Linear, LinearConfig};
 
 /// Configuration of a [`LoraQv`].
 #[derive(Clone, Debug)]

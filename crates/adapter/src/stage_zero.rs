@@ -1,9 +1,8 @@
 //! The pause head of stage 0: it scores tokens from the CNN branch, before any block runs.
 
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use fastersam_kernels::PackedLinear;
+use fastersam_kernels::{Linear, LinearConfig};
 
 /// Configuration of a [`StageZeroHead`].
 #[derive(Clone, Debug)]
@@ -37,6 +36,12 @@ pub struct StageZeroHead {
 }
 
 impl StageZeroHead {
+    /// [Packs](fastersam_kernels::Linear::pack) all weights.
+    pub fn pack(&mut self) {
+        self.hidden.pack();
+        self.classes.pack();
+    }
+
     /// # Shapes
     /// - map_tokens: `[m, channels]`, see [`grid_tokens`](crate::grid_tokens)
     /// - output: logits `[m, n_classes]`

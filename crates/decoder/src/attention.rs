@@ -1,11 +1,12 @@
-//! SAM's decoder attention, which may work in fewer channels than it takes.
+//! SAM's decoder attention, which may work in fewer channels than it takes; optionally with low-rank
+//! updates of its q and v projections (`SAMed_s`, arXiv 2304.13785).
 
 use std::sync::Arc;
 
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use fastersam_kernels::{PackedLinear, RaggedLayout, ragged_attention};
+use fastersam_adapter::{LoraLinear, LoraLinearConfig};
+use fastersam_kernels::{Linear, LinearConfig, RaggedLayout, ragged_attention};
 
 /// Multi-head attention between packed rows.
 #[derive(Module, Debug)]
@@ -18,20 +19,42 @@ pub struct Attention {
     pub v_proj: Linear,
     /// Projection of the output.
     pub out_proj: Linear,
+    /// Low-rank update of the queries.
+    pub lora_q: Option<LoraLinear>,
+    /// Low-rank update of the values.
+    pub lora_v: Option<LoraLinear>,
     #[module(skip)]
     n_heads: usize,
 }
 
 impl Attention {
-    pub(crate) fn new(dim: usize, n_heads: usize, downsample: usize, device: &Device) -> Self {
+    pub(crate) fn new(
+        dim: usize,
+        n_heads: usize,
+        downsample: usize,
+        lora_rank: Option<usize>,
+        device: &Device,
+    ) -> Self {
         let inner = dim / downsample;
         let projection = || LinearConfig::new(dim, inner).init(device);
+        let lora = || {
+            lora_rank.map(|rank| LoraLinearConfig { d_input: dim, d_output: inner, rank }.init(device))
+        };
         Self {
             q_proj: projection(),
             k_proj: projection(),
             v_proj: projection(),
             out_proj: LinearConfig::new(inner, dim).init(device),
+            lora_q: lora(),
+            lora_v: lora(),
             n_heads,
+        }
+    }
+
+    /// [Packs](Linear::pack) the projections.
+    pub(crate) fn pack(&mut self) {
+        for layer in [&mut self.q_proj, &mut self.k_proj, &mut self.v_proj, &mut self.out_proj] {
+            layer.pack();
         }
     }
 
@@ -46,7 +69,17 @@ impl Attention {
         v: Tensor<2>,
         layout: &Arc<RaggedLayout>,
     ) -> Tensor<2> {
-        let (q, k, v) = (self.q_proj.rows(q), self.k_proj.rows(k), self.v_proj.rows(v));
+        let q = project(&self.q_proj, self.lora_q.as_ref(), q);
+        let k = self.k_proj.rows(k);
+        let v = project(&self.v_proj, self.lora_v.as_ref(), v);
         self.out_proj.rows(ragged_attention(q, k, v, layout, self.n_heads, None))
+    }
+}
+
+/// A projection with its update, where there is one.
+fn project(layer: &Linear, lora: Option<&LoraLinear>, x: Tensor<2>) -> Tensor<2> {
+    match lora {
+        Some(lora) => lora.forward(layer, x),
+        None => layer.rows(x),
     }
 }

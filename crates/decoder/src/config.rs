@@ -26,6 +26,9 @@ pub struct MaskDecoderConfig {
     pub iou_head_hidden_dim: usize,
     /// Channels of the CNN branch at strides 4 and 8, where its maps are added in the up-scaling.
     pub skip_channels: Option<[usize; 2]>,
+    /// Rank of low-rank updates of q and v in the transformer's attentions (`SAMed_s`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora_rank: Option<usize>,
 }
 
 impl MaskDecoderConfig {
@@ -41,6 +44,7 @@ impl MaskDecoderConfig {
             iou_head_depth: 3,
             iou_head_hidden_dim: 256,
             skip_channels: None,
+            lora_rank: None,
         }
     }
 
@@ -54,6 +58,32 @@ impl MaskDecoderConfig {
             iou_head_hidden_dim: 64,
             ..Self::sam(n_classes)
         }
+    }
+
+    /// Checks that the sizes fit together.
+    ///
+    /// # Errors
+    /// Says what does not fit.
+    pub fn validate(&self) -> Result<(), String> {
+        let d = self.transformer_dim;
+        // The up-scaling ends with an eighth of the channels; two attentions work in half of them.
+        if d == 0 || !d.is_multiple_of(8) || self.n_heads == 0 || !(d / 2).is_multiple_of(self.n_heads) {
+            return Err(format!(
+                "a decoder of {d} channels with {} heads; it takes a multiple of 8, whose half the heads divide",
+                self.n_heads
+            ));
+        }
+        for (name, size) in [
+            ("mlp_dim", self.mlp_dim),
+            ("n_mask_tokens", self.n_mask_tokens),
+            ("iou_head_hidden_dim", self.iou_head_hidden_dim),
+            ("lora_rank", self.lora_rank.unwrap_or(1)),
+        ] {
+            if size == 0 {
+                return Err(format!("the decoder's {name} is 0"));
+            }
+        }
+        Ok(())
     }
 
     /// Builds the decoder with burn's starting values.
@@ -71,7 +101,10 @@ impl MaskDecoderConfig {
         let (n, d) = (grid * grid, self.transformer_dim);
         let (t, half) = (self.n_mask_tokens + 1, d / 2);
         // Projections and products of an attention from `q` to `k` rows through `inner` channels.
-        let attention = |q: usize, k: usize, inner: usize| 2 * (q + k) * d * inner + 2 * q * k * inner;
+        let rank = self.lora_rank.unwrap_or(0);
+        let attention = |q: usize, k: usize, inner: usize| {
+            2 * (q + k) * d * inner + 2 * q * k * inner + (q + k) * rank * (d + inner)
+        };
         let cross = attention(t, n, half);
         let layer = attention(t, t, d) + 2 * cross + 2 * t * d * self.mlp_dim;
         let (c1, c2) = (d / 4, d / 8);

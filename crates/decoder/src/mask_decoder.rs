@@ -1,10 +1,10 @@
 //! SAM's mask decoder with one mask token a class, and the decoder without prompts around it.
 
 use burn::module::Module;
-use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
+use burn::nn::{Embedding, EmbeddingConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use fastersam_kernels::PackedLinear;
+use fastersam_kernels::{Linear, LinearConfig};
 
 use crate::config::MaskDecoderConfig;
 use crate::prompt_encoder::PromptEncoder;
@@ -23,6 +23,10 @@ impl Mlp {
         let layers =
             dims.windows(2).map(|d| LinearConfig::new(d[0], d[1]).init(device)).collect();
         Self { layers }
+    }
+
+    fn pack(&mut self) {
+        self.layers.iter_mut().for_each(Linear::pack);
     }
 
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
@@ -105,6 +109,15 @@ pub struct PromptFreeDecoder {
 }
 
 impl PromptFreeDecoder {
+    /// [Packs](Linear::pack) all weights: faster on the CPU, and nothing but a forward pass afterwards.
+    pub fn pack(&mut self) {
+        let decoder = &mut self.mask_decoder;
+        decoder.transformer.pack();
+        decoder.output_upscaling.pack();
+        decoder.output_hypernetworks_mlps.iter_mut().for_each(Mlp::pack);
+        decoder.iou_prediction_head.pack();
+    }
+
     /// Decodes a batch.
     ///
     /// # Shapes

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use fastersam_kernels::{LayerNorm, PackedLinear, RaggedLayout, Segment};
+use fastersam_kernels::{LayerNorm, Linear, LinearConfig, RaggedLayout, Segment};
 
 use crate::attention::Attention;
 use crate::config::MaskDecoderConfig;
@@ -68,12 +67,12 @@ pub struct TwoWayAttentionBlock {
 
 impl TwoWayAttentionBlock {
     fn new(config: &MaskDecoderConfig, is_first: bool, device: &Device) -> Self {
-        let (dim, heads) = (config.transformer_dim, config.n_heads);
+        let (dim, heads, lora) = (config.transformer_dim, config.n_heads, config.lora_rank);
         let norm = || LayerNorm::new(dim, EPS, device);
         Self {
-            self_attn: Attention::new(dim, heads, 1, device),
+            self_attn: Attention::new(dim, heads, 1, lora, device),
             norm1: norm(),
-            cross_attn_token_to_image: Attention::new(dim, heads, 2, device),
+            cross_attn_token_to_image: Attention::new(dim, heads, 2, lora, device),
             norm2: norm(),
             mlp: MlpBlock {
                 lin1: LinearConfig::new(dim, config.mlp_dim).init(device),
@@ -81,9 +80,17 @@ impl TwoWayAttentionBlock {
             },
             norm3: norm(),
             norm4: norm(),
-            cross_attn_image_to_token: Attention::new(dim, heads, 2, device),
+            cross_attn_image_to_token: Attention::new(dim, heads, 2, lora, device),
             skip_first_layer_pe: is_first,
         }
+    }
+
+    fn pack(&mut self) {
+        self.self_attn.pack();
+        self.cross_attn_token_to_image.pack();
+        self.cross_attn_image_to_token.pack();
+        self.mlp.lin1.pack();
+        self.mlp.lin2.pack();
     }
 
     fn forward(
@@ -141,10 +148,17 @@ impl TwoWayTransformer {
                 config.transformer_dim,
                 config.n_heads,
                 2,
+                config.lora_rank,
                 device,
             ),
             norm_final_attn: LayerNorm::new(config.transformer_dim, EPS, device),
         }
+    }
+
+    /// [Packs](Linear::pack) all weights.
+    pub(crate) fn pack(&mut self) {
+        self.layers.iter_mut().for_each(TwoWayAttentionBlock::pack);
+        self.final_attn_token_to_image.pack();
     }
 
     /// # Shapes

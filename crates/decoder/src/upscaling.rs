@@ -2,9 +2,9 @@
 
 use burn::module::Module;
 use burn::nn::conv::{ConvTranspose2d, ConvTranspose2dConfig};
-use burn::nn::{Initializer, Linear, LinearConfig};
+use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor};
-use fastersam_kernels::{LayerNorm, PackedLinear, gelu, linear, resize_bilinear};
+use fastersam_kernels::{LayerNorm, Linear, LinearConfig, gelu, linear, resize_bilinear};
 
 /// Eps of the up-scaling's `LayerNorm2d`.
 const EPS: f64 = 1e-6;
@@ -25,6 +25,9 @@ pub struct OutputUpscaling {
     pub skip8: Option<Linear>,
     /// From the CNN branch's stride-4 map, zero at the start.
     pub skip4: Option<Linear>,
+    /// The transposed convolutions as matrix products, once packed.
+    #[module(skip)]
+    packed: Option<[Linear; 2]>,
 }
 
 impl OutputUpscaling {
@@ -41,7 +44,21 @@ impl OutputUpscaling {
             conv2: conv(dim / 4, dim / 8),
             skip8: skip_channels.map(|[_, stride8]| skip(stride8, dim / 4)),
             skip4: skip_channels.map(|[stride4, _]| skip(stride4, dim / 8)),
+            packed: None,
         }
+    }
+
+    /// [Packs](Linear::pack) all weights.
+    pub(crate) fn pack(&mut self) {
+        for skip in [&mut self.skip8, &mut self.skip4].into_iter().flatten() {
+            skip.pack();
+        }
+        self.packed = Some([&self.conv1, &self.conv2].map(|conv| {
+            let (weight, bias) = as_matrix(conv);
+            let mut layer = Linear::from_parts(weight, bias);
+            layer.pack();
+            layer
+        }));
     }
 
     /// # Shapes
@@ -55,23 +72,40 @@ impl OutputUpscaling {
         skips: Option<(Tensor<4>, Tensor<4>)>,
     ) -> Tensor<2> {
         let (stride4, stride8) = skips.unzip();
-        let x = double(&self.conv1, rows, grid);
+        let [packed1, packed2] = self.packed.as_ref().map_or([None, None], |[a, b]| [Some(a), Some(b)]);
+        let x = double(&self.conv1, packed1, rows, grid);
         let x = add_skip(self.skip8.as_ref(), stride8, x, 2 * grid);
         let x = gelu(self.norm.forward(x));
-        let x = double(&self.conv2, x, 2 * grid);
+        let x = double(&self.conv2, packed2, x, 2 * grid);
         gelu(add_skip(self.skip4.as_ref(), stride4, x, 4 * grid))
     }
 }
 
-/// A 2 x 2 transposed convolution with stride 2 on rows: `[b * g * g, c] -> [b * 2g * 2g, c']`.
-fn double(conv: &ConvTranspose2d, rows: Tensor<2>, grid: usize) -> Tensor<2> {
+/// A 2 x 2 transposed convolution with stride 2: a row becomes the four rows of its pixels.
+fn as_matrix(conv: &ConvTranspose2d) -> (Tensor<2>, Option<Tensor<1>>) {
     let weight = conv.weight.val();
     let [from, to, _, _] = weight.dims();
-    let b = rows.dims()[0] / (grid * grid).max(1);
     let weight = weight.permute([0, 2, 3, 1]).reshape([from, 4 * to]);
-    let bias = conv.bias.as_ref().map(|bias| bias.val().repeat_dim(0, 4));
-    linear(rows, weight, bias)
-        .reshape([b * grid, grid, 2, 2 * to])
+    (weight, conv.bias.as_ref().map(|bias| bias.val().repeat_dim(0, 4)))
+}
+
+/// Such a convolution on rows: `[b * g * g, c] -> [b * 2g * 2g, c']`.
+fn double(
+    conv: &ConvTranspose2d,
+    packed: Option<&Linear>,
+    rows: Tensor<2>,
+    grid: usize,
+) -> Tensor<2> {
+    let b = rows.dims()[0] / (grid * grid).max(1);
+    let rows = match packed {
+        Some(layer) => layer.rows(rows),
+        None => {
+            let (weight, bias) = as_matrix(conv);
+            linear(rows, weight, bias)
+        }
+    };
+    let to = rows.dims()[1] / 4;
+    rows.reshape([b * grid, grid, 2, 2 * to])
         .permute([0, 2, 1, 3])
         .reshape([b * 4 * grid * grid, to])
 }

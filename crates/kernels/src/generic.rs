@@ -35,6 +35,26 @@ pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     burn::tensor::activation::gelu(x)
 }
 
+/// See [`crate::group_norm_gelu`].
+#[must_use]
+pub fn group_norm_gelu(
+    x: Tensor<2>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    [n_images, n_groups]: [usize; 2],
+    eps: f64,
+) -> Tensor<2> {
+    let [m, c] = x.dims();
+    let (n, per_group) = (m / n_images, c / n_groups);
+    let grouped = x.reshape([n_images, n, n_groups, per_group]).permute([0, 2, 1, 3]);
+    let grouped = grouped.reshape([n_images * n_groups, n * per_group]);
+    let centred = grouped.clone() - grouped.mean_dim(1);
+    let variance = centred.clone().square().mean_dim(1);
+    let normal = centred / variance.add_scalar(eps).sqrt();
+    let normal = normal.reshape([n_images, n_groups, n, per_group]).permute([0, 2, 1, 3]);
+    gelu(normal.reshape([m, c]) * weight.unsqueeze() + bias.unsqueeze())
+}
+
 /// See [`crate::linear`].
 #[must_use]
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {

@@ -90,6 +90,26 @@ pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     fused_or_generic!(x, crate::fused::gelu(x), generic::gelu(x))
 }
 
+/// GroupNorm, then [`gelu`], of maps whose channels come last: one row a pixel, image after image.
+/// Without gradients.
+///
+/// # Shapes
+/// - x, output: `[n_images * n, c]`; weight, bias: `[c]`; `n_groups` divides c
+#[must_use]
+pub fn group_norm_gelu(
+    x: Tensor<2>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    [n_images, n_groups]: [usize; 2],
+    eps: f64,
+) -> Tensor<2> {
+    fused_or_generic!(
+        x,
+        crate::fused::group_norm_gelu(x, weight, bias, [n_images, n_groups], eps),
+        generic::group_norm_gelu(x, weight, bias, [n_images, n_groups], eps)
+    )
+}
+
 /// Softmax attention in which each segment's query rows attend to its key rows; the scale is
 /// `head_dim^-0.5`. Queries of a segment without keys get zeros.
 ///

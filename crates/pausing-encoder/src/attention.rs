@@ -1,12 +1,10 @@
 //! SAM's multi-head attention on packed rows.
 
 use burn::module::{Module, Param};
-use burn::nn::{Initializer, Linear, LinearConfig};
+use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor};
 use fastersam_adapter::{LoraQv, LoraQvConfig};
-use fastersam_kernels::{
-    PackedLinear, RelativePositions, ragged_attention, ragged_self_attention,
-};
+use fastersam_kernels::{Linear, LinearConfig, RelativePositions, ragged_attention, ragged_self_attention};
 
 use crate::active::AttentionPlan;
 

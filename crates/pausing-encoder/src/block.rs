@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use burn::module::{Module, Param};
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use fastersam_adapter::{
     BottleneckAdapter, BottleneckAdapterConfig, ChannelGateAdapter, ChannelGateAdapterConfig,
     CrossBranchBlock, MsaAdapters, MsaAdaptersConfig,
 };
-use fastersam_kernels::{LayerNorm, PackedLinear, RaggedLayout};
+use fastersam_kernels::{LayerNorm, Linear, LinearConfig, RaggedLayout};
 
 use crate::active::AttentionPlan;
 use crate::attention::Attention;
@@ -107,6 +106,17 @@ pub(crate) struct CrossView<'a> {
 }
 
 impl Block {
+    /// [Packs](fastersam_kernels::Linear::pack) the weights of attention, MLP and bottleneck.
+    pub(crate) fn pack(&mut self) {
+        let Attention { qkv, proj, .. } = &mut self.attn;
+        for layer in [qkv, proj, &mut self.mlp.lin1, &mut self.mlp.lin2] {
+            layer.pack();
+        }
+        if let Some(adapter) = &mut self.adapter {
+            adapter.pack();
+        }
+    }
+
     /// # Shapes
     /// - x, output: active rows `[m, d]`
     pub(crate) fn forward(
@@ -148,7 +158,7 @@ impl Block {
         let hidden = self.mlp.lin1.rows_gelu(normal.clone());
         let mut y = scaled_residual(&self.mlp.lin2, hidden, x, self.layer_scale2.as_ref());
         if let Some(adapter) = &self.adapter {
-            y = y + adapter.forward(normal.clone());
+            y = adapter.forward_residual(normal.clone(), y);
         }
         if let Some(adapters) = &self.msa_adapters {
             y = y + adapters.parallel_to_mlp(normal.clone());

@@ -311,7 +311,7 @@ impl EncoderConfig {
         // leave constants alone: so these must not start as constants.
         let table = Initializer::Normal { mean: 0.0, std: 0.02 };
         PausingEncoder {
-            patch_embed: PatchEmbed { proj },
+            patch_embed: PatchEmbed::new(proj),
             pos_embed: table.init([1, grid, grid, d], device),
             cls_token: self.class_token.then(|| table.init([1, 1, d], device)),
             cls_pos_embed: self.class_token.then(|| table.init([1, 1, d], device)),

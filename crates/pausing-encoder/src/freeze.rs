@@ -31,9 +31,10 @@ pub fn is_backbone(path: &str) -> bool {
     }
 }
 
-/// Whether a parameter of the backbone belongs to a LayerNorm.
-fn is_layer_norm(path: &str) -> bool {
-    path.split('.').any(|name| matches!(name, "norm" | "norm1" | "norm2"))
+/// Whether a parameter belongs to the backbone and there to a LayerNorm.
+#[must_use]
+pub fn is_backbone_norm(path: &str) -> bool {
+    is_backbone(path) && path.split('.').any(|name| matches!(name, "norm" | "norm1" | "norm2"))
 }
 
 struct Freezer {
@@ -52,7 +53,7 @@ impl ModuleMapper for Freezer {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let path = self.path.join(".");
-        if is_backbone(&path) && !(self.tune_layer_norms && is_layer_norm(&path)) {
+        if is_backbone(&path) && !(self.tune_layer_norms && is_backbone_norm(&path)) {
             param.set_require_grad(false)
         } else {
             param

@@ -25,7 +25,7 @@ pub use cost::EncoderMacs;
 pub use dense::DenseOutput;
 pub use encoder::{EncoderOutput, PausingEncoder, StageOutput};
 pub use error::EncoderError;
-pub use freeze::is_backbone;
+pub use freeze::{is_backbone, is_backbone_norm};
 pub use neck::Neck;
 pub use patch_embed::PatchEmbed;
 pub use pause_head::PauseHead;

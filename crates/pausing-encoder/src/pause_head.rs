@@ -1,9 +1,8 @@
 //! The heads that say how hard a token is.
 
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use fastersam_kernels::{LayerNorm, PackedLinear};
+use fastersam_kernels::{LayerNorm, Linear, LinearConfig};
 
 /// A pause head: LayerNorm and a linear layer to class logits, token by token.
 #[derive(Module, Debug)]
@@ -20,6 +19,11 @@ impl PauseHead {
             norm: LayerNorm::new(d, eps, device),
             linear: LinearConfig::new(d, n_classes).init(device),
         }
+    }
+
+    /// [Packs](Linear::pack) all weights.
+    pub(crate) fn pack(&mut self) {
+        self.linear.pack();
     }
 
     /// # Shapes

@@ -21,7 +21,7 @@ fn attention_follows_its_definition() {
     let layout = cross_branch_layout(&[3], N);
     let ours = floats(block.attend(x.clone(), map.clone(), &layout));
 
-    let project = |layer: &burn::nn::Linear, x: &Tensor<2>| {
+    let project = |layer: &fastersam_kernels::Linear, x: &Tensor<2>| {
         x.clone().matmul(layer.weight.val()) + layer.bias.as_ref().unwrap().val().unsqueeze()
     };
     let (q, k, v) =

@@ -1,11 +1,10 @@
 use std::sync::Arc;
 
 use burn::module::Param;
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use fastersam_adapter::{LoraLinearConfig, LoraQv, LoraQvConfig};
 use fastersam_golden::{Comparison, Fixture, fixture};
-use fastersam_kernels::{Place, RaggedLayout, RelativePositions, linear, ragged_self_attention};
+use fastersam_kernels::{Linear, LinearConfig, Place, RaggedLayout, RelativePositions, linear, ragged_self_attention};
 
 use crate::{assert_close, filled, floats, tensor, without_gradient};
 
@@ -49,7 +48,7 @@ fn updates_a_single_layer() {
     assert_close(&floats(fresh.forward(&layer, x.clone())), &floats(plain.clone()), 0.0);
     let lora = filled(fresh);
     let merged =
-        Linear { weight: Param::from_tensor(lora.merge(layer.weight.val())), ..layer.clone() };
+        Linear::from_parts(lora.merge(layer.weight.val()), layer.bias.as_ref().map(Param::val));
     let merged = linear(x.clone(), merged.weight.val(), merged.bias.as_ref().map(Param::val));
     let updated = floats(lora.forward(&layer, x));
     assert_close(&updated, &floats(merged), 1e-5);
@@ -85,7 +84,7 @@ fn golden_samed_attention() {
     let part = |name: &str| {
         let key = format!("attn.qkv.linear_{name}.weight");
         let weight = weight(&fixture, &key, &device).detach();
-        Linear { weight: Param::from_tensor(weight), bias: None }
+        Linear::from_parts(weight, None)
     };
     let lora = LoraQv {
         linear_a_q: part("a_q"),

@@ -16,11 +16,12 @@ use burn_flex::FlexTensor;
 
 use super::attention::Inputs;
 use super::attention_backward::{self, TableGradients};
-use super::linear::{LinearWants, hidden_gradient, linear, linear_backward, linear_gelu};
+use super::linear::{LinearWants, Matrix, hidden_gradient, linear, linear_backward, linear_gelu_kept};
 use super::memory::{View, dense_rows, tensor};
 use super::norm::{NormWants, layer_norm_backward};
 use super::norm_2d::layer_norm_2d_backward;
-use super::{FusedOps, Maybe, Tables, gelu};
+use super::panels::Panels;
+use super::{ConvShape, FusedOps, Maybe, Tables, gelu};
 use crate::layout::RaggedLayout;
 
 /// A tensor's memory, its place in the graph and whether somebody wants its gradient.
@@ -51,10 +52,18 @@ impl Parent {
 /// A parent that may be missing, and its tensor.
 fn maybe_parent<C: CheckpointStrategy>(
     tensor: Maybe<Autodiff<Flex, C>>,
-) -> (Option<FlexTensor>, NodeGuard, bool) {
+) -> (Option<FlexTensor>, NodeGuard) {
     let given = matches!(tensor, Maybe::Given(_));
     let parent = tensor.into_option().map_or_else(Parent::missing::<C>, Parent::of::<C>);
-    (given.then_some(parent.tensor), parent.node, parent.tracked)
+    (given.then_some(parent.tensor), parent.node)
+}
+
+/// Without the graph.
+fn inner<C: CheckpointStrategy>(tensor: Maybe<Autodiff<Flex, C>>) -> Maybe<Flex> {
+    match tensor {
+        Maybe::Given(tensor) => Maybe::Given(Autodiff::<Flex, C>::inner(tensor)),
+        Maybe::Missing => Maybe::Missing,
+    }
 }
 
 #[derive(Debug)]
@@ -311,11 +320,11 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
         residual: Maybe<Self>,
     ) -> FloatTensor<Self> {
         let [x, weight] = [x, weight].map(Parent::of::<C>);
-        let (bias, bias_node, _) = maybe_parent(bias);
-        let (residual, residual_node, _) = maybe_parent(residual);
+        let (bias, bias_node) = maybe_parent(bias);
+        let (residual, residual_node) = maybe_parent(residual);
         let state =
             LinearState { x: x.keep(weight.tracked), weight: weight.keep(x.tracked), hidden: None };
-        let output = linear(x.tensor, weight.tensor, bias, residual);
+        let output = linear(x.tensor, &Matrix::Plain(weight.tensor), bias, residual, false);
         let nodes = [x.node, weight.node, bias_node, residual_node];
         match LinearBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish(state, output),
@@ -329,19 +338,52 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
         bias: Maybe<Self>,
     ) -> FloatTensor<Self> {
         let [x, weight] = [x, weight].map(Parent::of::<C>);
-        let (bias, bias_node, bias_tracked) = maybe_parent(bias);
+        let (bias, bias_node) = maybe_parent(bias);
         let missing = Parent::missing::<C>();
         let (x_kept, weight_kept) = (x.keep(weight.tracked), weight.keep(x.tracked));
-        let tracked = x.tracked || weight.tracked || bias_tracked;
-        let (output, hidden) = linear_gelu(x.tensor, weight.tensor, bias.clone(), tracked);
         let nodes = [x.node, weight.node, bias_node, missing.node];
         match LinearBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                let hidden = hidden.map(|hidden| (hidden, bias));
+                let (output, hidden) = linear_gelu_kept(x.tensor, weight.tensor, bias.clone());
+                let hidden = Some((hidden, bias));
                 prep.finish(LinearState { x: x_kept, weight: weight_kept, hidden }, output)
             }
-            OpsKind::UnTracked(prep) => prep.finish(output),
+            OpsKind::UnTracked(prep) => {
+                prep.finish(linear(x.tensor, &Matrix::Plain(weight.tensor), bias, None, true))
+            }
         }
+    }
+
+    fn fused_packed_linear(
+        x: FloatTensor<Self>,
+        weight: Arc<Panels>,
+        bias: Maybe<Self>,
+        residual: Maybe<Self>,
+        gelu: bool,
+    ) -> FloatTensor<Self> {
+        let [bias, residual] = [bias, residual].map(inner::<C>);
+        Self::from_inner(Flex::fused_packed_linear(Self::inner(x), weight, bias, residual, gelu))
+    }
+
+    fn fused_packed_conv(
+        x: FloatTensor<Self>,
+        weight: Arc<Panels>,
+        bias: Maybe<Self>,
+        shape: ConvShape,
+    ) -> FloatTensor<Self> {
+        let bias = inner::<C>(bias);
+        Self::from_inner(Flex::fused_packed_conv(Self::inner(x), weight, bias, shape))
+    }
+
+    fn fused_group_norm_gelu(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        images_and_groups: [usize; 2],
+        eps: f64,
+    ) -> FloatTensor<Self> {
+        let [x, weight, bias] = [x, weight, bias].map(Self::inner);
+        Self::from_inner(Flex::fused_group_norm_gelu(x, weight, bias, images_and_groups, eps))
     }
 
     fn fused_self_attention(

@@ -1,13 +1,16 @@
 //! Linear layers on packed rows, with what follows them.
 
+use std::sync::Arc;
+
 use burn_flex::FlexTensor;
 use gemm::Parallelism;
 
 use super::math::{each_vector, gelu, gelu_derivative};
-use super::matmul::{product, product_of_rows};
+use super::matmul::product;
 use super::memory::{
     Shared, View, contiguous, dense_rows, filled, for_row_chunks, sum_over_rows, tensor, values,
 };
+use super::panels::{Finish, Panels, multiply, with_packed};
 use super::simd::{Vector, multiversion};
 
 /// Which gradients somebody wants.
@@ -137,53 +140,53 @@ fn bias_or_zeros(bias: Option<FlexTensor>, n: usize) -> Vec<f32> {
     bias
 }
 
-fn check(x: &View, weight: &View) {
-    assert_eq!(
-        x.n_cols, weight.n_rows,
-        "linear layer [{}, {}] on rows of {} values",
-        weight.n_rows, weight.n_cols, x.n_cols
-    );
+/// The matrix of a linear layer: as it is, or packed before.
+#[derive(Clone)]
+pub(crate) enum Matrix {
+    /// `[d_in, d_out]`
+    Plain(FlexTensor),
+    /// The same, packed.
+    Packed(Arc<Panels>),
 }
 
-/// `x * weight + bias (+ residual)`; the residual's memory becomes the result where nobody else
-/// holds it.
+impl Matrix {
+    fn n_cols(&self) -> usize {
+        match self {
+            Self::Plain(weight) => View::of(weight).n_cols,
+            Self::Packed(panels) => panels.n(),
+        }
+    }
+
+    /// # Safety
+    /// As for [`multiply`].
+    unsafe fn multiply(&self, target: *mut f32, rows: View, finish: Finish<'_>) {
+        match self {
+            Self::Plain(weight) => with_packed(View::of(weight), |panels| unsafe {
+                multiply(target, rows, panels, finish);
+            }),
+            Self::Packed(panels) => unsafe { multiply(target, rows, panels, finish) },
+        }
+    }
+}
+
+/// `x * weight + bias (+ residual)`, then GELU if asked for; the residual's memory becomes the result
+/// where nobody else holds it.
 pub(crate) fn linear(
     x: FlexTensor,
-    weight: FlexTensor,
+    weight: &Matrix,
     bias: Option<FlexTensor>,
     residual: Option<FlexTensor>,
+    gelu: bool,
 ) -> FlexTensor {
     let x = dense_rows(x);
-    let (rows, matrix) = (View::of(&x), View::of(&weight));
-    check(&rows, &matrix);
-    let (m, n) = (rows.n_rows, matrix.n_cols);
-    if bias.is_none() && residual.is_none() {
-        // SAFETY: the product fills its target.
-        let y = unsafe { filled(m * n, |y| product_of_rows(y, rows, matrix, false)) };
-        return tensor(y, [m, n]);
-    }
-    let bias = bias_or_zeros(bias, n);
-    // The product is added to what stands in its target.
-    let start = |a: View, target: *mut f32| {
-        let target = Shared(target);
-        for_row_chunks(m, n, |first, count| {
-            let a_stride = a.row_stride as usize;
-            // SAFETY: the rows exist in a and in the target.
-            unsafe {
-                let (a, target) = (a.row(first), target.get().add(first * n));
-                sum_rows(a, a_stride, bias.as_ptr(), 0, target, n, count, n);
-            }
-        });
-    };
+    let rows = View::of(&x);
+    let (m, n) = (rows.n_rows, weight.n_cols());
+    let bias = bias.map(contiguous);
+    let bias = bias.as_ref().map(values);
     let Some(residual) = residual else {
-        let zeros = vec![0.0; n];
-        let zeros = View::of_rows(zeros.as_ptr(), m, n, 0);
-        // SAFETY: `start` fills the target.
+        // SAFETY: the product fills its target.
         let y = unsafe {
-            filled(m * n, |y| {
-                start(zeros, y);
-                product_of_rows(y, rows, matrix, true);
-            })
+            filled(m * n, |y| weight.multiply(y, rows, Finish { start: None, bias, gelu }))
         };
         return tensor(y, [m, n]);
     };
@@ -194,53 +197,40 @@ pub(crate) fn linear(
         && let Some(storage) = residual.try_storage_mut::<f32>()
     {
         let target = storage[first..].as_mut_ptr();
-        start(View { start: target, row_stride: n as isize, ..view }, target);
+        let start = Some(View::of_rows(target, m, n, n));
         // SAFETY: the storage holds m * n values from `first` on.
-        unsafe { product_of_rows(target, rows, matrix, true) };
+        unsafe { weight.multiply(target, rows, Finish { start, bias, gelu }) };
         return residual;
     }
-    // SAFETY: `start` fills the target.
-    let y = unsafe {
-        filled(m * n, |y| {
-            start(view, y);
-            product_of_rows(y, rows, matrix, true);
-        })
-    };
+    let finish = Finish { start: Some(view), bias, gelu };
+    // SAFETY: the product fills its target.
+    let y = unsafe { filled(m * n, |y| weight.multiply(y, rows, finish)) };
     tensor(y, [m, n])
 }
 
-/// `gelu(x * weight + bias)`, and `x * weight` for the way back if it is kept.
-pub(crate) fn linear_gelu(
+/// `gelu(x * weight + bias)`, and `x * weight` for the way back.
+pub(crate) fn linear_gelu_kept(
     x: FlexTensor,
     weight: FlexTensor,
     bias: Option<FlexTensor>,
-    keep: bool,
-) -> (FlexTensor, Option<FlexTensor>) {
-    let x = dense_rows(x);
-    let (rows, matrix) = (View::of(&x), View::of(&weight));
-    check(&rows, &matrix);
-    let (m, n) = (rows.n_rows, matrix.n_cols);
+) -> (FlexTensor, FlexTensor) {
+    let hidden = linear(x, &Matrix::Plain(weight), None, None, false);
+    let shape = hidden.layout().shape().clone();
+    let (m, n) = (shape[0], shape[1]);
     let bias = bias_or_zeros(bias, n);
-    // SAFETY: the product fills its target.
-    let mut hidden = unsafe { filled(m * n, |y| product_of_rows(y, rows, matrix, false)) };
-    let activate = |source: *const f32, target: *mut f32| {
-        let (source, target) = (Shared(source), Shared(target));
-        for_row_chunks(m, n, |first, count| {
-            let at = first * n;
-            // SAFETY: both hold m rows of n values.
-            unsafe {
-                gelu_rows(source.get().add(at), bias.as_ptr(), target.get().add(at), count, n);
-            }
-        });
+    let source = values(&hidden);
+    // SAFETY: every row is written.
+    let y = unsafe {
+        filled(m * n, |target| {
+            let target = Shared(target);
+            for_row_chunks(m, n, |first, count| {
+                let at = first * n;
+                let source = source[at..].as_ptr();
+                gelu_rows(source, bias.as_ptr(), target.get().add(at), count, n);
+            });
+        })
     };
-    if !keep {
-        let memory = hidden.as_mut_ptr();
-        activate(memory, memory);
-        return (tensor(hidden, [m, n]), None);
-    }
-    // SAFETY: `activate` fills the target.
-    let y = unsafe { filled(m * n, |y| activate(hidden.as_ptr(), y)) };
-    (tensor(y, [m, n]), Some(tensor(hidden, [m, n])))
+    (tensor(y, shape), hidden)
 }
 
 /// The gradient of `hidden = x * weight` from that of `gelu(hidden + bias)`.
@@ -283,8 +273,11 @@ pub(crate) fn linear_backward(
     let dx = weight.filter(|_| wants.x).map(|weight| {
         let matrix = View::of(&weight).transposed();
         // SAFETY: the product fills its target.
-        let dx =
-            unsafe { filled(m * matrix.n_cols, |dx| product_of_rows(dx, slope, matrix, false)) };
+        let dx = unsafe {
+            filled(m * matrix.n_cols, |dx| {
+                with_packed(matrix, |panels| multiply(dx, slope, panels, Finish::default()));
+            })
+        };
         tensor(dx, [m, matrix.n_cols])
     });
     let dweight = x.filter(|_| wants.weight).map(|x| {

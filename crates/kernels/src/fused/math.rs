@@ -142,21 +142,6 @@ multiversion! {
     ) = gelu_backward_body;
 }
 
-#[inline(always)]
-unsafe fn dot_body<V: Vector>(a: *const f32, b: *const f32, length: usize) -> f32 {
-    unsafe {
-        let mut sum = V::splat(0.0);
-        each_vector!(V, length,
-            i => { sum = V::load(a.add(i)).mul_add(V::load(b.add(i)), sum) },
-            n => { sum = V::load_first(a.add(i), n).mul_add(V::load_first(b.add(i), n), sum) });
-        sum.sum()
-    }
-}
-multiversion! {
-    /// The scalar product, in an order that depends on the length only.
-    pub(crate) fn dot(a: *const f32, b: *const f32, length: usize) -> f32 = dot_body;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

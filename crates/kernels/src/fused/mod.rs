@@ -6,14 +6,17 @@
 
 mod attention;
 mod attention_backward;
+mod conv;
 mod gelu;
 mod gradients;
+mod group_norm;
 mod linear;
 mod math;
 mod matmul;
 mod memory;
 mod norm;
 mod norm_2d;
+mod panels;
 mod simd;
 mod softmax;
 
@@ -25,7 +28,10 @@ use burn::tensor::{DType, Tensor};
 
 use crate::layout::{RaggedLayout, RelativePositions};
 use attention::Inputs;
+use linear::Matrix;
 use memory::{View, dense_rows};
+pub(crate) use conv::ConvShape;
+pub(crate) use panels::Panels;
 
 /// Whether the fused operations can run on a tensor.
 pub(crate) fn applies<const D: usize>(x: &Tensor<D>) -> bool {
@@ -85,6 +91,32 @@ pub(crate) trait FusedOps: Backend {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         #[extension_type] bias: Maybe<Self>,
+    ) -> FloatTensor<Self>;
+
+    /// Without gradients.
+    fn fused_packed_linear(
+        x: FloatTensor<Self>,
+        weight: Arc<Panels>,
+        #[extension_type] bias: Maybe<Self>,
+        #[extension_type] residual: Maybe<Self>,
+        gelu: bool,
+    ) -> FloatTensor<Self>;
+
+    /// Without gradients.
+    fn fused_packed_conv(
+        x: FloatTensor<Self>,
+        weight: Arc<Panels>,
+        #[extension_type] bias: Maybe<Self>,
+        shape: ConvShape,
+    ) -> FloatTensor<Self>;
+
+    /// Without gradients.
+    fn fused_group_norm_gelu(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        images_and_groups: [usize; 2],
+        eps: f64,
     ) -> FloatTensor<Self>;
 
     fn fused_self_attention(
@@ -151,7 +183,8 @@ impl FusedOps for Flex {
         bias: Maybe<Self>,
         residual: Maybe<Self>,
     ) -> FloatTensor<Self> {
-        linear::linear(x, weight, bias.into_option(), residual.into_option())
+        let weight = Matrix::Plain(weight);
+        linear::linear(x, &weight, bias.into_option(), residual.into_option(), false)
     }
 
     fn fused_linear_gelu(
@@ -159,7 +192,37 @@ impl FusedOps for Flex {
         weight: FloatTensor<Self>,
         bias: Maybe<Self>,
     ) -> FloatTensor<Self> {
-        linear::linear_gelu(x, weight, bias.into_option(), false).0
+        linear::linear(x, &Matrix::Plain(weight), bias.into_option(), None, true)
+    }
+
+    fn fused_packed_linear(
+        x: FloatTensor<Self>,
+        weight: Arc<Panels>,
+        bias: Maybe<Self>,
+        residual: Maybe<Self>,
+        gelu: bool,
+    ) -> FloatTensor<Self> {
+        let weight = Matrix::Packed(weight);
+        linear::linear(x, &weight, bias.into_option(), residual.into_option(), gelu)
+    }
+
+    fn fused_packed_conv(
+        x: FloatTensor<Self>,
+        weight: Arc<Panels>,
+        bias: Maybe<Self>,
+        shape: ConvShape,
+    ) -> FloatTensor<Self> {
+        conv::conv(x, &weight, bias.into_option(), shape)
+    }
+
+    fn fused_group_norm_gelu(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        images_and_groups: [usize; 2],
+        eps: f64,
+    ) -> FloatTensor<Self> {
+        group_norm::group_norm_gelu(x, weight, bias, images_and_groups, eps)
     }
 
     fn fused_self_attention(
@@ -236,6 +299,50 @@ pub(crate) fn linear(
 pub(crate) fn linear_gelu(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
     Tensor::from_dispatch(Dispatch::fused_linear_gelu(x, weight, maybe(bias)))
+}
+
+/// The weight of a linear layer, packed for [`packed_linear`]; `None` where it lies on another backend.
+pub(crate) fn pack(weight: Tensor<2>) -> Option<Arc<Panels>> {
+    if !applies(&weight) || weight.device().is_autodiff() {
+        return None;
+    }
+    let data = weight.into_data();
+    let [k, n] = data.shape().dims();
+    let values = data.as_slice::<f32>().ok()?;
+    Some(Arc::new(Panels::pack(View::of_rows(values.as_ptr(), k, n, n))))
+}
+
+pub(crate) fn packed_linear(
+    x: Tensor<2>,
+    weight: &Arc<Panels>,
+    bias: Option<Tensor<1>>,
+    residual: Option<Tensor<2>>,
+    gelu: bool,
+) -> Tensor<2> {
+    let (x, weight) = (x.into_dispatch(), Arc::clone(weight));
+    Tensor::from_dispatch(Dispatch::fused_packed_linear(x, weight, maybe(bias), maybe(residual), gelu))
+}
+
+pub(crate) fn packed_conv(
+    x: Tensor<2>,
+    weight: &Arc<Panels>,
+    bias: Option<Tensor<1>>,
+    shape: ConvShape,
+) -> Tensor<2> {
+    let (x, weight) = (x.into_dispatch(), Arc::clone(weight));
+    Tensor::from_dispatch(Dispatch::fused_packed_conv(x, weight, maybe(bias), shape))
+}
+
+pub(crate) fn group_norm_gelu(
+    x: Tensor<2>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    images_and_groups: [usize; 2],
+    eps: f64,
+) -> Tensor<2> {
+    let [weight, bias] = [weight, bias].map(Tensor::into_dispatch);
+    let y = Dispatch::fused_group_norm_gelu(x.into_dispatch(), weight, bias, images_and_groups, eps);
+    Tensor::from_dispatch(y)
 }
 
 pub(crate) fn self_attention(

@@ -12,6 +12,9 @@
 /// the lanes read or written.
 pub(crate) trait Vector: Copy {
     const LANES: usize;
+    /// Rows of a tile of a matrix product: two sums a row, two vectors of weights and a value fill the
+    /// registers.
+    const TILE_ROWS: usize;
     unsafe fn splat(value: f32) -> Self;
     unsafe fn load(source: *const f32) -> Self;
     unsafe fn store(self, target: *mut f32);
@@ -54,6 +57,7 @@ impl Portable {
 
 impl Vector for Portable {
     const LANES: usize = 8;
+    const TILE_ROWS: usize = if cfg!(target_arch = "aarch64") { 6 } else { 2 };
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         Self([value; 8])
@@ -166,6 +170,7 @@ mod x86 {
 
     impl Vector for Avx512 {
         const LANES: usize = 16;
+        const TILE_ROWS: usize = 14;
         #[inline(always)]
         unsafe fn splat(value: f32) -> Self {
             Self(unsafe { _mm512_set1_ps(value) })
@@ -263,6 +268,7 @@ mod x86 {
 
     impl Vector for Avx2 {
         const LANES: usize = 8;
+        const TILE_ROWS: usize = 6;
         #[inline(always)]
         unsafe fn splat(value: f32) -> Self {
             Self(unsafe { _mm256_set1_ps(value) })
@@ -365,6 +371,30 @@ pub(crate) fn level() -> Level {
         }
     }
     Level::Portable
+}
+
+/// Twice the lanes of the vectors that [`multiversion!`] picks.
+#[inline]
+pub(crate) fn width_of_two_vectors() -> usize {
+    2 * match level() {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => x86::Avx512::LANES,
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => x86::Avx2::LANES,
+        Level::Portable => Portable::LANES,
+    }
+}
+
+/// Asks for a cache line that will be read soon; any address will do.
+#[inline(always)]
+pub(crate) fn prefetch(address: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch never faults.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
 }
 
 /// `fn name(arguments) -> result = body;` where `body` is an `unsafe fn` generic over one

@@ -1,7 +1,7 @@
 //! Pausing, slowly: one block on all tokens of one image in plain loops, from METHOD's words.
 
-use burn::tensor::Device;
-use fastersam_kernels::PackedLinear;
+use burn::tensor::{Device, Tensor};
+use fastersam_kernels::{Linear, generic};
 use fastersam_pausing_encoder::{Block, Context, EncoderConfig, PausingEncoder, WindowPadding};
 
 use crate::support::{tensor, values};
@@ -13,6 +13,11 @@ struct Tables {
     height: Vec<f32>,
     width: Vec<f32>,
     size: usize,
+}
+
+/// A linear layer as burn's own operations compute it.
+fn dense(layer: &Linear, x: Tensor<2>) -> Tensor<2> {
+    generic::linear(x, layer.weight.val(), layer.bias.as_ref().map(|bias| bias.val()))
 }
 
 /// `[n, d]` features of one image after `block`; only `active` tokens (a flag each) move.
@@ -94,11 +99,11 @@ pub fn block(
         Some(scale) => y * scale.val().unsqueeze(),
         None => y,
     };
-    let y = block.attn.proj.forward(tensor(attended, [n, d], &device));
+    let y = dense(&block.attn.proj, tensor(attended, [n, d], &device));
     let y = tokens + scale(&block.layer_scale1, y);
     let normal = block.norm2.forward(y.clone());
-    let hidden = burn::tensor::activation::gelu(block.mlp.lin1.forward(normal.clone()));
-    let mut z = y + scale(&block.layer_scale2, block.mlp.lin2.forward(hidden));
+    let hidden = burn::tensor::activation::gelu(dense(&block.mlp.lin1, normal.clone()));
+    let mut z = y + scale(&block.layer_scale2, dense(&block.mlp.lin2, hidden));
     if let Some(adapter) = &block.adapter {
         z = z + adapter.up.rows(burn::tensor::activation::gelu(adapter.down.rows(normal)));
     }
