@@ -29,6 +29,13 @@ enum Xtask {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Import, check and describe data sets, write phantoms (`--help` for its options)
+    #[command(disable_help_flag = true)]
+    Data {
+        /// Passed to `fastersam data`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -53,6 +60,7 @@ fn run(command: Xtask) -> Result<()> {
         }
         Xtask::Reproduce { arguments } => program("reproduce", &arguments),
         Xtask::Bench { arguments } => program("bench", &arguments),
+        Xtask::Data { arguments } => program("data", &arguments),
     }
 }
 

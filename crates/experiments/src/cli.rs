@@ -11,11 +11,13 @@ use fastersam_metrics::summarise;
 use fastersam_pausing_encoder::PauseSettings;
 
 use crate::config::{Experiment, Suite};
+use crate::data_commands::{self, DataCommand};
+use crate::inspect::InspectArgs;
 use crate::progress::{self, say};
 use crate::provenance::Origin;
 use crate::record::Scope;
 use crate::suite::{self, Workspace};
-use crate::{bench, data, device, evaluate, report, throughput, train};
+use crate::{bench, data, device, evaluate, inspect, report, throughput, train};
 
 /// Segments medical scans with a Segment Anything encoder that pauses tokens which are already well
 /// classified, and reproduces the experiments of its paper.
@@ -50,11 +52,11 @@ enum Command {
     Benchmark(EvaluateArgs),
     /// Time encoder and model at all sizes and pause settings, alone or beside PyTorch
     Bench(BenchArgs),
-    /// Say what a checkpoint is
-    Inspect {
-        /// Checkpoint folder
-        model: PathBuf,
-    },
+    /// Say what a checkpoint or a file with pre-trained weights is, and whether it fits a model
+    Inspect(InspectArgs),
+    /// Import, check and describe data sets, write phantoms
+    #[command(subcommand)]
+    Data(DataCommand),
     /// Run a suite of experiments and write its report
     Reproduce(ReproduceArgs),
     /// Draw the report of saved records again, without running a model
@@ -74,6 +76,9 @@ struct SegmentArgs {
     /// Checkpoint folder; it says all that is needed about the model
     #[arg(long, short)]
     model: PathBuf,
+    /// The backbone's weight file, where it is not at its place of training any more
+    #[arg(long)]
+    weights: Option<PathBuf>,
     /// Where to write the label map [default: SCAN_segmentation.nii.gz]
     #[arg(long, short)]
     output: Option<PathBuf>,
@@ -96,6 +101,9 @@ struct ExperimentArgs {
     /// Folder that real data sets lie in
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Folder that pre-trained weights lie in, or the backbone's weight file
+    #[arg(long)]
+    weights: Option<PathBuf>,
     /// Folder for checkpoints and figures [default: runs/ID]
     #[arg(long, short)]
     output: Option<PathBuf>,
@@ -115,6 +123,9 @@ struct EvaluateArgs {
     /// Checkpoint folder
     #[arg(long, short)]
     model: PathBuf,
+    /// The backbone's weight file, where it is not at its place of training any more
+    #[arg(long)]
+    weights: Option<PathBuf>,
     /// Experiment file that names the data
     #[arg(long, short)]
     config: PathBuf,
@@ -174,6 +185,9 @@ struct ReproduceArgs {
     /// Folder that real data sets lie in
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Folder that pre-trained weights lie in
+    #[arg(long)]
+    weights: Option<PathBuf>,
     /// Folder for runs, records and the report [default: runs/SUITE]
     #[arg(long, short)]
     output: Option<PathBuf>,
@@ -206,7 +220,11 @@ impl Cli {
             Command::Evaluate(arguments) => evaluate_command(&arguments, &device),
             Command::Benchmark(arguments) => benchmark_command(&arguments, &device),
             Command::Bench(arguments) => bench_command(&arguments, &device, &origin),
-            Command::Inspect { model } => inspect(&model),
+            Command::Inspect(arguments) => {
+                print(&inspect::inspect(&arguments, &device)?);
+                Ok(())
+            }
+            Command::Data(command) => data_commands::run(&command, print),
             Command::Reproduce(arguments) => reproduce(&arguments, device, origin),
             Command::Report { run, published } => {
                 let index = report::build(&run.join("records"), &published, &run.join("report"))?;
@@ -234,7 +252,8 @@ fn pause_settings(thresholds: &[f32], n_points: usize) -> PauseSettings {
 
 fn segment(arguments: &SegmentArgs, device: &burn::tensor::Device) -> Result<()> {
     let scan = Scan::read(&arguments.scan)?;
-    let Checkpoint { info, model, .. } = Checkpoint::load(&arguments.model, device)?;
+    let weights = arguments.weights.as_deref();
+    let Checkpoint { info, model, .. } = Checkpoint::load_with(&arguments.model, weights, device)?;
     let settings =
         pause_settings(&arguments.pause_threshold, info.model.encoder.pause_points.len());
     let (mut volume, _) = scan.oriented(info.orientation);
@@ -292,6 +311,7 @@ fn train_command(arguments: &ExperimentArgs, device: &burn::tensor::Device) -> R
     progress::catch_interrupt()?;
     let mut experiment = Experiment::read(&arguments.config, &arguments.overrides)?;
     experiment.seed = arguments.seed.unwrap_or(experiment.seed);
+    experiment.find_weights(arguments.weights.as_deref())?;
     let folder =
         arguments.output.clone().unwrap_or_else(|| Path::new("runs").join(&experiment.id));
     let data = data::load(&experiment, arguments.data.as_deref())?;
@@ -412,7 +432,8 @@ fn checkpoint_and_data(
     arguments: &EvaluateArgs,
     device: &burn::tensor::Device,
 ) -> Result<(Checkpoint, data::ExperimentData)> {
-    let checkpoint = Checkpoint::load(&arguments.model, device)?;
+    let weights = arguments.weights.as_deref();
+    let checkpoint = Checkpoint::load_with(&arguments.model, weights, device)?;
     let experiment = Experiment::read(&arguments.config, &[])?;
     let data = data::load(&experiment, arguments.data.as_deref())?;
     if data.labels != checkpoint.info.labels {
@@ -423,13 +444,6 @@ fn checkpoint_and_data(
         );
     }
     Ok((checkpoint, data))
-}
-
-fn inspect(model: &Path) -> Result<()> {
-    let folder = checkpoint::resolve(model)?;
-    let info = checkpoint::read_info(&folder)?;
-    print(&checkpoint::to_json(&info)?);
-    Ok(())
 }
 
 fn reproduce(arguments: &ReproduceArgs, device: burn::tensor::Device, origin: Origin) -> Result<()> {
@@ -448,6 +462,9 @@ fn reproduce(arguments: &ReproduceArgs, device: burn::tensor::Device, origin: Or
         if experiments.is_empty() {
             bail!("the suite {name} has no experiment {only:?}; it has: {}", known.join(", "));
         }
+    }
+    for experiment in &mut experiments {
+        experiment.find_weights(arguments.weights.as_deref())?;
     }
     let folder = arguments.output.clone().unwrap_or_else(|| Path::new("runs").join(&name));
     let workspace = Workspace {

@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use fastersam::ModelOptions;
-use fastersam_datasets::coding::SynapseCoding;
+use fastersam::{ModelOptions, WeightPaths};
+use fastersam_datasets::coding::{AxisOrder, SynapseCoding};
 use fastersam_datasets::phantom::Phantom;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,12 @@ pub struct Experiment {
     pub train: TrainConfig,
     /// What is measured.
     pub measure: MeasureConfig,
+    /// Folder of the file that this was read from. Weight files are looked for there.
+    #[serde(skip)]
+    pub folder: PathBuf,
+    /// The weight files that the model names, where they were found.
+    #[serde(skip)]
+    pub weight_files: WeightPaths,
 }
 
 /// Where the cases come from.
@@ -47,12 +53,15 @@ pub enum DataConfig {
         /// Number of volumes that are scored.
         evaluate_cases: usize,
     },
-    /// Synapse multi-organ CT in the challenge's NIfTI layout.
+    /// Synapse multi-organ CT in any of its forms.
     Synapse {
-        /// Folder with `img/` and `label/`, relative to `--data`.
+        /// Its folder, relative to `--data`.
         folder: PathBuf,
         /// The coding of the label files.
         coding: SynapseCoding,
+        /// The order of the axes in npz and h5 files.
+        #[serde(default)]
+        axes: AxisOrder,
         /// Split to train on.
         train: String,
         /// The pause setting is chosen on the last this many training cases.
@@ -62,10 +71,26 @@ pub enum DataConfig {
         /// What a reader must know beside a published row.
         note: Option<String>,
     },
-    /// ACDC in the official layout, or as h5 volumes.
+    /// ACDC in any of its forms.
     Acdc {
-        /// Folder with `patientNNN/`, relative to `--data`.
+        /// Its folder, relative to `--data`.
         folder: PathBuf,
+        /// The order of the axes in npz and h5 files.
+        #[serde(default)]
+        axes: AxisOrder,
+        /// Split to train on.
+        train: String,
+        /// The pause setting is chosen on the last this many training cases.
+        calibrate_cases: usize,
+        /// Split to score.
+        evaluate: String,
+        /// What a reader must know beside a published row.
+        note: Option<String>,
+    },
+    /// A prepared data set, or one's own files as a TOML file describes them.
+    Files {
+        /// The folder or the TOML file, relative to `--data` where that is given.
+        path: PathBuf,
         /// Split to train on.
         train: String,
         /// The pause setting is chosen on the last this many training cases.
@@ -166,7 +191,48 @@ impl Experiment {
     /// Where the file can't be read, holds an unknown key or lacks one.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
         let text = read_text(path)?;
-        Self::parse(&text, overrides).with_context(|| format!("in {}", path.display()))
+        let experiment = Self::parse(&text, overrides);
+        let mut experiment = experiment.with_context(|| format!("in {}", path.display()))?;
+        path.parent().unwrap_or(Path::new("")).clone_into(&mut experiment.folder);
+        Ok(experiment)
+    }
+
+    /// Finds the weight files that the model names: in `given` (a folder, or the backbone's file itself),
+    /// else relative to the experiment's own file.
+    ///
+    /// # Errors
+    /// Where one is in neither place, or where a backbone that is not trained has none.
+    pub fn find_weights(&mut self, given: Option<&Path>) -> Result<()> {
+        let find = |name: &Path| {
+            let places = [given.map(|folder| folder.join(name)), Some(self.folder.join(name))];
+            let places: Vec<PathBuf> = places.into_iter().flatten().collect();
+            let Some(found) = places.iter().find(|place| place.is_file()) else {
+                let tried: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
+                bail!(
+                    "experiment {:?} starts from {}, which is not there (looked for {}); give its folder \
+                     with --weights",
+                    self.id,
+                    name.display(),
+                    tried.join(" and ")
+                );
+            };
+            std::path::absolute(found).with_context(|| format!("{} has no absolute path", found.display()))
+        };
+        let backbone = match (given, &self.model.weights) {
+            (Some(file), _) if file.is_file() => Some(file.to_owned()),
+            (_, Some(name)) => Some(find(name)?),
+            (_, None) => None,
+        };
+        let decoder = self.model.decoder_weights.as_deref().map(find).transpose()?;
+        if backbone.is_none() && self.model.preset.is_pretrained() {
+            bail!(
+                "experiment {:?} does not train the backbone of its preset, so it needs pre-trained weights: \
+                 name the file as `weights` under [model], or give it with --weights",
+                self.id
+            );
+        }
+        self.weight_files = WeightPaths { backbone, decoder };
+        Ok(())
     }
 
     /// Parses an experiment and applies `key=value` overrides.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use fastersam_datasets::{Case, Intensity, LabelTable, acdc, coding, manifest, split, synapse};
+use fastersam_datasets::{Case, DataSet, Intensity, LabelTable, OpenOptions, coding, manifest};
 
 use crate::config::{DataConfig, Experiment};
 use crate::record::PublishedSet;
@@ -61,32 +61,47 @@ pub fn load(experiment: &Experiment, data: Option<&Path>) -> Result<ExperimentDa
             let parts = [make(0, *train_cases), calibrate, evaluate];
             pack(name, None, family.labels(), Intensity::Unit, "test", parts)
         }
-        DataConfig::Synapse { folder: at, coding, train, calibrate_cases, evaluate, note } => {
-            let folder = folder(at)?;
-            let load = |name: &str| -> Result<Vec<Case>> {
-                Ok(synapse::load(&folder, &split::synapse(name)?, *coding)?)
-            };
-            let (train, evaluated) = (load(train)?, load(evaluate)?);
-            let calibrate = last(&train, *calibrate_cases);
-            let parts = [train, calibrate, evaluated];
-            let labels = coding::synapse_labels();
-            pack("Synapse".into(), note.clone(), labels, synapse::INTENSITY, evaluate, parts)
+        DataConfig::Synapse { folder: at, coding, axes, train, calibrate_cases, evaluate, note } => {
+            let options = OpenOptions { form: None, coding: Some(*coding), axes: *axes };
+            let set = open(&folder(at)?, &options, "Synapse", &coding::synapse_labels())?;
+            pack_set(&set, [train, evaluate], *calibrate_cases, note.clone())?
         }
-        DataConfig::Acdc { folder: at, train, calibrate_cases, evaluate, note } => {
-            let folder = folder(at)?;
-            let load = |name: &str| -> Result<Vec<Case>> {
-                Ok(acdc::load(&folder, &split::acdc(name)?)?)
-            };
-            let (train, evaluated) = (load(train)?, load(evaluate)?);
-            let calibrate = last(&train, *calibrate_cases);
-            let parts = [train, calibrate, evaluated];
-            pack("ACDC".into(), note.clone(), coding::acdc_labels(), acdc::INTENSITY, evaluate, parts)
+        DataConfig::Acdc { folder: at, axes, train, calibrate_cases, evaluate, note } => {
+            let options = OpenOptions { form: None, coding: None, axes: *axes };
+            let set = open(&folder(at)?, &options, "ACDC", &coding::acdc_labels())?;
+            pack_set(&set, [train, evaluate], *calibrate_cases, note.clone())?
+        }
+        DataConfig::Files { path, train, calibrate_cases, evaluate, note } => {
+            let at = data.map_or_else(|| path.clone(), |data| data.join(path));
+            let set = DataSet::open(&at, &OpenOptions::default())?;
+            pack_set(&set, [train, evaluate], *calibrate_cases, note.clone())?
         }
     };
     if loaded.train.is_empty() || loaded.calibrate.is_empty() || loaded.evaluate.is_empty() {
         bail!("experiment {:?}: no cases to train, calibrate or evaluate on", experiment.id);
     }
     Ok(loaded)
+}
+
+/// Opens a data set that must have the given classes.
+fn open(path: &Path, options: &OpenOptions, name: &str, labels: &LabelTable) -> Result<DataSet> {
+    let set = DataSet::open(path, options)?;
+    if set.labels != *labels {
+        bail!("{} has the classes {:?}, {name} has {:?}", path.display(), set.labels.names, labels.names);
+    }
+    Ok(set)
+}
+
+fn pack_set(
+    set: &DataSet,
+    [train, evaluate]: [&String; 2],
+    calibrate_cases: usize,
+    note: Option<String>,
+) -> Result<ExperimentData> {
+    let (trained, evaluated) = (set.load(train)?, set.load(evaluate)?);
+    let calibrate = last(&trained, calibrate_cases);
+    let (labels, intensity) = (set.labels.clone(), set.intensity.clone());
+    Ok(pack(set.name.clone(), note, labels, intensity, evaluate, [trained, calibrate, evaluated]))
 }
 
 fn last(cases: &[Case], n: usize) -> Vec<Case> {
@@ -101,11 +116,13 @@ fn pack(
     split: &str,
     [train, calibrate, evaluate]: [Vec<Case>; 3],
 ) -> ExperimentData {
-    let (calibrated_on, published) = match name.as_str() {
-        "Synapse" => ("the last training cases".to_owned(), Some(PublishedSet::Synapse)),
-        "ACDC" => ("the last training cases".to_owned(), Some(PublishedSet::Acdc)),
-        _ => ("validation phantoms".to_owned(), None),
+    let published = match name.as_str() {
+        "Synapse" => Some(PublishedSet::Synapse),
+        "ACDC" => Some(PublishedSet::Acdc),
+        _ => None,
     };
+    let is_made = name.starts_with("phantom ");
+    let calibrated_on = if is_made { "validation phantoms" } else { "the last training cases" }.to_owned();
     let sha256 = manifest::sha256(train.iter().chain(&calibrate).chain(&evaluate));
     ExperimentData {
         name,

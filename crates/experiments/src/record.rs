@@ -30,6 +30,9 @@ pub struct Provenance {
     pub data_manifest_sha256: String,
     /// SHA-256 (hex) of the weights; `None` for a method without a weight file.
     pub weights_sha256: Option<String>,
+    /// SHA-256 (hex) of the pre-trained weights that the model was tuned on, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backbone_sha256: Option<String>,
     /// Commit of the source tree; `unknown` outside a checkout.
     pub commit: String,
     /// Version of this project.

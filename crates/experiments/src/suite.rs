@@ -126,7 +126,8 @@ impl<'a> Run<'a> {
     ) -> Result<Self> {
         let Checkpoint { info, model, weights_sha256, .. } =
             Checkpoint::load(checkpoint, &workspace.device)?;
-        let parameters = train::count_parameters(&model);
+        let counts = info.model.count_parameters(&model);
+        let parameters = (counts.all, counts.trained);
         let method = format!("FasterSAM {}", format!("{:?}", info.model.preset).to_lowercase());
         let provenance = workspace.origin.provenance(
             serde_json::json!({ "experiment": experiment, "model": info.model }),
@@ -134,6 +135,7 @@ impl<'a> Run<'a> {
             &data.sha256,
             Some(weights_sha256),
         );
+        let provenance = Provenance { backbone_sha256: info.backbone_sha256, ..provenance };
         Ok(Self { experiment, workspace, data, config: info.model, model, method, parameters, provenance })
     }
 
@@ -269,7 +271,11 @@ impl<'a> Run<'a> {
             cases,
             tokens: None,
             cost: None,
-            provenance: Provenance { weights_sha256: None, ..self.provenance.clone() },
+            provenance: Provenance {
+                weights_sha256: None,
+                backbone_sha256: None,
+                ..self.provenance.clone()
+            },
         })
     }
 

@@ -48,6 +48,12 @@ struct Progress {
     rows: Vec<EpochRow>,
 }
 
+/// SHA-256 of the weight files that a model started from.
+struct Hashes {
+    backbone: Option<String>,
+    decoder: Option<String>,
+}
+
 /// A trained model.
 #[derive(Debug)]
 pub struct Trained {
@@ -98,7 +104,7 @@ fn run(
     let checkpoints = folder.join("checkpoints");
     std::fs::create_dir_all(&checkpoints)
         .with_context(|| format!("{} can't be made", checkpoints.display()))?;
-    let mut trainer = if resume && checkpoints.join("latest").exists() {
+    let (mut trainer, hashes) = if resume && checkpoints.join("latest").exists() {
         Trainer::resume(experiment, config, &checkpoints, device)?
     } else {
         Trainer::start(experiment, config, device)?
@@ -111,7 +117,9 @@ fn run(
         intensity: data.intensity.clone(),
         orientation: data.train[0].orientation,
         dataset: data.name.clone(),
-        backbone_sha256: None,
+        backbone_sha256: hashes.backbone,
+        backbone_file: experiment.weight_files.backbone.clone(),
+        decoder_sha256: hashes.decoder,
         recommended_thresholds: None,
     };
     let set = SliceSet::new(data.train.clone(), trainer.config.input_size());
@@ -151,9 +159,25 @@ struct Trainer {
 }
 
 impl Trainer {
-    fn start(experiment: &Experiment, config: ModelConfig, device: &Device) -> Result<Self> {
+    fn start(experiment: &Experiment, config: ModelConfig, device: &Device) -> Result<(Self, Hashes)> {
         let device = device.clone().autodiff();
-        let model = config.init(experiment.seed, &device)?;
+        let (model, pretrained) = config.init_from(&experiment.weight_files, experiment.seed, &device)?;
+        for report in [&pretrained.backbone, &pretrained.decoder].into_iter().flatten() {
+            progress::say(&format!(
+                "{}: {}: {} tensors used, {} not, SHA-256 {}",
+                experiment.id,
+                report.architecture,
+                report.used.len(),
+                report.unused.len() + report.set_aside.len(),
+                report.sha256
+            ));
+        }
+        let counts = config.count_parameters(&model);
+        progress::say(&format!("{}: {} of {} parameters are trained", experiment.id, counts.trained, counts.all));
+        let hashes = Hashes {
+            backbone: pretrained.backbone.map(|report| report.sha256),
+            decoder: pretrained.decoder.map(|report| report.sha256),
+        };
         let progress = Progress {
             seed: experiment.seed,
             train: experiment.train.clone(),
@@ -162,7 +186,8 @@ impl Trainer {
             sums: [0.0; 4],
             rows: Vec::new(),
         };
-        Ok(Self::new(experiment, config, device, model, optimizer(&experiment.train), progress))
+        let optimizer = optimizer(&experiment.train);
+        Ok((Self::new(experiment, config, device, model, optimizer, progress), hashes))
     }
 
     fn resume(
@@ -170,9 +195,10 @@ impl Trainer {
         config: ModelConfig,
         checkpoints: &Path,
         device: &Device,
-    ) -> Result<Self> {
+    ) -> Result<(Self, Hashes)> {
         let device = device.clone().autodiff();
-        let Checkpoint { info, model, folder, .. } = Checkpoint::load(checkpoints, &device)?;
+        let backbone = experiment.weight_files.backbone.as_deref();
+        let Checkpoint { info, model, folder, .. } = Checkpoint::load_with(checkpoints, backbone, &device)?;
         let path = folder.join(TRAINER);
         let text = std::fs::read_to_string(&path).with_context(|| format!("{} can't be read", path.display()))?;
         let progress: Progress =
@@ -190,7 +216,8 @@ impl Trainer {
         let optimizer = optimizer(&experiment.train)
             .load(folder.join(OPTIMIZER))
             .with_context(|| format!("the optimiser's state in {} can't be read", folder.display()))?;
-        Ok(Self::new(experiment, config, device, model, optimizer, progress))
+        let hashes = Hashes { backbone: info.backbone_sha256, decoder: info.decoder_sha256 };
+        Ok((Self::new(experiment, config, device, model, optimizer, progress), hashes))
     }
 
     fn new(

@@ -1,7 +1,8 @@
 //! Checkpoints: whole folders, put in place atomically.
 //!
 //! A checkpoint folder holds `checkpoint.json` (what the model is: everything that is needed to use
-//! it), `model.bpk` (the parameters, in burn's format) and, while training goes on, what the trainer
+//! it), `model.bpk` (the parameters, in burn's format; a model tuned on pre-trained weights leaves out the
+//! frozen ones of the encoder and names the weight file that has them by its hash) and, while training goes on, what the trainer
 //! adds (`optimizer.bpk`, `trainer.json`). It is written under another name, flushed to the disk and
 //! renamed; a small file `latest` beside it names the newest one. A process killed at any moment
 //! leaves the old checkpoint or the new one, never half of one.
@@ -10,7 +11,8 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use burn::module::Module;
+use burn::module::{Module, ParamGroup};
+use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Device;
 use fastersam_datasets::{Intensity, LabelTable, Orientation};
 use serde::{Deserialize, Serialize};
@@ -19,6 +21,8 @@ use sha2::{Digest, Sha256};
 use crate::config::ModelConfig;
 use crate::error::FasterSamError;
 use crate::model::FasterSam;
+use crate::parameters::for_each_parameter;
+use crate::pretrained::fill_backbone;
 
 /// The layout that this version writes.
 pub const FORMAT: u32 = 1;
@@ -45,8 +49,15 @@ pub struct CheckpointInfo {
     pub orientation: Orientation,
     /// The data set it was trained on.
     pub dataset: String,
-    /// SHA-256 of the weights file that the backbone started from, if any.
+    /// SHA-256 of the weight file that the backbone started from, if any. The checkpoint then lacks the
+    /// frozen parameters of the encoder, which that file has.
     pub backbone_sha256: Option<String>,
+    /// Where that file lay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backbone_file: Option<PathBuf>,
+    /// SHA-256 of the weight file that the decoder started from, if it had its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoder_sha256: Option<String>,
     /// Pause thresholds recommended for this model, one a pause point, if a calibration was made.
     pub recommended_thresholds: Option<Vec<f32>>,
 }
@@ -70,13 +81,37 @@ impl Checkpoint {
     /// # Errors
     /// Where the folder is none, is incomplete, or holds a model of another shape.
     pub fn load(path: &Path, device: &Device) -> Result<Self, FasterSamError> {
+        Self::load_with(path, None, device)
+    }
+
+    /// [`load`](Self::load) with the backbone's weight file at another place than where it lay in training.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), and where the file is not the one that the model was tuned on.
+    pub fn load_with(
+        path: &Path,
+        backbone: Option<&Path>,
+        device: &Device,
+    ) -> Result<Self, FasterSamError> {
         let folder = resolve(path)?;
         let info = read_info(&folder)?;
         let file = folder.join(MODEL);
         let weights_sha256 = file_sha256(&file)?;
-        let model = info.model.init(0, device)?.try_load_file(&file).map_err(|e| {
+        let mut model = info.model.init(0, device)?;
+        if let Some(sha256) = &info.backbone_sha256 {
+            model = fill_backbone(model, &folder, sha256, info.backbone_file.as_deref(), backbone)?;
+        }
+        let unreadable = |e: RecordError| {
             FasterSamError::checkpoint(&file, format!("the parameters can't be read: {e}"))
-        })?;
+        };
+        let record = ModuleRecord::load(&file).map_err(unreadable)?;
+        let expected = stored_paths(&info, &model).len();
+        if record.len() != expected {
+            let reason = format!("it holds {} parameters, the model needs {expected}", record.len());
+            return Err(FasterSamError::checkpoint(&file, reason));
+        }
+        let record = record.allow_partial(info.backbone_sha256.is_some());
+        let model = model.try_load_record(record).map_err(unreadable)?;
         Ok(Self { info, model, folder, weights_sha256 })
     }
 }
@@ -104,7 +139,8 @@ pub fn save(
     let file = scratch.path().join(MODEL);
     model
         .clone()
-        .save_file(&file)
+        .into_record_group(ParamGroup::from_paths(stored_paths(info, model)))
+        .save(&file)
         .map_err(|e| FasterSamError::checkpoint(&file, format!("can't be written: {e}")))?;
     write_more(scratch.path())?;
     sync_folder(scratch.path())?;
@@ -121,6 +157,21 @@ pub fn save(
     write_atomically(&folder.join(LATEST), name.as_bytes())?;
     remove_others(folder, &name);
     Ok(place)
+}
+
+/// The paths of the parameters that a checkpoint holds: all but the frozen ones of an encoder that
+/// started from a weight file.
+fn stored_paths(info: &CheckpointInfo, model: &FasterSam) -> Vec<String> {
+    let mut paths = Vec::new();
+    for_each_parameter(model, |path, _| {
+        let is_elsewhere = info.backbone_sha256.is_some()
+            && path.starts_with("encoder.")
+            && !info.model.is_trained(path);
+        if !is_elsewhere {
+            paths.push(path.to_owned());
+        }
+    });
+    paths
 }
 
 /// Reads what a checkpoint says of itself, without its parameters.

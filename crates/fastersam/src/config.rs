@@ -3,6 +3,8 @@
 //! A user writes [`ModelOptions`] (a preset and what differs from it); [`ModelOptions::resolve`]
 //! turns them into a [`ModelConfig`], which says everything and is what a checkpoint stores.
 
+use std::path::PathBuf;
+
 use fastersam_adapter::{ConvBranchConfig, Tuning};
 use fastersam_decoder::MaskDecoderConfig;
 use fastersam_pausing_encoder::EncoderConfig;
@@ -63,6 +65,16 @@ pub struct ModelOptions {
     /// Whether the LayerNorms of a frozen backbone are trained.
     #[serde(default = "yes")]
     pub tune_layer_norms: bool,
+    /// Whether the neck of a frozen backbone is trained. SAMed freezes it.
+    #[serde(default = "yes")]
+    pub tune_neck: bool,
+    /// The file with the backbone's pre-trained weights, as the user names it. Files are found and read
+    /// by [`ModelConfig::init_from`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<PathBuf>,
+    /// A file with weights for the decoder alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoder_weights: Option<PathBuf>,
 }
 
 fn yes() -> bool {
@@ -80,6 +92,9 @@ impl ModelOptions {
             tuning: None,
             injection_blocks: None,
             tune_layer_norms: true,
+            tune_neck: true,
+            weights: None,
+            decoder_weights: None,
         }
     }
 
@@ -117,8 +132,10 @@ impl ModelOptions {
             _ => MaskDecoderConfig::sam(n_classes),
         };
         decoder.transformer_dim = encoder.out_chans;
-        decoder.skip_channels =
-            conv_branch.as_ref().map(|c| [c.channels[0], c.channels[1]]);
+        if encoder.tuning.uses_injection() {
+            decoder.skip_channels = conv_branch.as_ref().map(|c| [c.channels[0], c.channels[1]]);
+        }
+        decoder.lora_rank = encoder.tuning.decoder_lora_rank();
         let config = ModelConfig {
             preset: self.preset,
             normalisation: match self.preset {
@@ -128,6 +145,7 @@ impl ModelOptions {
             },
             train_backbone: !self.preset.is_pretrained(),
             tune_layer_norms: self.tune_layer_norms,
+            tune_neck: self.tune_neck,
             encoder,
             conv_branch,
             decoder,
@@ -155,6 +173,9 @@ pub struct ModelConfig {
     pub train_backbone: bool,
     /// Whether the LayerNorms of a frozen backbone are trained.
     pub tune_layer_norms: bool,
+    /// Whether the neck of a frozen backbone is trained.
+    #[serde(default = "yes")]
+    pub tune_neck: bool,
 }
 
 impl ModelConfig {
@@ -199,15 +220,39 @@ impl ModelConfig {
                 self.encoder.out_chans, self.decoder.transformer_dim
             ));
         }
-        if let Some(branch) = &self.conv_branch
-            && branch.channels != self.encoder.conv_channels
-        {
+        let tuning = &self.encoder.tuning;
+        if self.conv_branch.is_some() != tuning.uses_conv_branch() {
+            let (is, takes) = if self.conv_branch.is_some() { ("a", "none") } else { ("no", "one") };
             return complain(format!(
-                "the CNN branch gives {:?} channels, the encoder expects {:?}",
-                branch.channels, self.encoder.conv_channels
+                "there is {is} CNN branch, but the tuning scheme `{}` takes {takes}",
+                tuning.name()
             ));
         }
-        Ok(())
+        if let Some(branch) = &self.conv_branch {
+            branch.validate()?;
+            if branch.channels != self.encoder.conv_channels {
+                return complain(format!(
+                    "the CNN branch gives {:?} channels, the encoder expects {:?}",
+                    branch.channels, self.encoder.conv_channels
+                ));
+            }
+        }
+        let skips = self.conv_branch.as_ref().map(|branch| [branch.channels[0], branch.channels[1]]);
+        if self.decoder.skip_channels.is_some() && self.decoder.skip_channels != skips {
+            return complain(format!(
+                "the decoder's skips take {:?} channels, the CNN branch gives {:?}",
+                self.decoder.skip_channels, skips
+            ));
+        }
+        if self.decoder.lora_rank != tuning.decoder_lora_rank() {
+            return complain(format!(
+                "the decoder's low-rank updates have rank {:?}, the tuning scheme `{}` asks for {:?}",
+                self.decoder.lora_rank,
+                tuning.name(),
+                tuning.decoder_lora_rank()
+            ));
+        }
+        self.decoder.validate().map_err(FasterSamError::Config)
     }
 }
 

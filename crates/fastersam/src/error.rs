@@ -2,8 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use fastersam_adapter::AdapterError;
 use fastersam_pausing_encoder::EncoderError;
 use thiserror::Error;
+
+use crate::weights::WeightError;
 
 /// An error of the assembled model, its configuration or its files.
 #[derive(Debug, Error)]
@@ -15,6 +18,12 @@ pub enum FasterSamError {
     /// The encoder refused its input or the pause settings.
     #[error(transparent)]
     Encoder(#[from] EncoderError),
+    /// A weight file can't be read or does not fit.
+    #[error(transparent)]
+    Weights(#[from] WeightError),
+    /// A part of the tuning contradicts itself.
+    #[error("the model configuration is not usable: {0}")]
+    Adapter(#[from] AdapterError),
     /// A file or folder could not be read or written.
     #[error("{path}: {source}")]
     Io {

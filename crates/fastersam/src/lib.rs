@@ -6,6 +6,8 @@ pub mod error;
 pub mod init;
 pub mod loss;
 pub mod model;
+pub mod parameters;
+pub mod pretrained;
 pub mod segment;
 pub mod weights;
 
@@ -13,4 +15,6 @@ pub use checkpoint::{Checkpoint, CheckpointInfo};
 pub use config::{ModelConfig, ModelOptions, Normalisation, Preset};
 pub use error::FasterSamError;
 pub use model::{FasterSam, ModelOutput};
+pub use parameters::ParameterCounts;
+pub use pretrained::{Pretrained, WeightPaths};
 pub use segment::Segmenter;

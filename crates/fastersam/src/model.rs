@@ -39,22 +39,35 @@ impl ModelConfig {
     /// # Errors
     /// Where the configuration does not [validate](Self::validate).
     pub fn init(&self, seed: u64, device: &Device) -> Result<FasterSam, FasterSamError> {
+        Ok(initialise(self.freeze(self.build(device)?), seed))
+    }
+
+    /// The model with parameters that burn makes when they are first used.
+    pub(crate) fn build(&self, device: &Device) -> Result<FasterSam, FasterSamError> {
         self.validate()?;
-        let mut encoder = self.encoder.init(device);
-        if !self.train_backbone {
-            encoder = encoder.freeze_backbone(self.tune_layer_norms);
-        }
-        let model = FasterSam {
+        Ok(FasterSam {
             conv_branch: self.conv_branch.as_ref().map(|branch| branch.init(device)),
-            encoder,
+            encoder: self.encoder.init(device),
             decoder: self.decoder.init(device),
             normalisation: self.normalisation,
-        };
-        Ok(initialise(model, seed))
+        })
     }
 }
 
 impl FasterSam {
+    /// The model for inference on the CPU: all weights are packed once, in the order in which the
+    /// kernels read them, and the originals are freed. Its results are those of the original to
+    /// rounding; it can't be trained or saved. On other backends the model stays as it is.
+    #[must_use]
+    pub fn packed(mut self) -> Self {
+        if let Some(branch) = &mut self.conv_branch {
+            branch.pack();
+        }
+        self.encoder.pack();
+        self.decoder.pack();
+        self
+    }
+
     /// Segments a batch.
     ///
     /// # Shapes

@@ -33,6 +33,7 @@ pub fn provenance() -> Provenance {
         config: serde_json::json!({ "preset": "tiny", "pause_points": [0, 2, 4], "epochs": 12 }),
         seed: 1,
         data_manifest_sha256: "5d1f".repeat(16),
+        backbone_sha256: None,
         weights_sha256: Some("a07c".repeat(16)),
         commit: "0123456".into(),
         version: "0.1.0".into(),

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::error::{WeightError, some};
 use super::file::WeightFile;
+use crate::config::Preset;
 
 /// What a [`WeightFile`] holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,22 @@ pub enum Architecture {
         /// Number of mask tokens: 4.
         n_mask_tokens: usize,
     },
+}
+
+impl Architecture {
+    /// The preset that these weights are for: the one whose backbone has their size, or for a decoder alone
+    /// one whose decoder has.
+    #[must_use]
+    pub fn preset(&self) -> Option<Preset> {
+        match *self {
+            Self::Sam { embed_dim: 768, depth: 12, .. } => Some(Preset::VitB),
+            Self::Sam { embed_dim: 1024, depth: 24, .. } => Some(Preset::VitL),
+            Self::Sam { embed_dim: 1280, depth: 32, .. } => Some(Preset::VitH),
+            Self::DinoV2 { embed_dim: 384, depth: 12, patch_size: 14, .. }
+            | Self::SamDecoder { transformer_dim: 256, .. } => Some(Preset::VitS),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Architecture {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use serde::Serialize;
 
 use super::architecture::{Architecture, recognise};
@@ -11,6 +11,8 @@ use super::error::WeightError;
 use super::file::WeightFile;
 use super::keys::{Origin, Target, is_dispensable, origin};
 use super::transform::Transform;
+use crate::config::ModelConfig;
+use crate::error::FasterSamError;
 
 /// How to fill a model.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +53,8 @@ pub struct LoadReport {
     pub sha256: String,
     /// Keys whose values the model took.
     pub used: Vec<String>,
+    /// Paths of the model's parameters that took them.
+    pub filled: Vec<String>,
     /// Keys that the model needs and the file lacks; a parameter that the file's architecture never
     /// has is named by its path in the model.
     pub missing: Vec<String>,
@@ -74,6 +78,19 @@ pub fn plan<M: Module>(
     options: &LoadOptions,
 ) -> Result<LoadReport, WeightError> {
     Ok(make_plan(module, file, options)?.report)
+}
+
+/// [`plan`] for a model of a configuration, which is not made for it: this costs nothing even for ViT-H.
+///
+/// # Errors
+/// Where the configuration can't be built, the architecture is not known or a shape does not fit.
+pub fn plan_for(
+    config: &ModelConfig,
+    file: &WeightFile,
+    options: &LoadOptions,
+    device: &Device,
+) -> Result<LoadReport, FasterSamError> {
+    Ok(plan(&config.build(device)?, file, options)?)
 }
 
 /// Fills a module with the file's weights. What no such file has keeps its values.
@@ -166,6 +183,7 @@ fn make_plan<M: Module>(
         architecture: architecture.to_string(),
         sha256: file.sha256.clone(),
         used: used.into_iter().collect(),
+        filled: sources.keys().cloned().collect(),
         missing,
         unused,
         set_aside,

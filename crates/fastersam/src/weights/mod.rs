@@ -21,5 +21,6 @@ mod transform;
 
 pub use architecture::{Architecture, recognise};
 pub use error::WeightError;
+pub(crate) use error::some;
 pub use file::{WeightFile, WeightFormat, WeightTensor};
-pub use load::{LoadOptions, LoadReport, Resized, load_into, plan};
+pub use load::{LoadOptions, LoadReport, Resized, load_into, plan, plan_for};

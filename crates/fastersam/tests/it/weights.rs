@@ -1,7 +1,7 @@
 //! Reading weight files, good and bad, and filling models from them.
 
-mod files;
-mod golden;
-mod loading;
+pub mod files;
+pub mod golden;
+pub mod loading;
 mod reading;
 mod real;

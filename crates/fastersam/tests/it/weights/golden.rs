@@ -10,21 +10,21 @@ use serde_json::Value;
 
 use super::files::{Entry, Folder, Stored, entry, pytorch, safetensors};
 
-fn weights(fixture: &Fixture) -> Vec<Entry> {
+pub fn weights(fixture: &Fixture) -> Vec<Entry> {
     fixture.weights().map(|(key, array)| entry(key, &array.shape, array.f32().to_vec())).collect()
 }
 
-fn images(fixture: &Fixture, key: &str, device: &Device) -> Tensor<4> {
+pub fn images(fixture: &Fixture, key: &str, device: &Device) -> Tensor<4> {
     let array = fixture.get(key);
     Tensor::from_data(TensorData::new(array.image(), array.dims::<4>()), device)
 }
 
-fn floats<const D: usize>(x: Tensor<D>) -> Vec<f32> {
+pub fn floats<const D: usize>(x: Tensor<D>) -> Vec<f32> {
     x.into_data().try_to_vec().unwrap()
 }
 
 /// The fixture's encoder, at some input size.
-fn encoder_config(sizes: &Value, image_size: usize) -> EncoderConfig {
+pub fn encoder_config(sizes: &Value, image_size: usize) -> EncoderConfig {
     let size =
         |key: &str| sizes[key].as_u64().unwrap_or_else(|| panic!("{key} in {sizes}")) as usize;
     let mut config = EncoderConfig::vit_b(image_size);
@@ -103,14 +103,8 @@ fn golden_sam_encoder_at_other_sizes() {
     comparison.finish();
 }
 
-#[test]
-fn golden_sam_mask_decoder_from_a_file() {
-    let Some(fixture) = fixture("sam_mask_decoder") else { return };
-    let folder = Folder::new();
-    let path = folder.write("sam.pth", &pytorch(&weights(&fixture), &["model"]));
-    let file = WeightFile::open(&path).unwrap();
-    let device = Device::flex();
-    let sizes = &config()["decoder"];
+/// The fixture's decoder.
+pub fn decoder_config(sizes: &Value, fixture: &Fixture) -> MaskDecoderConfig {
     let size =
         |key: &str| sizes[key].as_u64().unwrap_or_else(|| panic!("{key} in {sizes}")) as usize;
     let [n_mask_tokens, dim] = fixture.get("mask_decoder.mask_tokens.weight").dims::<2>();
@@ -120,6 +114,17 @@ fn golden_sam_mask_decoder_from_a_file() {
     decoder.mlp_dim = fixture.get("mask_decoder.transformer.layers.0.mlp.lin1.bias").dims::<1>()[0];
     decoder.iou_head_hidden_dim =
         fixture.get("mask_decoder.iou_prediction_head.layers.0.bias").dims::<1>()[0];
+    decoder
+}
+
+#[test]
+fn golden_sam_mask_decoder_from_a_file() {
+    let Some(fixture) = fixture("sam_mask_decoder") else { return };
+    let folder = Folder::new();
+    let path = folder.write("sam.pth", &pytorch(&weights(&fixture), &["model"]));
+    let file = WeightFile::open(&path).unwrap();
+    let device = Device::flex();
+    let decoder = decoder_config(&config()["decoder"], &fixture);
     let options = LoadOptions { decoder_heads: true, ..LoadOptions::part("decoder") };
     let (decoder, report) = load_into(decoder.init(&device), &file, &options).unwrap();
     assert!(report.unused.is_empty() && report.new.is_empty(), "{report:?}");
@@ -127,6 +132,14 @@ fn golden_sam_mask_decoder_from_a_file() {
     let embedding = TensorData::new(embedding.f32().to_vec(), embedding.dims::<4>());
     let trace = decoder.trace(Tensor::from_data(embedding, &device), None);
     let mut comparison = Comparison::new("sam_mask_decoder");
+    // Channels first in the fixture, rows here.
+    comparison.check(&fixture, "output.image_pe", &floats(trace.image_pe.transpose()));
+    let last = trace.queries.len() - 1;
+    for (i, queries) in trace.queries.into_iter().enumerate() {
+        let key = if i == last { "output.hs".to_owned() } else { format!("output.layer_{i}.queries") };
+        comparison.check(&fixture, &key, &floats(queries));
+    }
+    comparison.check(&fixture, "output.src", &floats(trace.src));
     comparison.check(&fixture, "output.masks", &floats(trace.masks));
     comparison.check(&fixture, "output.iou_predictions", &floats(trace.iou_predictions));
     comparison.finish();

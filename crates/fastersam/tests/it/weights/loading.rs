@@ -11,7 +11,7 @@ use super::files::{Entry, Folder, Stored, counting, pytorch, safetensors};
 const D: usize = 16;
 const DEPTH: usize = 2;
 
-fn sam_config(image_size: usize) -> EncoderConfig {
+pub fn sam_config(image_size: usize) -> EncoderConfig {
     let mut config = EncoderConfig::vit_b(image_size);
     config.embed_dim = D;
     config.depth = DEPTH;
@@ -26,7 +26,7 @@ fn sam_config(image_size: usize) -> EncoderConfig {
 }
 
 /// A SAM encoder of 64 pixels under the official names.
-fn sam_entries() -> Vec<Entry> {
+pub fn sam_entries() -> Vec<Entry> {
     let mut entries = vec![
         counting("image_encoder.pos_embed", &[1, 4, 4, D]),
         counting("image_encoder.patch_embed.proj.weight", &[D, 3, 16, 16]),

@@ -1,0 +1,252 @@
+//! Saving and loading models, whole ones and such as were tuned on a frozen backbone.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use burn::module::Module;
+use burn::optim::{AdamWConfig, GradientsParams};
+use burn::store::ModuleRecord;
+use burn::tensor::{Device, Tensor, TensorData};
+use fastersam::checkpoint::{self, Checkpoint, CheckpointInfo};
+use fastersam::loss::{one_hot, segmentation_loss};
+use fastersam::{FasterSam, FasterSamError, ModelConfig, ModelOptions, Preset, WeightPaths};
+use fastersam_datasets::phantom::Phantom;
+use fastersam_datasets::{Intensity, KeyedRng};
+use fastersam_kernels::resize_bilinear;
+use fastersam_pausing_encoder::PauseSettings;
+
+use crate::weights::files::{Entry, Folder, Stored, safetensors};
+use crate::weights::loading::{sam_config, sam_entries};
+
+const CLASSES: usize = 4;
+const SIZE: usize = 64;
+
+/// A small model with windows and relative positions on a backbone that a file has.
+fn tuned_config() -> ModelConfig {
+    let mut config = ModelOptions::new(Preset::VitB).resolve(CLASSES).unwrap();
+    config.encoder = sam_config(SIZE);
+    config.encoder.n_classes = CLASSES;
+    config.conv_branch.as_mut().unwrap().channels = config.encoder.conv_channels;
+    config.decoder.skip_channels = Some([16, 16]);
+    config.decoder.transformer_dim = config.encoder.out_chans;
+    (config.decoder.n_heads, config.decoder.mlp_dim) = (2, 32);
+    config
+}
+
+fn tiny_config() -> ModelConfig {
+    let mut options = ModelOptions::new(Preset::Tiny);
+    options.input_size = Some(SIZE);
+    options.resolve(CLASSES).unwrap()
+}
+
+/// A backbone under SAM's names with small random values.
+fn write_backbone(folder: &Folder, name: &str, seed: u64) -> PathBuf {
+    let drawn: Vec<Entry> = sam_entries()
+        .into_iter()
+        .enumerate()
+        .map(|(i, mut entry)| {
+            let mut rng = KeyedRng::new(seed, &[i as u64]);
+            entry.values.iter_mut().for_each(|value| *value = 0.1 * rng.normal() as f32);
+            entry
+        })
+        .collect();
+    folder.write(name, &safetensors(&drawn, Stored::F32))
+}
+
+fn info(model: ModelConfig, backbone: Option<(&Path, &str)>) -> CheckpointInfo {
+    CheckpointInfo {
+        format: checkpoint::FORMAT,
+        version: "0".to_owned(),
+        model,
+        labels: Phantom::Heart.labels(),
+        intensity: Intensity::Unit,
+        orientation: Phantom::Heart.case(1, 0).orientation,
+        dataset: "noise".to_owned(),
+        backbone_sha256: backbone.map(|(_, sha256)| sha256.to_owned()),
+        backbone_file: backbone.map(|(path, _)| path.to_owned()),
+        decoder_sha256: None,
+        recommended_thresholds: None,
+    }
+}
+
+fn images(n: usize, device: &Device) -> Tensor<4> {
+    let mut rng = KeyedRng::new(5, &[]);
+    let values: Vec<f32> = (0..n * SIZE * SIZE).map(|_| rng.uniform() as f32).collect();
+    Tensor::from_data(TensorData::new(values, [n, 1, SIZE, SIZE]), device)
+}
+
+/// Three steps of AdamW.
+fn train(config: &ModelConfig, paths: &WeightPaths) -> FasterSam {
+    let device = Device::flex().autodiff();
+    let (mut model, _) = config.init_from(paths, 2, &device).unwrap();
+    let mut optimizer = AdamWConfig::new().with_weight_decay(0.1).init();
+    let labels: Vec<u8> = (0..2 * SIZE * SIZE).map(|i| (i / 500 % CLASSES) as u8).collect();
+    let target = one_hot(&labels, [2, SIZE, SIZE], CLASSES, &device);
+    for _ in 0..3 {
+        let logits = model.forward(images(2, &device), &PauseSettings::never()).unwrap().logits;
+        let loss = segmentation_loss(resize_bilinear(logits, SIZE), target.clone()).combined();
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        model = optimizer.step(1e-2, model, gradients);
+    }
+    model.valid()
+}
+
+/// The bits of the logits with every token and with pausing.
+fn logits(model: &FasterSam) -> Vec<u32> {
+    let n_points = model.encoder.config().pause_points.len();
+    [PauseSettings::never(), PauseSettings::threshold(vec![0.9; n_points])]
+        .iter()
+        .flat_map(|settings| {
+            let logits = model.forward(images(3, &Device::flex()), settings).unwrap().logits;
+            logits.into_data().try_to_vec::<f32>().unwrap()
+        })
+        .map(f32::to_bits)
+        .collect()
+}
+
+fn save(folder: &Path, info: &CheckpointInfo, model: &FasterSam) -> PathBuf {
+    checkpoint::save(folder, "step-1", info, model, |_| Ok(())).unwrap()
+}
+
+fn tuned(folder: &Folder) -> (PathBuf, PathBuf, FasterSam) {
+    let backbone = write_backbone(folder, "sam.safetensors", 1);
+    let config = tuned_config();
+    let paths = WeightPaths { backbone: Some(backbone.clone()), decoder: None };
+    let model = train(&config, &paths);
+    let sha256 = checkpoint::file_sha256(&backbone).unwrap();
+    let place = save(&folder.path().join("run"), &info(config, Some((&backbone, &sha256))), &model);
+    (place, backbone, model)
+}
+
+#[test]
+fn only_what_was_trained_is_saved() {
+    let folder = Folder::new();
+    let (place, _, model) = tuned(&folder);
+    let config = tuned_config();
+    let counts = config.count_parameters(&model);
+    // The decoder's one buffer is random, so it is saved too.
+    let buffer = config.decoder.transformer_dim as u64;
+    assert!(counts.trained + buffer < counts.all);
+    let file = place.join("model.bpk");
+    let record = ModuleRecord::load(&file).unwrap();
+    let bytes = record.into_bytes().unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    for (path, is_saved) in [
+        ("encoder.blocks.0.attn.qkv.weight", false),
+        ("encoder.pos_embed", false),
+        ("encoder.blocks.1.attn.rel_pos_h", false),
+        ("encoder.blocks.0.norm1.weight", true),
+        ("encoder.blocks.0.adapter.up.weight", true),
+        ("encoder.neck.conv1.weight", true),
+        ("conv_branch.layers.0.conv.weight", true),
+        ("decoder.mask_decoder.mask_tokens.weight", true),
+        ("decoder.prompt_encoder.pe_layer.positional_encoding_gaussian_matrix", true),
+    ] {
+        assert_eq!(text.contains(path), is_saved, "{path}");
+    }
+    // Names, alignment and the like come on top of the values.
+    let n_bytes = std::fs::metadata(&file).unwrap().len();
+    let values = 4 * (counts.trained + buffer);
+    let whole = folder.path().join("whole");
+    let whole = save(&whole, &info(config, None), &model).join("model.bpk");
+    let saved = std::fs::metadata(whole).unwrap().len() - n_bytes;
+    assert!(n_bytes >= values, "{n_bytes} bytes for {values}");
+    assert!(saved >= 4 * (counts.all - counts.trained - buffer), "{saved} bytes saved");
+}
+
+#[test]
+fn a_tuned_model_needs_its_own_backbone() {
+    let folder = Folder::new();
+    let (place, backbone, model) = tuned(&folder);
+    let device = Device::flex();
+    let expected = logits(&model);
+    let run = place.parent().unwrap();
+    assert_eq!(logits(&Checkpoint::load(run, &device).unwrap().model), expected);
+
+    // Moved: found where the user says.
+    let moved = folder.path().join("moved.safetensors");
+    std::fs::rename(&backbone, &moved).unwrap();
+    let error = Checkpoint::load(run, &device).unwrap_err().to_string();
+    let sha256 = checkpoint::file_sha256(&moved).unwrap();
+    assert!(error.contains("sam.safetensors") && error.contains(&sha256) && error.contains("--weights"), "{error}");
+    assert_eq!(logits(&Checkpoint::load_with(run, Some(&moved), &device).unwrap().model), expected);
+
+    // Another file of the same architecture.
+    let other = write_backbone(&folder, "other.safetensors", 2);
+    let error = Checkpoint::load_with(run, Some(&other), &device).unwrap_err().to_string();
+    let found = checkpoint::file_sha256(&other).unwrap();
+    assert!(error.contains(&sha256) && error.contains(&found) && error.contains("other"), "{error}");
+    // No weight file at all.
+    let error = Checkpoint::load_with(run, Some(&place.join("checkpoint.json")), &device).unwrap_err();
+    assert!(matches!(error, FasterSamError::Weights(_)), "{error}");
+}
+
+#[test]
+fn a_model_that_was_trained_as_a_whole_needs_no_other_file() {
+    let folder = Folder::new();
+    let config = tiny_config();
+    let model = train(&config, &WeightPaths::default());
+    let run = folder.path().join("run");
+    save(&run, &info(config, None), &model);
+    assert_eq!(logits(&Checkpoint::load(&run, &Device::flex()).unwrap().model), logits(&model));
+}
+
+#[test]
+fn a_checkpoint_that_lacks_a_trained_parameter_is_refused() {
+    let folder = Folder::new();
+    let (place, _, _) = tuned(&folder);
+    // A whole model says that it has everything, but holds what was tuned only.
+    let path = place.join("checkpoint.json");
+    let mut info: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    info["backbone_sha256"] = serde_json::Value::Null;
+    std::fs::write(&path, info.to_string()).unwrap();
+    let error = Checkpoint::load(&place, &Device::flex()).unwrap_err().to_string();
+    assert!(error.contains("parameters"), "{error}");
+}
+
+/// The child process is this very test with an environment variable: it loads, and writes its logits.
+#[test]
+fn a_saved_model_gives_the_same_logits_in_a_new_process() {
+    const RUN: &str = "FASTERSAM_TEST_ROUND_TRIP";
+    if let Some(run) = std::env::var_os(RUN) {
+        let run = PathBuf::from(run);
+        let loaded = Checkpoint::load(&run, &Device::flex()).unwrap();
+        let bits: Vec<u8> = logits(&loaded.model).into_iter().flat_map(u32::to_le_bytes).collect();
+        std::fs::write(run.join("logits"), bits).unwrap();
+        return;
+    }
+    let folder = Folder::new();
+    let config = tiny_config();
+    let whole = train(&config, &WeightPaths::default());
+    let whole_run = folder.path().join("whole");
+    save(&whole_run, &info(config, None), &whole);
+    let (place, _, tuned) = tuned(&folder);
+    for (run, model) in [(whole_run.as_path(), whole), (place.parent().unwrap(), tuned)] {
+        let name = concat!(module_path!(), "::a_saved_model_gives_the_same_logits_in_a_new_process");
+        let name = name.split_once("::").unwrap().1;
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args([name, "--exact", "--nocapture"])
+            .env(RUN, run)
+            .output()
+            .unwrap();
+        assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+        let bytes = std::fs::read(run.join("logits")).unwrap();
+        let bits: Vec<u32> = bytes.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect();
+        assert_eq!(bits, logits(&model), "{}", run.display());
+    }
+}
+
+#[test]
+fn a_frozen_part_that_no_file_has_is_refused() {
+    let folder = Folder::new();
+    let backbone = write_backbone(&folder, "sam.safetensors", 1);
+    let paths = WeightPaths { backbone: Some(backbone), decoder: None };
+    let mut config = tuned_config();
+    assert!(config.init_from(&paths, 0, &Device::flex()).is_ok());
+    // The file has no decoder: its transformer would stay at random values.
+    config.encoder.tuning = fastersam_adapter::Tuning::LoraWithDecoder { rank: 2 };
+    (config.conv_branch, config.decoder.skip_channels) = (None, None);
+    config.decoder.lora_rank = Some(2);
+    let error = config.init_from(&paths, 0, &Device::flex()).unwrap_err().to_string();
+    assert!(error.contains("frozen") && error.contains("decoder.mask_decoder.transformer"), "{error}");
+}
