@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod checkpoint;
+mod class_map;
 pub mod config;
 pub mod error;
 pub mod init;

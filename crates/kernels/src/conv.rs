@@ -52,6 +52,9 @@ impl PackedConv3x3 {
             let (channels, stride) = (self.channels, self.stride);
             let shape = crate::fused::ConvShape { size, channels, stride };
             let bias = self.bias.clone();
+            let [n_rows, n_cols] = shape.output();
+            let n_images = x.dims()[0] / (size[0] * size[1]).max(1);
+            crate::count::product(n_images * n_rows * n_cols, 9 * channels, self.panels.n());
             (crate::fused::packed_conv(x, &self.panels, bias, shape), shape.output())
         }
         #[cfg(not(feature = "flex"))]

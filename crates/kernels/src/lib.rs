@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod conv;
+#[doc(hidden)]
+pub mod count;
 #[cfg(feature = "flex")]
 mod fused;
 #[doc(hidden)]

@@ -123,6 +123,7 @@ impl Linear {
         let bias = self.bias.as_ref().map(Param::val);
         #[cfg(feature = "flex")]
         if let Some(panels) = &self.packed.panels {
+            crate::count::product(x.dims()[0], x.dims()[1], panels.n());
             return crate::fused::packed_linear(x, panels, bias, residual, gelu);
         }
         let weight = self.weight.val();

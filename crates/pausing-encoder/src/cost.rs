@@ -164,7 +164,8 @@ impl EncoderConfig {
         };
         let projections = |queries: f64| 4.0 * queries * d * d;
         let mlp = 2.0 * active * d * (self.mlp_ratio * self.embed_dim) as f64;
-        let frozen_keys = 2.0 * frozen * d * d;
+        // The fused projection gives the paused tokens queries too; nobody asks them.
+        let frozen_keys = 3.0 * frozen * d * d;
         let sam_padding = share >= 1.0 && self.window_padding == WindowPadding::Sam;
         EncoderMacs {
             blocks: projections(active) + attention(active) + frozen_keys + mlp,

@@ -1,9 +1,11 @@
-//! Which tables there are: comparison, pausing, efficiency, published speeds.
+//! Which tables there are: comparison, pausing, efficiency, published speeds, the bench's.
 
+mod bench;
 mod comparison;
 mod efficiency;
 mod pausing;
 
+pub use bench::bench;
 pub use comparison::comparison;
 pub use efficiency::{efficiency, published_speed};
 pub use pausing::pausing;
