@@ -284,6 +284,7 @@ fn segment(arguments: &SegmentArgs, device: &burn::tensor::Device) -> Result<()>
     let scan = Scan::read(&arguments.scan)?;
     let weights = arguments.weights.as_deref();
     let Checkpoint { info, model, .. } = Checkpoint::load_with(&arguments.model, weights, device)?;
+    let model = model.packed();
     let settings =
         pause_settings(&arguments.pause_threshold, info.model.encoder.pause_points.len());
     let (mut volume, _) = scan.oriented(info.orientation);

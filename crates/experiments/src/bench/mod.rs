@@ -29,7 +29,7 @@ use self::peak::{Product, SHAPES};
 use self::peer::Peer;
 pub use self::summary::summary;
 use crate::progress::{self, say};
-use crate::provenance::{Origin, busy_share};
+use crate::provenance::{Origin, Usage};
 use crate::record::{BenchRecord, BenchRow, ProductRow, Program, Record, quantile, write_record};
 
 /// What a user asks of the bench.
@@ -73,10 +73,9 @@ const QUIET: f64 = 0.05;
 pub fn run(options: &Options, device: &Device, origin: &Origin) -> Result<BenchRecord> {
     let cases = choose(options)?;
     let scores = options.dice_from.as_deref().map(Scores::read).transpose()?;
-    let busy_before = busy_share(Duration::from_secs(1));
-    if let Some(busy) = busy_before.filter(|&busy| busy > QUIET) {
-        say(&format!("other programs use {:.0} % of this machine; the times below suffer", 100.0 * busy));
-    }
+    let before = Usage::now(None);
+    std::thread::sleep(Duration::from_secs(1));
+    warn_if_busy(before.and_then(|before| before.by_others()));
     let mut peer = match &options.peer {
         Some(python) if cases.iter().any(|case| case.program == Program::PyTorch) => {
             Some(Peer::start(python, origin.threads)?)
@@ -88,6 +87,7 @@ pub fn run(options: &Options, device: &Device, origin: &Origin) -> Result<BenchR
     let mut products: Vec<(Product, ProductRow)> = SHAPES
         .map(|shape| (Product::new(shape), ProductRow { shape, seconds: Vec::new() }))
         .into();
+    let usage = Usage::now(peer.as_ref().map(Peer::process));
     let bar = progress::bar("bench", options.rounds * stations.len(), "visits");
     for _ in 0..options.rounds {
         for (product, row) in &mut products {
@@ -102,6 +102,8 @@ pub fn run(options: &Options, device: &Device, origin: &Origin) -> Result<BenchR
         }
     }
     bar.finish_and_clear();
+    let used_by_others = usage.and_then(|usage| usage.by_others());
+    warn_if_busy(used_by_others);
     let peer_versions = peer.as_ref().map(|peer| peer.versions.clone());
     drop(peer);
     let mut rows: Vec<BenchRow> = stations.into_iter().map(|station| station.row).collect();
@@ -123,7 +125,7 @@ pub fn run(options: &Options, device: &Device, origin: &Origin) -> Result<BenchR
         experiment: "bench".to_owned(),
         vectors: vectors().to_owned(),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
-        busy_before,
+        used_by_others,
         peer: peer_versions,
         products: products.into_iter().map(|(_, row)| row).collect(),
         rows,
@@ -255,6 +257,15 @@ fn visit_product(product: &mut Product) -> f64 {
 
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
+}
+
+fn warn_if_busy(used_by_others: Option<f64>) {
+    if let Some(share) = used_by_others.filter(|&share| share > QUIET) {
+        say(&format!(
+            "other programs use {:.0} % of this machine; times and ratios mean little on a busy one",
+            100.0 * share
+        ));
+    }
 }
 
 /// The widest vectors that the kernels use on this machine.

@@ -222,8 +222,8 @@ pub struct BenchRecord {
     pub cores: usize,
     /// The widest vector instructions that the kernels use here.
     pub vectors: String,
-    /// Share of the processors' time that other programs used just before the run, in [0, 1].
-    pub busy_before: Option<f64>,
+    /// Share of the processors' time that other programs used during the rounds, in [0, 1].
+    pub used_by_others: Option<f64>,
     /// Versions of the peer, where there was one.
     pub peer: Option<PeerVersions>,
     /// The matrix products.

@@ -24,12 +24,12 @@ pub fn machine(record: &BenchRecord) -> String {
             )
         },
     );
-    let busy = record.busy_before.map_or_else(String::new, |busy| {
-        format!(" Just before, other programs used {:.0} % of the machine.", 100.0 * busy)
+    let others = record.used_by_others.map_or_else(String::new, |share| {
+        format!(" Meanwhile, other programs used {:.1} % of the machine.", 100.0 * share)
     });
     let rounds = record.rows.iter().map(|row| row.seconds.len()).max().unwrap_or(0);
     format!(
-        "{}, {} of {} cores, {}, f32, device {}; FasterSAM {} at commit {}, burn {}; {rounds} rounds, each of which visits every row once; {}. {peer}{busy}",
+        "{}, {} of {} cores, {}, f32, device {}; FasterSAM {} at commit {}, burn {}; {rounds} rounds, each of which visits every row once; {}. {peer}{others}",
         provenance.cpu,
         provenance.threads,
         record.cores,

@@ -115,6 +115,8 @@ impl Axis {
 
 /// Ticks of an axis of numbers, at most.
 const TICKS: usize = 8;
+/// Length of a tick's mark, which also keeps its text off the axis.
+const TICK_MARK: i32 = 6;
 
 /// A panel of lines and points.
 #[derive(Clone, Debug)]
@@ -209,6 +211,7 @@ fn axes<'a, B: DrawingBackend>(
         .bold_line_style(GRID.stroke_width(canvas.width(1)))
         .light_line_style(plotters::style::TRANSPARENT)
         .axis_style(FAINT.stroke_width(canvas.width(1)))
+        .set_all_tick_mark_size(canvas.px(TICK_MARK))
         .x_desc(x.label.clone())
         .y_desc(y.label.clone())
         .x_labels(ticks(x))
@@ -295,6 +298,7 @@ impl Plot for Bars {
             .bold_line_style(GRID.stroke_width(canvas.width(1)))
             .light_line_style(plotters::style::TRANSPARENT)
             .axis_style(FAINT.stroke_width(canvas.width(1)))
+            .set_all_tick_mark_size(canvas.px(TICK_MARK))
             .x_labels(TICKS)
             .x_desc(self.label.clone())
             .x_label_formatter(&|value| x.tick(*value))

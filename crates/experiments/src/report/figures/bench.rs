@@ -127,14 +127,18 @@ fn inputs(record: &BenchRecord) -> Named<Lines> {
     let mut sizes: Vec<usize> = rows.iter().map(|row| row.input_size).collect();
     sizes.sort_unstable();
     sizes.dedup();
-    let (y, start) = Axis::logarithmic("Milliseconds per slice", rows.iter().map(|row| row.ms_per_slice(0.5)));
+    let (y, start) = Axis::logarithmic("Milliseconds per slice (logarithmic)", rows.iter().map(|row| row.ms_per_slice(0.5)));
     let mut lines: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
     for row in &rows {
         let at = sizes.iter().position(|&size| size == row.input_size).unwrap_or(0) as f64;
         let point = (at, row.ms_per_slice(0.5).log10() - start);
-        match lines.iter_mut().find(|(label, _)| *label == name(row)) {
+        let label = match row.program {
+            Program::FasterSam => format!("{}: {}, {}", row.program, row.scope, row.pause),
+            program => format!("{program}: SAM's encoder"),
+        };
+        match lines.iter_mut().find(|(name, _)| *name == label) {
             Some((_, points)) => points.push(point),
-            None => lines.push((name(row), vec![point])),
+            None => lines.push((label, vec![point])),
         }
     }
     // A setting that was measured at one size only is no line.
@@ -144,7 +148,7 @@ fn inputs(record: &BenchRecord) -> Named<Lines> {
     }
     let x = Axis::named("Side of the input (pixels)", sizes.iter().map(ToString::to_string).collect());
     let series = lines.into_iter().enumerate().map(|(i, (label, points))| series(label, i, points)).collect();
-    let title = "Time per slice against the size of the input (ViT-B, logarithmic)".into();
+    let title = "Time per slice against the size of the input (ViT-B, one slice at a time)".into();
     (SHOWN[1], Lines { title, panels: vec![Panel { x, y, series }] })
 }
 

@@ -43,8 +43,8 @@ fn measures(row: &BenchRow, peak: Option<f64>) -> Vec<Cell> {
 
 /// Said of the measures.
 const ABOUT_MEASURES: &str = "Median and percentiles over the rounds. GMACs: multiply-accumulates of matrix products, \
-     predicted from shapes and active tokens; `counted`: what one pass ran, in this project's kernels. A GFLOP is half \
-     a GMAC's work: two operations a multiply-accumulate. Peak memory: of a process of its own over one pass after \
+     predicted from shapes and active tokens; `counted`: what one pass ran, in this project's kernels. GFLOP/s: two \
+     operations a multiply-accumulate. Peak memory: of a process of its own over one pass after \
      loading; weights are counted before packing, four bytes each.";
 
 /// Said where scores may stand.
