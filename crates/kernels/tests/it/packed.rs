@@ -1,12 +1,10 @@
-//! What runs on packed weights: layers, 3 x 3 convolutions, and the norm between them.
+//! Layers whose weights are packed.
 
-use burn::nn::PaddingConfig2d;
-use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Tensor};
-use fastersam_kernels::{Linear, PackedConv3x3, generic, group_norm_gelu};
+use fastersam_kernels::{Conv3x3, Linear};
 use proptest::prelude::*;
 
-use crate::support::{Numbers, TOLERANCE, check_close, on_threads, values};
+use crate::support::{Numbers, on_threads, values};
 
 fn layer([k, n]: [usize; 2], with_bias: bool, numbers: &mut Numbers) -> Linear {
     let device = Device::flex();
@@ -47,61 +45,6 @@ proptest! {
         let found = on_threads(threads, || outputs(&packed, &x, &residual));
         prop_assert_eq!(found, expected);
     }
-
-    #[test]
-    fn packed_convolutions_equal_the_plain_ones(
-        images in 1_usize..4,
-        height in 1_usize..20,
-        width in 1_usize..20,
-        channels in 1_usize..20,
-        out in 1_usize..40,
-        stride in 1_usize..3,
-        seed: u64,
-        threads in 1_usize..3,
-    ) {
-        let device = Device::flex();
-        let mut numbers = Numbers(seed);
-        let conv = conv([channels, out], stride, &mut numbers);
-        let rows: Tensor<2> = numbers.tensor([images * height * width, channels], &device);
-        let map = rows.clone().reshape([images, height, width, channels]).permute([0, 3, 1, 2]);
-        let expected = conv.forward(map).permute([0, 2, 3, 1]);
-        let [_, expected_height, expected_width, _] = expected.dims();
-        let packed = PackedConv3x3::pack(&conv).expect("a plain 3 x 3 convolution on flex");
-        let (found, size) = on_threads(threads, || packed.rows(rows, [height, width]));
-        prop_assert_eq!(size, [expected_height, expected_width]);
-        check_close("convolution", &values(found), &values(expected), TOLERANCE);
-    }
-
-    #[test]
-    fn group_norm_equals_its_composition(
-        images in 1_usize..4,
-        pixels in 1_usize..700,
-        groups in 1_usize..9,
-        per_group in 1_usize..9,
-        seed: u64,
-    ) {
-        let device = Device::flex();
-        let mut numbers = Numbers(seed);
-        let c = groups * per_group;
-        // Groups of few values may all be the same but for rounding, which an eps this large covers.
-        let eps = 1e-2;
-        let x: Tensor<2> = numbers.tensor([images * pixels, c], &device);
-        let [weight, bias]: [Tensor<1>; 2] = [numbers.tensor([c], &device), numbers.tensor([c], &device)];
-        let expected = generic::group_norm_gelu(x.clone(), weight.clone(), bias.clone(), [images, groups], eps);
-        let found = group_norm_gelu(x, weight, bias, [images, groups], eps);
-        check_close("group norm", &values(found), &values(expected), TOLERANCE);
-    }
-}
-
-fn conv([channels, out]: [usize; 2], stride: usize, numbers: &mut Numbers) -> Conv2d {
-    let device = Device::flex();
-    let mut conv = Conv2dConfig::new([channels, out], [3, 3])
-        .with_stride([stride, stride])
-        .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
-        .init(&device);
-    conv.weight = burn::module::Param::from_tensor(numbers.tensor([out, channels, 3, 3], &device));
-    conv.bias = Some(burn::module::Param::from_tensor(numbers.tensor([out], &device)));
-    conv
 }
 
 #[test]
@@ -119,26 +62,20 @@ fn deep_layers_too() {
     }
 }
 
-/// An image's convolution and norm are the same alone and in any company.
 #[test]
-fn images_do_not_depend_on_others() {
+fn packed_convolutions_change_no_bit_either() {
     let device = Device::flex();
-    let mut numbers = Numbers(12);
-    let conv = conv([8, 24], 2, &mut numbers);
-    let packed = PackedConv3x3::pack(&conv).expect("a plain 3 x 3 convolution on flex");
-    let [weight, bias]: [Tensor<1>; 2] = [numbers.tensor([24], &device), numbers.tensor([24], &device)];
-    let (images, size) = (3, [37, 41]);
-    let n = size[0] * size[1];
-    let rows: Tensor<2> = numbers.tensor([images * n, 8], &device);
-    let run = |rows: Tensor<2>, images: usize| {
-        let (y, _) = packed.rows(rows, size);
-        values(group_norm_gelu(y, weight.clone(), bias.clone(), [images, 8], 1e-5))
-    };
-    let all = run(rows.clone(), images);
-    let each = all.len() / images;
-    for image in 0..images {
-        let alone = run(rows.clone().slice([image * n..(image + 1) * n, 0..8]), 1);
-        assert!(alone == all[image * each..(image + 1) * each], "image {image}");
+    let mut numbers = Numbers(14);
+    for (channels, stride, size) in [([1, 32], 2, [37, 41]), ([24, 17], 1, [9, 14]), ([8, 8], 3, [1, 2])] {
+        let mut conv = Conv3x3::new(channels, stride, true, &device);
+        let [height, width] = size;
+        let x: Tensor<2> = numbers.tensor([2 * height * width, channels[0]], &device);
+        let (expected, expected_size) = conv.rows(x.clone(), size);
+        conv.pack();
+        assert_eq!(conv.weight.dims(), [0, 0, 3, 3], "the original is freed");
+        let (found, found_size) = conv.rows(x, size);
+        assert_eq!(found_size, expected_size);
+        assert!(values(found) == values(expected), "{channels:?}");
     }
 }
 
