@@ -30,6 +30,9 @@ pub const RECONSTRUCTION: &str = "Only the abstract of the FasterSAM paper (Medi
      is public, and its repository holds no code. What the abstract leaves open was decided by this project, so none of these \
      are the paper's own results.";
 
+/// The same in one line, for the terminal and below every figure.
+pub const NOTICE: &str = "FasterSAM reconstructed from the paper's abstract; not the authors' code.";
+
 /// Why a report could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {

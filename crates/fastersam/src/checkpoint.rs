@@ -174,6 +174,16 @@ fn stored_paths(info: &CheckpointInfo, model: &FasterSam) -> Vec<String> {
     paths
 }
 
+/// Notes in a checkpoint which pause thresholds a calibration found, one a pause point; none is `never`.
+///
+/// # Errors
+/// Where the checkpoint can't be read or written.
+pub fn recommend(folder: &Path, thresholds: Option<Vec<f32>>) -> Result<(), FasterSamError> {
+    let mut info = read_info(folder)?;
+    info.recommended_thresholds = thresholds;
+    write_atomically(&folder.join(INFO), to_json(&info)?.as_bytes())
+}
+
 /// Reads what a checkpoint says of itself, without its parameters.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use plotters::style::text_anchor::HPos;
 use crate::record::SliceRecord;
 
 use super::canvas::{
-    Canvas, Drawn, FAINT, FOOTER, INK, LegendEntry, Lettering, Marker, viridis, words,
+    Canvas, Drawn, FAINT, INK, LegendEntry, Lettering, Marker, viridis, words,
 };
 use super::render::{png, register};
 use super::results::slug;
@@ -139,7 +139,7 @@ fn letter(
         )?;
     }
     canvas.write(
-        FOOTER,
+        super::NOTICE,
         (MARGIN as i32, height as i32 - 18),
         &canvas.text(15, FAINT, HPos::Left),
     )?;
