@@ -17,7 +17,7 @@ use crate::{bench, device, inspect, report};
 ///
 /// A reconstruction from the paper's abstract; not the authors' code, and not a medical device.
 #[derive(Debug, Parser)]
-#[command(name = "fastersam", version, arg_required_else_help = true, after_help = EXAMPLES)]
+#[command(name = "fastersam", bin_name = "fastersam", version, arg_required_else_help = true, after_help = EXAMPLES)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -141,7 +141,7 @@ pub fn save(
         .clone()
         .into_record_group(ParamGroup::from_paths(stored_paths(info, model)))
         .save(&file)
-        .map_err(|e| FasterSamError::checkpoint(&file, format!("can't be written: {e}")))?;
+        .map_err(|e| FasterSamError::Io { path: file.clone(), source: std::io::Error::other(e) })?;
     write_more(scratch.path())?;
     sync_folder(scratch.path())?;
 

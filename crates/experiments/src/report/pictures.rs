@@ -13,7 +13,7 @@ use super::canvas::{
 };
 use super::render::{png, register};
 use super::results::slug;
-use super::settings::{point, points, setting};
+use super::settings::{is_never, point, points, setting};
 use super::{Figure, ReportError};
 use panel::{Panel, class_colour};
 
@@ -124,11 +124,15 @@ fn letter(
             .filter(|point| **point == 0)
             .count();
         let share = 100.0 * active as f64 / slice.paused_after.len() as f64;
-        let text = format!(
-            "Pausing at {}: {}{recommended}; {share:.1} % of the tokens never pause",
-            points(&slice.pause.pause_points),
-            setting(&slice.pause)
-        );
+        let text = if is_never(&slice.pause) {
+            format!("Nothing pauses{recommended}")
+        } else {
+            format!(
+                "Pausing at {}: {}{recommended}; {share:.1} % of the tokens never pause",
+                points(&slice.pause.pause_points),
+                setting(&slice.pause)
+            )
+        };
         canvas.write(
             &text,
             at(

@@ -155,12 +155,16 @@ impl Trainer {
         let place = checkpoint::save(checkpoints, &name, info, &self.model, |folder| {
             checkpoint::write_synced(&folder.join(TRAINER), checkpoint::to_json(&self.progress)?.as_bytes())?;
             let path = folder.join(OPTIMIZER);
-            self.optimizer.save(&path).map_err(|e| FasterSamError::Checkpoint {
-                path,
-                reason: format!("the optimiser's state can't be written: {e}"),
-            })
+            let saved = self.optimizer.save(&path);
+            saved.map_err(|e| FasterSamError::Io { path, source: std::io::Error::other(e) })
         });
-        place.with_context(|| format!("no checkpoint could be written; the one before is as it was in {}", checkpoints.display()))
+        place.with_context(|| {
+            format!(
+                "no checkpoint could be written; the one before is as it was in {}. Make room, then go on with \
+                 --resume",
+                checkpoints.display()
+            )
+        })
     }
 }
 
