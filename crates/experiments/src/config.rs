@@ -75,6 +75,9 @@ pub enum DataConfig {
     Acdc {
         /// Its folder, relative to `--data`.
         folder: PathBuf,
+        /// Whether the files' spacing is that of the scans; else distances are given in voxels only.
+        #[serde(default = "yes")]
+        spacing_known: bool,
         /// The order of the axes in npz and h5 files.
         #[serde(default)]
         axes: AxisOrder,
@@ -139,7 +142,7 @@ pub struct MeasureConfig {
     /// Slices a batch while scoring.
     pub batch_size: usize,
     /// Entropy thresholds of the sweep, used at all pause points; with and without stage 0.
-    pub thresholds: Vec<f32>,
+    pub thresholds: Vec<f64>,
     /// The recommended setting saves most among those that lose at most this much Dice on the
     /// calibration cases.
     pub dice_tolerance: f64,
@@ -165,6 +168,9 @@ pub struct Suite {
     pub experiments: Vec<PathBuf>,
 }
 
+fn yes() -> bool {
+    true
+}
 fn one() -> u64 {
     1
 }

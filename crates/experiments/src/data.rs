@@ -36,6 +36,8 @@ pub struct ExperimentData {
     pub calibrated_on: String,
     /// Which published rows belong beside results on it.
     pub published: Option<PublishedSet>,
+    /// Whether the cases' spacing is that of the scans; distances in millimetres mean something then.
+    pub spacing_known: bool,
     /// SHA-256 over all of it.
     pub sha256: String,
 }
@@ -67,10 +69,11 @@ pub fn load(experiment: &Experiment, data: Option<&Path>) -> Result<ExperimentDa
             let set = open(&folder(at)?, &options, "Synapse", &coding::synapse_labels())?;
             pack_set(&set, [train, evaluate], *calibrate_cases, note.clone())?
         }
-        DataConfig::Acdc { folder: at, axes, train, calibrate_cases, evaluate, note } => {
+        DataConfig::Acdc { folder: at, spacing_known, axes, train, calibrate_cases, evaluate, note } => {
             let options = OpenOptions { form: None, coding: None, axes: *axes };
             let set = open(&folder(at)?, &options, "ACDC", &coding::acdc_labels())?;
-            pack_set(&set, [train, evaluate], *calibrate_cases, note.clone())?
+            let packed = pack_set(&set, [train, evaluate], *calibrate_cases, note.clone())?;
+            ExperimentData { spacing_known: *spacing_known, ..packed }
         }
         DataConfig::Files { path, train, calibrate_cases, evaluate, note } => {
             let at = data.map_or_else(|| path.clone(), |data| data.join(path));
@@ -144,6 +147,7 @@ fn pack(
         split: split.to_owned(),
         calibrated_on,
         published,
+        spacing_known: true,
         sha256,
     }
 }

@@ -127,7 +127,7 @@ impl Run<'_> {
         for points in variants {
             sweep.push(Setting::never(&points));
             let thresholds = &self.subject.experiment.measure.thresholds;
-            sweep.extend(thresholds.iter().map(|&tau| Setting::threshold(tau, &points, all)));
+            sweep.extend(thresholds.iter().map(|&tau| Setting::threshold(tau as f32, &points, all)));
         }
         sweep
     }

@@ -267,7 +267,11 @@ pub fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), FasterSamError> {
 /// Where the new content can't be written; the old file is untouched then.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FasterSamError> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut scratch = tempfile::NamedTempFile::new_in(folder).map_err(FasterSamError::io(folder))?;
+    let mut builder = tempfile::Builder::new();
+    // Readable for others, as any new file, within the user's mask.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut scratch = builder.tempfile_in(folder).map_err(FasterSamError::io(folder))?;
     let write = |file: &mut tempfile::NamedTempFile| {
         file.write_all(bytes)?;
         file.as_file().sync_all()
