@@ -101,7 +101,10 @@ fn pack_set(
     let (trained, evaluated) = (set.load(train)?, set.load(evaluate)?);
     let calibrate = last(&trained, calibrate_cases);
     let (labels, intensity) = (set.labels.clone(), set.intensity.clone());
-    Ok(pack(set.name.clone(), note, labels, intensity, evaluate, [trained, calibrate, evaluated]))
+    let packed = pack(set.name.clone(), note, labels, intensity, evaluate, [trained, calibrate, evaluated]);
+    // Files of one's own may be called like a public data set; published rows are not for them.
+    let published = packed.published.filter(|_| !set.published_slices.is_empty());
+    Ok(ExperimentData { published, ..packed })
 }
 
 fn last(cases: &[Case], n: usize) -> Vec<Case> {
