@@ -11,10 +11,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 use fastersam::checkpoint;
+use serde::Serialize;
 
 use crate::config::Experiment;
 use crate::data::{self, ExperimentData};
 use crate::pause::Thresholds;
+use crate::report::NOTICE;
 
 /// What is measured on what.
 #[derive(Debug, Args)]
@@ -61,6 +63,14 @@ impl Measured {
         let run = checkpoint.parent().and_then(Path::parent).unwrap_or(Path::new(""));
         Ok(run.join("records"))
     }
+}
+
+/// A record as one line of JSON, with the file that it lies in and the notice.
+fn with_notice(record: &impl Serialize, path: &Path) -> Result<String> {
+    let mut value = serde_json::to_value(record)?;
+    value["record"] = serde_json::to_value(path)?;
+    value["notice"] = NOTICE.into();
+    Ok(value.to_string())
 }
 
 /// The option that says what pauses.

@@ -36,8 +36,6 @@ pub struct ExperimentData {
     pub calibrated_on: String,
     /// Which published rows belong beside results on it.
     pub published: Option<PublishedSet>,
-    /// Whether the cases' spacing is that of the scans; distances in millimetres mean something then.
-    pub spacing_known: bool,
     /// SHA-256 over all of it.
     pub sha256: String,
 }
@@ -72,8 +70,13 @@ pub fn load(experiment: &Experiment, data: Option<&Path>) -> Result<ExperimentDa
         DataConfig::Acdc { folder: at, spacing_known, axes, train, calibrate_cases, evaluate, note } => {
             let options = OpenOptions { form: None, coding: None, axes: *axes };
             let set = open(&folder(at)?, &options, "ACDC", &coding::acdc_labels())?;
-            let packed = pack_set(&set, [train, evaluate], *calibrate_cases, note.clone())?;
-            ExperimentData { spacing_known: *spacing_known, ..packed }
+            let mut packed = pack_set(&set, [train, evaluate], *calibrate_cases, note.clone())?;
+            if !spacing_known {
+                for cases in [&mut packed.train, &mut packed.calibrate, &mut packed.evaluate] {
+                    Arc::make_mut(cases).iter_mut().for_each(|case| case.spacing_mm = None);
+                }
+            }
+            packed
         }
         DataConfig::Files { path, train, calibrate_cases, evaluate, note } => {
             let at = data.map_or_else(|| path.clone(), |data| data.join(path));
@@ -113,7 +116,10 @@ fn pack_set(
     let (trained, evaluated) = (set.load(train)?, set.load(evaluate)?);
     let calibrate = last(&trained, calibrate_cases);
     let (labels, intensity) = (set.labels.clone(), set.intensity.clone());
-    Ok(pack(set.name.clone(), note, labels, intensity, evaluate, [trained, calibrate, evaluated]))
+    let packed = pack(set.name.clone(), note, labels, intensity, evaluate, [trained, calibrate, evaluated]);
+    // Files of one's own may be called like a public data set; published rows are not for them.
+    let published = packed.published.filter(|_| !set.published_slices.is_empty());
+    Ok(ExperimentData { published, ..packed })
 }
 
 fn last(cases: &[Case], n: usize) -> Vec<Case> {
@@ -147,7 +153,6 @@ fn pack(
         split: split.to_owned(),
         calibrated_on,
         published,
-        spacing_known: true,
         sha256,
     }
 }

@@ -27,27 +27,18 @@ pub struct Evaluation {
     pub segmentations: Vec<fastersam::segment::Segmentation>,
 }
 
-/// Cases to segment and score.
-#[derive(Clone, Copy, Debug)]
-pub struct Cases<'a> {
-    /// The cases.
-    pub cases: &'a [Case],
-    /// Whether their spacing is known, so that distances in millimetres are, too.
-    pub spacing_known: bool,
-}
-
 /// Scores a class map of a case.
 ///
 /// # Errors
 /// Where the shapes differ.
-pub fn score(case: &Case, classes: &Array3<u8>, n_classes: usize, spacing_known: bool) -> Result<CaseScores> {
+pub fn score(case: &Case, classes: &Array3<u8>, n_classes: usize) -> Result<CaseScores> {
     let flat = |array: &Array3<u8>| array.iter().copied().collect::<Vec<u8>>();
     Ok(score_case(
         &case.id,
         &flat(classes),
         &flat(&case.label),
         case.label.shape(),
-        spacing_known.then_some(&case.spacing_mm[..]),
+        case.spacing_mm.as_ref().map(|spacing| &spacing[..]),
         n_classes as u8,
     )?)
 }
@@ -59,7 +50,7 @@ pub fn score(case: &Case, classes: &Array3<u8>, n_classes: usize, spacing_known:
 pub fn evaluate(
     model: &FasterSam,
     config: &ModelConfig,
-    Cases { cases, spacing_known }: Cases<'_>,
+    cases: &[Case],
     settings: &PauseSettings,
     batch_size: usize,
     device: &Device,
@@ -76,7 +67,7 @@ pub fn evaluate(
             anyhow::bail!("interrupted; continue with --resume");
         }
         let segmentation = segmenter.segment(&case.image, settings)?;
-        scores.push(score(case, &segmentation.classes, config.n_classes(), spacing_known)?);
+        scores.push(score(case, &segmentation.classes, config.n_classes())?);
         for (slice, pauses) in segmentation.slices.iter().enumerate() {
             tally.add(pauses, case.label.index_axis(Axis(0), slice));
         }
@@ -98,8 +89,6 @@ pub fn mean_dice(
     device: &Device,
 ) -> Result<Option<f64>> {
     let never = PauseSettings::never();
-    // Dice needs no spacing.
-    let cases = Cases { cases, spacing_known: false };
     let found = evaluate(model, config, cases, &never, VALIDATION_BATCH, device, "validation")?;
     Ok(summarise(&found.cases).transunet.dice)
 }

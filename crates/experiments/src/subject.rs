@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::config::Experiment;
 use crate::data::ExperimentData;
-use crate::evaluate::{self, Cases, Evaluation};
+use crate::evaluate::{self, Evaluation};
 use crate::pause::Setting;
 use crate::provenance::Origin;
 use crate::record::{
@@ -107,7 +107,6 @@ impl<'a> Subject<'a> {
     /// Where the user interrupts.
     pub fn evaluate(&self, cases: &[Case], setting: &Setting, batch_size: usize, what: &str) -> Result<Evaluation> {
         let title = format!("{} {what}: {}", self.experiment.id, setting.name());
-        let cases = Cases { cases, spacing_known: self.data.spacing_known };
         evaluate::evaluate(&self.model, &self.config, cases, &setting.settings, batch_size, &self.device, &title)
     }
 

@@ -3,9 +3,8 @@
 use anyhow::Result;
 use burn::tensor::Device;
 use clap::Args;
-use serde_json::json;
 
-use super::Measured;
+use super::{Measured, with_notice};
 use crate::cli::print;
 use crate::pause::{Setting, Thresholds};
 use crate::progress::{self, say};
@@ -57,7 +56,7 @@ pub fn run(arguments: &BenchmarkArgs, device: &Device, origin: &Origin) -> Resul
         let record = subject.throughput(timing, setting.record(points, None), batch, scope, never_ms);
         let path = write_record(&folder, &record.clone().into())?;
         if measured.json {
-            print(&json!({ "notice": NOTICE, "record": path, "result": record }).to_string());
+            print(&with_notice(&record, &path)?);
         } else {
             print(&format!(
                 "{:<20} {:8.2} ms a slice ({:.2} to {:.2})  {:8.1} slices/s  {:5.2}x",

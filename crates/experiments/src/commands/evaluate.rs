@@ -3,9 +3,8 @@
 use anyhow::Result;
 use burn::tensor::Device;
 use clap::Args;
-use serde_json::json;
 
-use super::{Measured, Pausing};
+use super::{Measured, Pausing, with_notice};
 use crate::cli::print;
 use crate::pause::Setting;
 use crate::progress::{self, say};
@@ -42,7 +41,7 @@ pub fn run(arguments: &EvaluateArgs, device: &Device, origin: &Origin) -> Result
     let record = subject.evaluation(found, &setting, setting.record(points, None));
     let path = write_record(&measured.records()?, &record.clone().into())?;
     if measured.json {
-        print(&json!({ "notice": NOTICE, "record": path, "result": record }).to_string());
+        print(&with_notice(&record, &path)?);
     } else {
         print(&text(&record));
         say(&format!("record: {}", path.display()));

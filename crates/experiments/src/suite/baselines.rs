@@ -7,7 +7,7 @@ use fastersam_pausing_encoder::PauseSettings;
 
 use super::Run;
 use crate::baseline::LinearClassifier;
-use crate::evaluate::{self, Cases};
+use crate::evaluate;
 use crate::progress::say;
 use crate::record::{EvaluationRecord, PauseRecord, Provenance};
 
@@ -18,8 +18,7 @@ impl Run<'_> {
         let (config, device) = (&subject.config, &subject.device);
         let (seed, batch) = (subject.experiment.seed, subject.experiment.measure.batch_size);
         let untrained = config.init(seed, device)?.valid().packed();
-        let spacing_known = subject.data.spacing_known;
-        let cases = Cases { cases: &subject.data.evaluate, spacing_known };
+        let cases = &subject.data.evaluate;
         let never = PauseSettings::never();
         let title = format!("{} untrained", subject.experiment.id);
         let found = evaluate::evaluate(&untrained, config, cases, &never, batch, device, &title)?;
@@ -27,9 +26,8 @@ impl Run<'_> {
         let n_classes = config.n_classes();
         let classifier = LinearClassifier::fit(&subject.data.train, n_classes, seed);
         let scores = cases
-            .cases
             .iter()
-            .map(|case| evaluate::score(case, &classifier.classify(&case.image), n_classes, spacing_known))
+            .map(|case| evaluate::score(case, &classifier.classify(&case.image), n_classes))
             .collect::<Result<_>>()?;
         self.baseline("per-pixel linear classifier", scores)
     }

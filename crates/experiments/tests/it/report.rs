@@ -25,12 +25,14 @@ pub fn summary(per_class: &[f64]) -> Summary {
                 .map(|dice| Some(40.0 * (1.0 - dice + lost)))
                 .collect(),
             left_out: vec![0; per_class.len()],
+            ..ProtocolSummary::default()
         }
     };
     Summary {
         transunet: protocol(0.0),
         strict: protocol(0.02),
         n_cases: 8,
+        ..Summary::default()
     }
 }
 
