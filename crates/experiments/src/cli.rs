@@ -76,7 +76,7 @@ struct SegmentArgs {
     /// Checkpoint folder; it says all that is needed about the model
     #[arg(long, short)]
     model: PathBuf,
-    /// The backbone's weight file, where it is not at its place of training any more
+    /// The backbone's weight file, or the folder of all weight files, where they lie elsewhere than in training
     #[arg(long)]
     weights: Option<PathBuf>,
     /// Where to write the label map [default: SCAN_segmentation.nii.gz]
@@ -123,7 +123,7 @@ struct EvaluateArgs {
     /// Checkpoint folder
     #[arg(long, short)]
     model: PathBuf,
-    /// The backbone's weight file, where it is not at its place of training any more
+    /// The backbone's weight file, or the folder of all weight files, where they lie elsewhere than in training
     #[arg(long)]
     weights: Option<PathBuf>,
     /// Experiment file that names the data

@@ -135,7 +135,11 @@ impl<'a> Run<'a> {
             &data.sha256,
             Some(weights_sha256),
         );
-        let provenance = Provenance { backbone_sha256: info.backbone_sha256, ..provenance };
+        let provenance = Provenance {
+            backbone_sha256: info.backbone_sha256,
+            decoder_sha256: info.decoder_sha256,
+            ..provenance
+        };
         Ok(Self { experiment, workspace, data, config: info.model, model, method, parameters, provenance })
     }
 
@@ -274,6 +278,7 @@ impl<'a> Run<'a> {
             provenance: Provenance {
                 weights_sha256: None,
                 backbone_sha256: None,
+                decoder_sha256: None,
                 ..self.provenance.clone()
             },
         })

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod inspect;
 mod program;
 mod resume;
 mod record;
