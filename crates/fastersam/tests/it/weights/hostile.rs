@@ -48,7 +48,7 @@ fn corpus() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         // Compressed to a thousandth of what they hold.
         ("nothing.pth", flat(repeated(b"N", 64 * MIB)), "its pickle has more than"),
         ("strings.pth", flat(repeated(b"X\x00\x00\x00\x00", 16 * MIB)), "its pickle has more than"),
-        ("lists.pth", flat(repeated(b"]", 4 * MIB - 16)), "no tensor"),
+        ("lists.pth", flat(repeated(b"]", 4 * MIB - 16)), "found list"),
         ("marks.pth", flat(repeated(b"(", 4 * MIB - 16)), ""),
         ("deep.pth", flat([b"\x80\x02", &b"]".repeat(MIB)[..], &b"a".repeat(MIB - 1), b"."].concat()), "nesting"),
         ("memo.pth", flat(memo_bomb()), "bomb"),
@@ -107,16 +107,16 @@ fn hostile_files_get_typed_errors_in_bounded_memory() {
         return open_hostile(&PathBuf::from(path));
     }
     let folder = Folder::new();
+    let mut failures = Vec::new();
     for (name, bytes, _) in corpus() {
         let path = folder.write(name, &bytes);
-        let output = child(
-            "hostile_files_get_typed_errors_in_bounded_memory",
-            &path,
-            folder.path(),
-        );
-        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stdout));
+        let output = child("hostile_files_get_typed_errors_in_bounded_memory", &path, folder.path());
+        if !output.status.success() {
+            failures.push(format!("{name}: {}", String::from_utf8_lossy(&output.stdout)));
+        }
         assert!(!folder.path().join("HOSTILE_CODE_RAN").exists(), "{name} was run");
     }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 /// Runs a test of this file again in a child process with limited memory.
