@@ -30,8 +30,8 @@ pub struct Measured {
     /// Folder that real data sets lie in
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
-    /// The backbone's weight file, where it is not at its place of training any more
-    #[arg(long, value_name = "FILE")]
+    /// The backbone's weight file, or the folder of all weight files, where they lie elsewhere than in training
+    #[arg(long, value_name = "PATH")]
     weights: Option<PathBuf>,
     /// Override a value of the experiment file, for instance data.evaluate=valid
     #[arg(long = "set", value_name = "KEY=VALUE")]

@@ -45,7 +45,8 @@ pub struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// Loads a checkpoint. `weights` is the backbone's file, where it is not at its place of training.
+    /// Loads a checkpoint. `weights` is the backbone's file or the folder of all weight files, where
+    /// they are not at their place of training.
     ///
     /// # Errors
     /// Where the checkpoint can't be read or tells other classes apart than the data have.
@@ -85,7 +86,11 @@ impl<'a> Subject<'a> {
             config: info.model,
             recommended: info.recommended_thresholds,
             device: device.clone(),
-            provenance: Provenance { backbone_sha256: info.backbone_sha256, ..provenance },
+            provenance: Provenance {
+                backbone_sha256: info.backbone_sha256,
+                decoder_sha256: info.decoder_sha256,
+                ..provenance
+            },
         })
     }
 

@@ -69,6 +69,7 @@ pub fn train(
         backbone_sha256: hashes.backbone,
         backbone_file: experiment.weight_files.backbone.clone(),
         decoder_sha256: hashes.decoder,
+        decoder_file: experiment.weight_files.decoder.clone(),
         recommended_thresholds: None,
     };
     let set = SliceSet::new(data.train.clone(), trainer.config.input_size());

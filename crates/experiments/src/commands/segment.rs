@@ -26,8 +26,8 @@ pub struct SegmentArgs {
     /// Checkpoint: the folder `checkpoints` that training wrote, or one in it; it says all that is needed
     #[arg(long, short, value_name = "FOLDER")]
     model: PathBuf,
-    /// The backbone's weight file, where it is not at its place of training any more
-    #[arg(long, value_name = "FILE")]
+    /// The backbone's weight file, or the folder of all weight files, where they lie elsewhere than in training
+    #[arg(long, value_name = "PATH")]
     weights: Option<PathBuf>,
     /// Where to write the label map; the labels' names go beside it [default: SCAN_segmentation.nii.gz]
     #[arg(long, short, value_name = "FILE")]

@@ -148,8 +148,11 @@ fn facts(provenance: &Provenance) -> Facts {
                 .unwrap_or_else(|| "none".into()),
         ),
     ];
-    if let Some(backbone) = &provenance.backbone_sha256 {
-        facts.push(("pre-trained backbone", backbone.clone()));
+    for (name, sha256) in [
+        ("pre-trained backbone", &provenance.backbone_sha256),
+        ("pre-trained decoder", &provenance.decoder_sha256),
+    ] {
+        facts.extend(sha256.iter().map(|sha256| (name, sha256.clone())));
     }
     facts
 }

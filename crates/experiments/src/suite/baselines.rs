@@ -52,7 +52,12 @@ impl Run<'_> {
             cases,
             tokens: None,
             cost: None,
-            provenance: Provenance { weights_sha256: None, backbone_sha256: None, ..subject.provenance.clone() },
+            provenance: Provenance {
+                weights_sha256: None,
+                backbone_sha256: None,
+                decoder_sha256: None,
+                ..subject.provenance.clone()
+            },
         })
     }
 }
