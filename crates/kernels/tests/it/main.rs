@@ -5,5 +5,6 @@ mod attention;
 mod independence;
 mod linear;
 mod norm;
+mod packed;
 mod rows;
 mod support;
