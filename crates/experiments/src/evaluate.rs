@@ -38,7 +38,7 @@ pub fn score(case: &Case, classes: &Array3<u8>, n_classes: usize) -> Result<Case
         &flat(classes),
         &flat(&case.label),
         case.label.shape(),
-        Some(&case.spacing_mm),
+        case.spacing_mm.as_ref().map(|spacing| &spacing[..]),
         n_classes as u8,
     )?)
 }
@@ -64,7 +64,7 @@ pub fn evaluate(
     let mut tally = TokenTally::new(config);
     for case in cases {
         if progress::interrupted() {
-            anyhow::bail!("interrupted");
+            anyhow::bail!("interrupted; continue with --resume");
         }
         let segmentation = segmenter.segment(&case.image, settings)?;
         scores.push(score(case, &segmentation.classes, config.n_classes())?);

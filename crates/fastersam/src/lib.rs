@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod budget;
 pub mod checkpoint;
 pub mod config;
 pub mod error;
@@ -11,6 +12,7 @@ pub mod pretrained;
 pub mod segment;
 pub mod weights;
 
+pub use budget::{Budget, Measured};
 pub use checkpoint::{Checkpoint, CheckpointInfo};
 pub use config::{ModelConfig, ModelOptions, Normalisation, Preset};
 pub use error::FasterSamError;

@@ -163,7 +163,7 @@ impl EncoderConfig {
             queries * (2.0 * keys / n_windows * d + relative)
         };
         let projections = |queries: f64| 4.0 * queries * d * d;
-        let mlp = 2.0 * active * d * (self.mlp_ratio * self.embed_dim) as f64;
+        let mlp = 2.0 * active * d * self.mlp_dim() as f64;
         let frozen_keys = 2.0 * frozen * d * d;
         let sam_padding = share >= 1.0 && self.window_padding == WindowPadding::Sam;
         EncoderMacs {

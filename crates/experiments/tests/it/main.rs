@@ -1,5 +1,8 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod bad_input;
+mod inspect;
+mod own_data;
 mod program;
 mod resume;
 mod record;

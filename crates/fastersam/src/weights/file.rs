@@ -16,7 +16,7 @@ use super::{pytorch, safetensors};
 /// The format of a [`WeightFile`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WeightFormat {
-    /// What `torch.save` writes (zip, or the older forms).
+    /// What `torch.save` writes (zip, or the form before PyTorch 1.6).
     PyTorch,
     /// Safetensors.
     Safetensors,
@@ -179,8 +179,11 @@ impl WeightFile {
 
 /// Tells the format from the first bytes.
 fn sniff(start: &[u8]) -> Result<WeightFormat, String> {
-    if start.starts_with(b"PK") || start.get(257..262) == Some(b"ustar") {
+    if start.starts_with(b"PK") {
         return Ok(WeightFormat::PyTorch);
+    }
+    if start.get(257..262) == Some(b"ustar") {
+        return Err("it is a TAR archive, PyTorch's form before 0.1.10, which is not read".to_owned());
     }
     // A pickle of protocol 2 or later.
     if start.len() >= 2 && start[0] == 0x80 && (2..=5).contains(&start[1]) {
