@@ -191,8 +191,9 @@ impl Experiment {
     /// Where the file can't be read, holds an unknown key or lacks one.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
         let text = read_text(path)?;
+        let place = if overrides.is_empty() { "in" } else { "in --set or in" };
         let experiment = Self::parse(&text, overrides);
-        let mut experiment = experiment.with_context(|| format!("in {}", path.display()))?;
+        let mut experiment = experiment.with_context(|| format!("{place} {}", path.display()))?;
         path.parent().unwrap_or(Path::new("")).clone_into(&mut experiment.folder);
         Ok(experiment)
     }
@@ -267,6 +268,8 @@ impl Experiment {
         if rates.iter().any(|rate| !rate.is_finite() || *rate < 0.0) {
             bail!("learning rate, weight decay and lambda_aux must be 0 or more");
         }
+        // Any number of classes will do: before the data are read, the parts of the model must fit.
+        self.model.resolve(2).context("in [model]")?;
         Ok(())
     }
 }
@@ -283,9 +286,17 @@ impl Suite {
         let experiments = suite
             .experiments
             .iter()
-            .map(|file| Experiment::read(&folder.join(file), overrides))
+            .map(|file| Experiment::read(&beside(folder, file), overrides))
             .collect::<Result<_>>()?;
         Ok((suite, experiments))
+    }
+}
+
+/// The path of a file relative to a folder, without `..` where that is possible: messages show it.
+fn beside(folder: &Path, file: &Path) -> PathBuf {
+    match (file.strip_prefix(".."), folder.parent(), folder.file_name()) {
+        (Ok(rest), Some(parent), Some(_)) => beside(parent, rest),
+        _ => folder.join(file),
     }
 }
 

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use fastersam_datasets::{Case, DataSet, Intensity, LabelTable, OpenOptions, coding, manifest};
 
 use crate::config::{DataConfig, Experiment};
+use crate::progress::say;
 use crate::record::PublishedSet;
 
 /// Seed of the phantoms: they are data, the same in every run.
@@ -80,6 +81,14 @@ pub fn load(experiment: &Experiment, data: Option<&Path>) -> Result<ExperimentDa
     if loaded.train.is_empty() || loaded.calibrate.is_empty() || loaded.evaluate.is_empty() {
         bail!("experiment {:?}: no cases to train, calibrate or evaluate on", experiment.id);
     }
+    say(&format!(
+        "{}: {}: {} volumes to train on, {} to choose a pause setting on, {} to score",
+        experiment.id,
+        loaded.name,
+        loaded.train.len(),
+        loaded.calibrate.len(),
+        loaded.evaluate.len()
+    ));
     Ok(loaded)
 }
 

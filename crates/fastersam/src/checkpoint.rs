@@ -165,7 +165,7 @@ pub fn save(
         .valid()
         .into_record_group(ParamGroup::from_paths(paths))
         .save(&file)
-        .map_err(|e| FasterSamError::checkpoint(&file, format!("can't be written: {e}")))?;
+        .map_err(|e| FasterSamError::Io { path: file.clone(), source: std::io::Error::other(e) })?;
     write_more(scratch.path())?;
     sync_folder(scratch.path())?;
 
@@ -181,6 +181,16 @@ pub fn save(
     write_atomically(&folder.join(LATEST), name.as_bytes())?;
     remove_others(folder, &name);
     Ok(place)
+}
+
+/// Notes in a checkpoint which pause thresholds a calibration found, one a pause point; none is `never`.
+///
+/// # Errors
+/// Where the checkpoint can't be read or written.
+pub fn recommend(folder: &Path, thresholds: Option<Vec<f32>>) -> Result<(), FasterSamError> {
+    let mut info = read_info(folder)?;
+    info.recommended_thresholds = thresholds;
+    write_atomically(&folder.join(INFO), to_json(&info)?.as_bytes())
 }
 
 /// Reads what a checkpoint says of itself, without its parameters.

@@ -125,7 +125,7 @@ fn footer(html: &mut String, results: &Results) {
 type Facts = Vec<(&'static str, String)>;
 
 fn facts(provenance: &Provenance) -> Facts {
-    vec![
+    let mut facts = vec![
         (
             "version",
             format!("{} at commit {}", provenance.version, provenance.commit),
@@ -147,5 +147,9 @@ fn facts(provenance: &Provenance) -> Facts {
                 .clone()
                 .unwrap_or_else(|| "none".into()),
         ),
-    ]
+    ];
+    if let Some(backbone) = &provenance.backbone_sha256 {
+        facts.push(("pre-trained backbone", backbone.clone()));
+    }
+    facts
 }

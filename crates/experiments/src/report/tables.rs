@@ -1,12 +1,14 @@
-//! Which tables there are: comparison, pausing, efficiency, published speeds.
+//! Which tables there are: summary, comparison, pausing, efficiency, published speeds.
 
 mod comparison;
 mod efficiency;
 mod pausing;
+mod summary;
 
 pub use comparison::comparison;
 pub use efficiency::{efficiency, published_speed};
 pub use pausing::pausing;
+pub use summary::summary;
 
 use super::RECONSTRUCTION;
 use super::table::{Cell, Column, Emphasis, Table};

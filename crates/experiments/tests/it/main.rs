@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod bad_input;
 mod inspect;
 mod program;
 mod resume;

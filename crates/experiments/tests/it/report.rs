@@ -66,8 +66,8 @@ fn tables_are_as_saved() {
     }
     assert_eq!(
         compared,
-        2 * (3 + 3 + 2),
-        "tables of three data sets, of efficiency and of published speeds"
+        2 * (3 + 3 + 3),
+        "summary, tables of three data sets, of efficiency and of published speeds"
     );
 }
 
