@@ -151,5 +151,8 @@ fn facts(provenance: &Provenance) -> Facts {
     if let Some(backbone) = &provenance.backbone_sha256 {
         facts.push(("pre-trained backbone", backbone.clone()));
     }
+    if let Some(decoder) = &provenance.decoder_sha256 {
+        facts.push(("pre-trained decoder", decoder.clone()));
+    }
     facts
 }
