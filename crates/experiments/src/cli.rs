@@ -6,7 +6,7 @@ use anyhow::Result;
 use burn::tensor::Device;
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{benchmark, evaluate, reproduce, segment, train};
+use crate::commands::{benchmark, calibrate, evaluate, reproduce, segment, train};
 use crate::data_commands::{self, DataCommand};
 use crate::inspect::InspectArgs;
 use crate::provenance::Origin;
@@ -53,6 +53,8 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// Time a checkpoint at several pause settings, and keep the times as records
     Benchmark(benchmark::BenchmarkArgs),
+    /// Find the pause threshold that just meets a budget (cost, speed or loss of Dice), and note it in the checkpoint
+    Calibrate(calibrate::CalibrateArgs),
     /// Time encoder and model at all sizes and pause settings, alone or beside PyTorch
     Bench(BenchArgs),
     /// Say what a checkpoint or a file with pre-trained weights is, and whether it fits a model
@@ -117,6 +119,7 @@ impl Cli {
             Command::Train(arguments) => train::run(&arguments, &device, &origin),
             Command::Evaluate(arguments) => evaluate::run(&arguments, &device, &origin),
             Command::Benchmark(arguments) => benchmark::run(&arguments, &device, &origin),
+            Command::Calibrate(arguments) => calibrate::run(&arguments, &device, &origin),
             Command::Bench(arguments) => bench_command(&arguments, &device, &origin),
             Command::Inspect(arguments) => {
                 print(&inspect::inspect(&arguments, &device)?);

@@ -1,6 +1,7 @@
 //! The commands of the program: what each takes, and what it does.
 
 pub mod benchmark;
+pub mod calibrate;
 pub mod evaluate;
 pub mod reproduce;
 pub mod segment;

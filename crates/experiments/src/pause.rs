@@ -136,7 +136,7 @@ impl Thresholds {
             Self::Recommended => match recommended {
                 Some(tau) => tau.to_vec(),
                 None => bail!(
-                    "the checkpoint has no recommended pause thresholds; `fastersam reproduce` finds them. Give \
+                    "the checkpoint has no recommended pause thresholds; `fastersam calibrate` finds them. Give \
                      numbers with --pause-threshold, for instance 0.1"
                 ),
             },

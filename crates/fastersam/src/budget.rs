@@ -20,7 +20,7 @@ pub enum Budget {
 
 /// What a pause setting came to on the validation slices. Only the figure of the budget is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Measured {
+pub struct Outcome {
     /// Share of the encoder's multiply-accumulates under `never`.
     pub macs_share: f64,
     /// Slices a second.
@@ -38,7 +38,7 @@ const STEPS: usize = 12;
 impl Budget {
     /// Whether a setting meets it.
     #[must_use]
-    pub fn is_met(&self, measured: &Measured) -> bool {
+    pub fn is_met(&self, measured: &Outcome) -> bool {
         match *self {
             Self::MacsShare(share) => measured.macs_share <= share,
             Self::SlicesPerSecond(speed) => measured.slices_per_second >= speed,
@@ -57,7 +57,7 @@ impl Budget {
     pub fn solve<E>(
         &self,
         n_points: usize,
-        mut measure: impl FnMut(&PauseSettings) -> Result<Measured, E>,
+        mut measure: impl FnMut(&PauseSettings) -> Result<Outcome, E>,
     ) -> Result<Option<f32>, E> {
         // 0 pauses nothing; at 1 all tokens pause but those that the head can't tell anything about.
         let meets_with_more = !matches!(self, Self::DiceLoss(_));
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     /// A model whose cost and quality are smooth functions of the threshold.
-    fn measure(settings: &PauseSettings) -> Result<Measured, Infallible> {
+    fn measure(settings: &PauseSettings) -> Result<Outcome, Infallible> {
         let tau = match &settings.policy {
             PausePolicy::Threshold { tau } => {
                 assert_eq!(tau.len(), 3);
@@ -110,7 +110,7 @@ mod tests {
             _ => 0.0,
         };
         let macs_share = 1.0 - 0.7 * tau.powf(0.25);
-        Ok(Measured { macs_share, slices_per_second: 10.0 / macs_share, dice_loss: 0.1 * tau })
+        Ok(Outcome { macs_share, slices_per_second: 10.0 / macs_share, dice_loss: 0.1 * tau })
     }
 
     #[track_caller]

@@ -12,7 +12,7 @@ pub mod pretrained;
 pub mod segment;
 pub mod weights;
 
-pub use budget::{Budget, Measured};
+pub use budget::{Budget, Outcome};
 pub use checkpoint::{Checkpoint, CheckpointInfo};
 pub use config::{ModelConfig, ModelOptions, Normalisation, Preset};
 pub use error::FasterSamError;

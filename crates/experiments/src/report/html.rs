@@ -154,5 +154,8 @@ fn facts(provenance: &Provenance) -> Facts {
     ] {
         facts.extend(sha256.iter().map(|sha256| (name, sha256.clone())));
     }
+    if let Some(decoder) = &provenance.decoder_sha256 {
+        facts.push(("pre-trained decoder", decoder.clone()));
+    }
     facts
 }
