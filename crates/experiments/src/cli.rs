@@ -10,6 +10,7 @@ use fastersam_datasets::Scan;
 use fastersam_metrics::summarise;
 use fastersam_pausing_encoder::PauseSettings;
 
+use crate::compare::{CompareArgs, compare};
 use crate::config::{Experiment, Suite};
 use crate::data_commands::{self, DataCommand};
 use crate::inspect::InspectArgs;
@@ -48,6 +49,8 @@ enum Command {
     Train(ExperimentArgs),
     /// Score a checkpoint on an experiment's evaluation cases
     Evaluate(EvaluateArgs),
+    /// Compare two evaluations case by case: difference, interval, p-value
+    Compare(CompareArgs),
     /// Time a checkpoint at several pause settings
     Benchmark(EvaluateArgs),
     /// Time encoder and model at all sizes and pause settings, alone or beside PyTorch
@@ -218,6 +221,10 @@ impl Cli {
             Command::Segment(arguments) => segment(&arguments, &device),
             Command::Train(arguments) => train_command(&arguments, &device),
             Command::Evaluate(arguments) => evaluate_command(&arguments, &device),
+            Command::Compare(arguments) => {
+                print(&compare(&arguments)?);
+                Ok(())
+            }
             Command::Benchmark(arguments) => benchmark_command(&arguments, &device),
             Command::Bench(arguments) => bench_command(&arguments, &device, &origin),
             Command::Inspect(arguments) => {
@@ -344,13 +351,19 @@ fn evaluate_command(arguments: &EvaluateArgs, device: &burn::tensor::Device) -> 
     }
     for (name, protocol) in [("transunet", &summary.transunet), ("strict", &summary.strict)] {
         let figure = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.4}"));
+        let interval = protocol.dice_interval;
         print(&format!(
-            "{name:<10} Dice {}  HD95 {} voxels",
+            "{name:<10} Dice {}{}  HD95 {} voxels, {} mm",
             figure(protocol.dice),
-            figure(protocol.hd95_vox)
+            interval.map_or(String::new(), |(low, high)| format!(" ({low:.4} to {high:.4})")),
+            figure(protocol.hd95_vox),
+            figure(protocol.hd95_mm)
         ));
-        for (class, dice) in data.labels.names[1..].iter().zip(&protocol.per_class_dice) {
-            print(&format!("  {class:<18} {}", figure(*dice)));
+        for (class, class_name) in data.labels.names[1..].iter().enumerate() {
+            let left_out = protocol.left_out[class];
+            let note = if left_out > 0 { format!("  ({left_out} cases left out)") } else { String::new() };
+            let (dice, hd95) = (protocol.per_class_dice[class], protocol.per_class_hd95_vox[class]);
+            print(&format!("  {class_name:<18} {}  {}{note}", figure(dice), figure(hd95)));
         }
     }
     Ok(())
