@@ -279,6 +279,7 @@ pub(crate) fn check_name(path: &Path, name: &str) -> Result<(), DatasetError> {
 
 /// A text file of bounded size.
 pub(crate) fn read_text(path: &Path, max_bytes: u64) -> Result<String, DatasetError> {
+    DatasetError::require_file(path)?;
     let len = std::fs::metadata(path).map_err(DatasetError::io(path))?.len();
     if len > max_bytes {
         return Err(DatasetError::malformed(path, format!("it has {len} bytes; {max_bytes} are the most")));

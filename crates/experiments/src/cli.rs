@@ -7,6 +7,7 @@ use burn::tensor::Device;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{benchmark, calibrate, evaluate, reproduce, segment, train};
+use crate::compare::{CompareArgs, compare};
 use crate::data_commands::{self, DataCommand};
 use crate::inspect::InspectArgs;
 use crate::provenance::Origin;
@@ -51,6 +52,8 @@ enum Command {
     Train(train::TrainArgs),
     /// Score a checkpoint on an experiment's data, and keep the result as a record
     Evaluate(evaluate::EvaluateArgs),
+    /// Compare two evaluations case by case: difference, interval, p-value
+    Compare(CompareArgs),
     /// Time a checkpoint at several pause settings, and keep the times as records
     Benchmark(benchmark::BenchmarkArgs),
     /// Find the pause threshold that just meets a budget (cost, speed or loss of Dice), and note it in the checkpoint
@@ -118,6 +121,10 @@ impl Cli {
             Command::Segment(arguments) => segment::run(&arguments, &device),
             Command::Train(arguments) => train::run(&arguments, &device, &origin),
             Command::Evaluate(arguments) => evaluate::run(&arguments, &device, &origin),
+            Command::Compare(arguments) => {
+                print(&compare(&arguments)?);
+                Ok(())
+            }
             Command::Benchmark(arguments) => benchmark::run(&arguments, &device, &origin),
             Command::Calibrate(arguments) => calibrate::run(&arguments, &device, &origin),
             Command::Bench(arguments) => bench_command(&arguments, &device, &origin),

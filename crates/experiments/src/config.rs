@@ -307,6 +307,12 @@ fn beside(folder: &Path, file: &Path) -> PathBuf {
 }
 
 fn read_text(path: &Path) -> Result<String> {
+    /// Experiment files have a few KiB.
+    const MAX_BYTES: u64 = 1 << 20;
+    let found = std::fs::metadata(path).with_context(|| format!("{} can't be read", path.display()))?;
+    if !found.is_file() || found.len() > MAX_BYTES {
+        bail!("{} is no file of at most {MAX_BYTES} bytes", path.display());
+    }
     std::fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()))
 }
 

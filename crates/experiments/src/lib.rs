@@ -4,6 +4,7 @@ pub mod baseline;
 pub mod bench;
 pub mod cli;
 pub mod commands;
+pub mod compare;
 pub mod config;
 pub mod data;
 pub mod data_commands;

@@ -26,7 +26,7 @@ pub fn describe(folder: &Path) -> Result<Description, DatasetError> {
     if images.is_empty() || labels.is_empty() {
         return Err(wrong(format!(
             "{} images and {} label maps were found among its NIfTI files; label maps are told by `label`, `seg`, \
-             `mask` or `gt` in their folder or name",
+             `mask`, `truth`, `contour` or `gt` in their folder or name",
             images.len(),
             labels.len()
         )));
@@ -125,7 +125,7 @@ fn walk(folder: &Path, prefix: &str, depth: usize, files: &mut Vec<String>) -> R
 fn is_label(file: &str) -> bool {
     let words = file.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase);
     words.into_iter().any(|word| {
-        word == "gt" || ["label", "seg", "mask", "annotation"].iter().any(|start| word.starts_with(start))
+        word == "gt" || ["label", "seg", "mask", "annotation", "truth", "contour"].iter().any(|start| word.starts_with(start))
     })
 }
 

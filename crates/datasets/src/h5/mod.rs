@@ -17,7 +17,7 @@ pub(crate) use write::write_volume;
 /// # Errors
 /// Where the file is none, lacks a data set, or their shapes differ or are no volume's.
 pub fn read_volume(path: &Path) -> Result<(Array3<f32>, Array3<f32>), DatasetError> {
-    DatasetError::require(path, "check the path")?;
+    DatasetError::require_file(path)?;
     let options = OpenOptions::default().with_max_read_bytes(8 << 28).with_max_chunk_bytes(8 << 28);
     let file_len = std::fs::metadata(path).map_err(DatasetError::io(path))?.len();
     let file = Hdf5File::open_with_options(path, options)

@@ -57,7 +57,7 @@ impl Scan {
     /// Where the file is missing, truncated, no NIfTI, not 3-D, larger than any scan, or has a spacing
     /// or affine that is not finite.
     pub fn read(path: &Path) -> Result<Self, DatasetError> {
-        DatasetError::require(path, "check the path")?;
+        DatasetError::require_file(path)?;
         let header = read_header(path)?;
         let dims = check_dims(path, &header)?;
         let voxel_bytes = check_type(path, &header)?;

@@ -348,3 +348,31 @@ fn real_data_have_the_published_counts() {
         }
     }
 }
+
+/// The h5 form of some of the same patients, where both are there.
+#[test]
+fn real_scans_in_two_forms_are_the_same() {
+    let Some(folder) = std::env::var_os("FASTERSAM_DATA") else {
+        println!("skipped: FASTERSAM_DATA names no folder with data/");
+        return;
+    };
+    let [nifti, h5] = ["data/acdc", "data/acdc_h5"].map(|name| Path::new(&folder).join(name));
+    if let Some(missing) = [&nifti, &h5].into_iter().find(|path| !path.exists()) {
+        println!("skipped: {} is not there", missing.display());
+        return;
+    }
+    let [nifti, h5] = [nifti, h5].map(|path| DataSet::open(&path, &OpenOptions::default()).unwrap());
+    let place = |id: &str| (0..nifti.len()).find(|&case| nifti.id(case) == id);
+    let mut compared = 0;
+    for case in 0..h5.len() {
+        let Some(twin) = place(h5.id(case)) else { continue };
+        let (ours, theirs) = (nifti.read(twin).unwrap(), h5.read(case).unwrap());
+        assert_eq!(ours.label, theirs.label, "{}", ours.id);
+        let largest = (&ours.image - &theirs.image).fold(0.0_f32, |worst, d| worst.max(d.abs()));
+        println!("{}: labels are the same, gray values differ by {largest:.1e} at most", ours.id);
+        // The NIfTI files' 12 bits.
+        assert!(largest < 1.0 / 4095.0, "{}: {largest}", ours.id);
+        compared += 1;
+    }
+    assert!(compared > 0);
+}

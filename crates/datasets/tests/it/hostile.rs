@@ -277,6 +277,27 @@ fn files_of_another_byte_order_are_read() {
 }
 
 #[test]
+fn folders_and_pipes_are_no_files() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["train_npz/case0005_slice000.npz", "test_vol_h5/case0008.npy.h5"] {
+        fs::create_dir_all(folder.path().join(name)).unwrap();
+    }
+    let coding = Some(SynapseCoding::Transunet);
+    let set = DataSet::open(folder.path(), &OpenOptions { coding, ..OpenOptions::default() }).unwrap();
+    for case in 0..2 {
+        assert!(set.read(case).unwrap_err().to_string().contains("no file"));
+    }
+    let scan = folder.path().join("scan.nii.gz");
+    fs::create_dir(&scan).unwrap();
+    assert!(fastersam_datasets::Scan::read(&scan).unwrap_err().to_string().contains("no file"));
+    #[cfg(unix)]
+    if std::process::Command::new("mkfifo").arg(folder.path().join("own.toml")).status().is_ok_and(|s| s.success()) {
+        let error = Description::read(&folder.path().join("own.toml")).unwrap_err();
+        assert!(error.to_string().contains("no file"), "{error}");
+    }
+}
+
+#[test]
 fn a_description_does_not_lead_out_of_its_folder() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("own.toml");

@@ -58,13 +58,18 @@ fn text(record: &EvaluationRecord) -> String {
     )];
     for (name, protocol) in [("transunet", &record.summary.transunet), ("strict", &record.summary.strict)] {
         let mm = protocol.hd95_mm.map_or_else(String::new, |mm| format!(", {mm:.2} mm"));
+        let interval = protocol.dice_interval;
+        let interval = interval.map_or_else(String::new, |(low, high)| format!(" ({low:.4} to {high:.4})"));
         lines.push(format!(
-            "{name:<10} Dice {}  HD95 {} voxels{mm}",
+            "{name:<10} Dice {}{interval}  HD95 {} voxels{mm}",
             figure(protocol.dice, 4),
             figure(protocol.hd95_vox, 2)
         ));
-        for (class, dice) in record.class_names.iter().zip(&protocol.per_class_dice) {
-            lines.push(format!("  {class:<18} {}", figure(*dice, 4)));
+        for (i, class) in record.class_names.iter().enumerate() {
+            let (dice, hd95) = (protocol.per_class_dice[i], protocol.per_class_hd95_vox[i]);
+            let left_out = protocol.left_out[i];
+            let note = if left_out > 0 { format!("  ({left_out} cases left out)") } else { String::new() };
+            lines.push(format!("  {class:<18} {}  {}{note}", figure(dice, 4), figure(hd95, 2)));
         }
     }
     if let Some(note) = &record.dataset_note {

@@ -125,6 +125,14 @@ fn a_folder_of_scans_works_in_every_command() {
     fs::write(&of_prepared, experiment("own", &prepared)).unwrap();
     assert_eq!(evaluate(&of_prepared)["cases"], scored["cases"]);
 
+    // The run beside itself, from the printed scores.
+    let scores = folder.path().join("scores.json");
+    fs::write(&scores, scored.to_string()).unwrap();
+    let beside: Value =
+        serde_json::from_str(&run(&["compare", text(&scores), text(&scores), "--json"])).unwrap();
+    assert_eq!((&beside["n_cases"], &beside["strict"]["dice"]["mean"]["p_value"]), (&1.into(), &1.0.into()));
+    assert!(fails(&["compare", text(&scores), text(&config)]).contains("own.toml"));
+
     let timed = run(&["benchmark", "-m", text(&checkpoints), "-c", text(&config), "--json"]);
     assert!(timed.lines().all(|line| line.contains("ms_per_slice")), "{timed}");
     let scan = scans.join("scans/visit-5.nii.gz");
