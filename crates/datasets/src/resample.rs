@@ -4,7 +4,7 @@
 //! order. Where rounding puts that beyond the last input pixel, scipy (mode `constant`) writes 0: at
 //! 512 -> 224 the last row and column are 0. Both are reproduced, since published pipelines have them.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, Axis};
 
 /// Where each output index samples its axis; `None` where scipy writes 0.
 fn coordinates(n_in: usize, n_out: usize) -> Vec<Option<f64>> {
@@ -36,10 +36,23 @@ pub fn zoom_nearest<T: Copy + Default>(input: ArrayView2<T>, to: [usize; 2]) -> 
     }
     let rows = nearest_sources(n_rows, to[0]);
     let cols = nearest_sources(n_cols, to[1]);
-    Array2::from_shape_fn(to, |(i, j)| match (rows[i], cols[j]) {
-        (Some(row), Some(col)) => input.get((row, col)).copied().unwrap_or_default(),
-        _ => T::default(),
-    })
+    let mut output = Array2::default(to);
+    let mut before: Option<(usize, usize)> = None;
+    for (i, row) in rows.into_iter().enumerate() {
+        let Some(row) = row else { continue };
+        if let Some((at, _)) = before.filter(|&(_, source)| source == row) {
+            // Neighbours often come from the same row.
+            let (done, mut rest) = output.view_mut().split_at(Axis(0), i);
+            rest.row_mut(0).assign(&done.row(at));
+        } else {
+            let line = input.row(row);
+            for (target, col) in output.row_mut(i).iter_mut().zip(&cols) {
+                *target = col.map_or_else(T::default, |col| line[col]);
+            }
+        }
+        before = Some((i, row));
+    }
+    output
 }
 
 /// `zoom(order=3)` of an image to `[rows, cols]`: cubic B-spline with prefilter, mirror boundary.
@@ -55,9 +68,7 @@ pub fn zoom_cubic(input: ArrayView2<f32>, to: [usize; 2]) -> Array2<f32> {
     let mut coefficients: Vec<f64> = input.iter().map(|&v| f64::from(v)).collect();
     // Along the columns of the array first, as scipy does (axis 0), then along the rows.
     prefilter_rows(&mut coefficients, n_rows, n_cols);
-    for row in coefficients.chunks_exact_mut(n_cols) {
-        prefilter(row);
-    }
+    prefilter_cols(&mut coefficients, n_cols);
     let rows = cubic_taps(n_rows, to[0]);
     let cols = cubic_taps(n_cols, to[1]);
     let mut output = Array2::zeros(to);
@@ -112,37 +123,51 @@ fn mirror(index: i64, n: usize) -> usize {
 /// The pole of the cubic B-spline.
 const POLE: f64 = -0.267_949_192_431_122_7; // sqrt(3) - 2
 
-/// Spline coefficients of one line in place (mirror boundary); a line of length 1 is left alone.
-fn prefilter(line: &mut [f64]) {
-    let n = line.len();
+/// What every value is multiplied with before.
+const GAIN: f64 = (1.0 - POLE) * (1.0 - 1.0 / POLE);
+
+/// Rows that are filtered side by side: each step of a row waits for the one before.
+const ABREAST: usize = 8;
+
+/// Spline coefficients of each row in place (mirror boundary); rows of length 1 are left alone.
+fn prefilter_cols(matrix: &mut [f64], n: usize) {
     if n <= 1 {
         return;
     }
-    let gain = (1.0 - POLE) * (1.0 - 1.0 / POLE);
-    for value in line.iter_mut() {
-        *value *= gain;
-    }
-    line[0] = causal_start(n, |i| line[i]);
-    for i in 1..n {
-        line[i] += POLE * line[i - 1];
-    }
-    line[n - 1] = (POLE * line[n - 2] + line[n - 1]) * POLE / (POLE * POLE - 1.0);
-    for i in (0..n - 1).rev() {
-        line[i] = POLE * (line[i + 1] - line[i]);
+    let start = CausalStart::new(n);
+    for rows in matrix.chunks_mut(ABREAST * n) {
+        let n_rows = rows.len() / n;
+        for value in rows.iter_mut() {
+            *value *= GAIN;
+        }
+        for row in rows.chunks_exact_mut(n) {
+            row[0] = start.of(|i| row[i]);
+        }
+        for i in 1..n {
+            for row in 0..n_rows {
+                rows[row * n + i] += POLE * rows[row * n + i - 1];
+            }
+        }
+        for row in rows.chunks_exact_mut(n) {
+            row[n - 1] = (POLE * row[n - 2] + row[n - 1]) * POLE / (POLE * POLE - 1.0);
+        }
+        for i in (0..n - 1).rev() {
+            for row in 0..n_rows {
+                rows[row * n + i] = POLE * (rows[row * n + i + 1] - rows[row * n + i]);
+            }
+        }
     }
 }
 
-/// [`prefilter`] along axis 0 of a matrix, all columns at once.
+/// [`prefilter_cols`] along axis 0 of a matrix, all columns at once.
 fn prefilter_rows(matrix: &mut [f64], n_rows: usize, n_cols: usize) {
     if n_rows <= 1 {
         return;
     }
-    let gain = (1.0 - POLE) * (1.0 - 1.0 / POLE);
     for value in matrix.iter_mut() {
-        *value *= gain;
+        *value *= GAIN;
     }
-    let start: Vec<f64> =
-        (0..n_cols).map(|col| causal_start(n_rows, |row| matrix[row * n_cols + col])).collect();
+    let start = CausalStart::new(n_rows).of_columns(matrix, n_cols);
     matrix[..n_cols].copy_from_slice(&start);
     for row in 1..n_rows {
         let (done, rest) = matrix.split_at_mut(row * n_cols);
@@ -163,17 +188,49 @@ fn prefilter_rows(matrix: &mut [f64], n_rows: usize, n_cols: usize) {
     }
 }
 
-/// The first causal coefficient under a mirror boundary, exact.
-fn causal_start(n: usize, value: impl Fn(usize) -> f64) -> f64 {
-    let last = POLE.powi(n as i32 - 1);
-    let mut power = POLE;
-    let mut sum = value(0) + last * value(n - 1);
-    for i in 1..n - 1 {
-        let mirrored = POLE.powi(2 * (n as i32 - 1) - i as i32);
-        sum += (power + mirrored) * value(i);
-        power *= POLE;
+/// The first causal coefficient under a mirror boundary, exact: a weighted sum over the line.
+struct CausalStart {
+    /// `POLE^(n - 1)`, the weight of the last value.
+    last: f64,
+    /// Of the values between the first and the last.
+    weights: Vec<f64>,
+}
+
+impl CausalStart {
+    /// For lines of `n` values, two at least.
+    fn new(n: usize) -> Self {
+        let mut power = POLE;
+        let weights = (1..n - 1)
+            .map(|i| {
+                let weight = power + POLE.powi(2 * (n as i32 - 1) - i as i32);
+                power *= POLE;
+                weight
+            })
+            .collect();
+        Self { last: POLE.powi(n as i32 - 1), weights }
     }
-    sum / (1.0 - last * last)
+
+    fn of(&self, value: impl Fn(usize) -> f64) -> f64 {
+        let mut sum = value(0) + self.last * value(self.weights.len() + 1);
+        for (i, weight) in self.weights.iter().enumerate() {
+            sum += weight * value(i + 1);
+        }
+        sum / (1.0 - self.last * self.last)
+    }
+
+    /// Of each column of a matrix.
+    fn of_columns(&self, matrix: &[f64], n_cols: usize) -> Vec<f64> {
+        let (first, rest) = matrix.split_at(n_cols);
+        let (between, last) = rest.split_at(rest.len() - n_cols);
+        let mut sums: Vec<f64> =
+            first.iter().zip(last).map(|(first, last)| first + self.last * last).collect();
+        for (weight, row) in self.weights.iter().zip(between.chunks_exact(n_cols)) {
+            for (sum, value) in sums.iter_mut().zip(row) {
+                *sum += weight * value;
+            }
+        }
+        sums.iter().map(|sum| sum / (1.0 - self.last * self.last)).collect()
+    }
 }
 
 /// `rotate(order=0, reshape=False)` by whole degrees: the source of each output pixel, `None` where

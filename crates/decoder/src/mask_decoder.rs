@@ -205,6 +205,7 @@ impl PromptFreeDecoder {
             .collect();
         let weights: Tensor<3> = Tensor::cat(weights, 1);
         let n_masks = weights.dims()[1];
+        fastersam_kernels::count::product(b * n_masks, channels, side * side);
         weights.matmul(pixels.transpose()).reshape([b, n_masks, side, side])
     }
 }

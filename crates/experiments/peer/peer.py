@@ -20,7 +20,7 @@ import json
 import os
 import sys
 import time
-from functools import partial
+from functools import lru_cache, partial
 
 import torch
 from segment_anything.modeling.image_encoder import Block, ImageEncoderViT
@@ -28,8 +28,9 @@ from torch import nn
 from torch.nn import functional as F
 
 
+@lru_cache
 def sam_vit_b(size: int) -> ImageEncoderViT:
-    """As `build_sam_vit_b` builds it."""
+    """As `build_sam_vit_b` builds it; one model serves all batch sizes."""
     return ImageEncoderViT(
         img_size=size,
         patch_size=16,

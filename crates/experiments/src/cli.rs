@@ -82,7 +82,8 @@ struct BenchArgs {
     /// A Python with torch and segment-anything: PyTorch's side is timed in turn with ours
     #[arg(long, value_name = "PYTHON")]
     peer: Option<PathBuf>,
-    /// Only rows whose name contains one of these; `targets` stands for the rows of the table of targets
+    /// Only rows whose name contains one of these; `targets` and `waterfall` stand for the rows of these
+    /// tables, `whole_way` for the way from file to file
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Rounds; each visits every row [default: 11, with --quick 3]
@@ -97,15 +98,40 @@ struct BenchArgs {
     /// Leave out peak memory, which takes a process of its own for each row
     #[arg(long)]
     no_memory: bool,
+    /// Folder of a suite's run: its checkpoints' scores stand beside rows that pause alike
+    #[arg(long, value_name = "RUN")]
+    dice_from: Option<PathBuf>,
     /// Folder for the record and the report
     #[arg(long, short, default_value = "runs/bench")]
     output: PathBuf,
+    /// Also copy the report's Markdown page and the plots that it shows to this folder, for instance
+    /// docs/results
+    #[arg(long, value_name = "FOLDER")]
+    page: Option<PathBuf>,
     /// Print the record as JSON
     #[arg(long)]
     json: bool,
+    /// Count instructions of small cases with valgrind instead, and compare them with the baseline
+    #[arg(long, conflicts_with_all = ["peer", "only", "rounds", "quick", "all"])]
+    instructions: bool,
+    /// Make the baseline of the instruction counts anew
+    #[arg(long, requires = "instructions")]
+    update: bool,
+    /// File with the instruction counts to compare with
+    #[arg(long, default_value = "configs/baselines/instructions.json")]
+    baseline: PathBuf,
+    /// Folder with the published results
+    #[arg(long, default_value = "configs/published")]
+    published: PathBuf,
     /// Print the peak memory of one row
     #[arg(long, hide = true)]
     memory_of: Option<String>,
+    /// Run one of the cases whose instructions are counted
+    #[arg(long, hide = true)]
+    instructions_of: Option<String>,
+    /// Passes of that case
+    #[arg(long, hide = true, default_value_t = 1)]
+    passes: u64,
 }
 
 impl Cli {
@@ -114,6 +140,10 @@ impl Cli {
     /// # Errors
     /// Whatever went wrong, with what to do about it.
     pub fn run(self) -> Result<()> {
+        if let Command::Bench(BenchArgs { instructions_of: Some(case), passes, .. }) = &self.command {
+            // It sets up a single thread for everything, which can be done once only.
+            return bench::instructions::run_case(case, *passes);
+        }
         let threads = device::set_threads(self.machine.threads)?;
         let device = device::open(&self.machine.device)?;
         let origin = Origin { device: self.machine.device.clone(), threads };
@@ -156,19 +186,30 @@ fn bench_command(arguments: &BenchArgs, device: &Device, origin: &Origin) -> Res
         print(&bench::memory_of(id, device)?.map_or_else(String::new, |mib| format!("{mib:.1}")));
         return Ok(());
     }
+    if arguments.instructions {
+        bench::instructions::compare(&arguments.baseline, arguments.update)?.iter().for_each(|line| print(line));
+        return Ok(());
+    }
     let options = bench::Options {
         only: arguments.only.clone(),
         peer: arguments.peer.clone(),
         rounds: arguments.rounds.unwrap_or(ROUNDS[usize::from(arguments.quick)]).max(1),
         all: arguments.all,
         memory: !arguments.no_memory,
+        dice_from: arguments.dice_from.clone(),
         output: arguments.output.clone(),
     };
     let record = bench::run(&options, device, origin)?;
+    let output = &arguments.output;
+    let index = report::build(&output.join("records"), &arguments.published, &output.join("report"))?;
+    if let Some(folder) = &arguments.page {
+        report::copy_bench_page(&output.join("report"), folder)?;
+    }
     if arguments.json {
         print(&serde_json::to_string(&record)?);
     } else {
         print(&bench::summary(&record));
+        print(&index.display().to_string());
     }
     Ok(())
 }

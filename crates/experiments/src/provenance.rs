@@ -1,7 +1,7 @@
 //! Where a result comes from.
 
 use std::process::Command;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::record::Provenance;
 
@@ -104,20 +104,47 @@ pub fn reset_peak_memory() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
-/// The share of all processors' time that programs used while this one slept for `time`, in [0, 1], on
-/// Linux.
-#[must_use]
-pub fn busy_share(time: Duration) -> Option<f64> {
+/// The processors' time since a moment, to see what other programs took of it, on Linux.
+#[derive(Clone, Debug)]
+pub struct Usage {
     /// All ticks, and those of them in which nothing ran.
-    fn ticks() -> Option<(f64, f64)> {
-        let stat = std::fs::read_to_string("/proc/stat").ok()?;
-        let fields: Vec<f64> =
-            stat.lines().next()?.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
-        // user, nice, system, idle, waiting for a disk, ...
-        Some((fields.iter().sum(), fields.get(3)? + fields.get(4)?))
+    all: [f64; 2],
+    /// Ticks of this process and its child.
+    own: f64,
+    child: Option<u32>,
+}
+
+impl Usage {
+    /// From now on; `child` is a process that counts as this one.
+    #[must_use]
+    pub fn now(child: Option<u32>) -> Option<Self> {
+        let all = all_ticks()?;
+        let own = process_ticks("self")? + child.map_or(Some(0.0), |id| process_ticks(&id.to_string()))?;
+        Some(Self { all, own, child })
     }
-    let (all, idle) = ticks()?;
-    std::thread::sleep(time);
-    let (all, idle) = (ticks()?.0 - all, ticks()?.1 - idle);
-    (all > 0.0).then(|| (1.0 - idle / all).clamp(0.0, 1.0))
+
+    /// The share of all processors' time that other programs have used, in [0, 1].
+    #[must_use]
+    pub fn by_others(&self) -> Option<f64> {
+        let now = Self::now(self.child)?;
+        let (all, idle) = (now.all[0] - self.all[0], now.all[1] - self.all[1]);
+        (all > 0.0).then(|| ((all - idle - (now.own - self.own)) / all).clamp(0.0, 1.0))
+    }
+}
+
+/// All ticks of all processors, and those of them in which nothing ran.
+fn all_ticks() -> Option<[f64; 2]> {
+    let stat = std::fs::read_to_string("/proc/stat").ok()?;
+    let fields: Vec<f64> =
+        stat.lines().next()?.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
+    // user, nice, system, idle, waiting for a disk, ...
+    Some([fields.iter().sum(), fields.get(3)? + fields.get(4)?])
+}
+
+/// Ticks of one process, in its own and in the system's code.
+fn process_ticks(process: &str) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name, in brackets, may hold spaces; the times are the 12th and 13th fields behind it.
+    let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
+    Some(fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?)
 }

@@ -12,7 +12,8 @@ use fastersam_metrics::{CaseScores, Summary};
 use serde::{Deserialize, Serialize};
 
 pub use bench::{
-    BenchRecord, BenchRow, BenchScope, PeerVersions, ProductRow, Program, WayRow, quantile,
+    BenchDice, BenchRecord, BenchRow, BenchScope, PeerVersions, ProductRow, Program, WayRow, WholeWay,
+    quantile,
 };
 pub(crate) use files::slug;
 pub use files::{RECORD_SCHEMA, RecordError, read_records, write_record};

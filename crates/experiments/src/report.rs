@@ -3,6 +3,7 @@
 //! [`build`] reads a folder of records and the published results, and writes a folder whose
 //! `index.html` opens from disk. The same records give the same bytes.
 
+mod bench_page;
 mod canvas;
 mod figures;
 mod html;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use crate::record::{Record, RecordError, read_records};
 
 pub use published::{Published, PublishedRow, PublishedScores, PublishedSpeed};
+pub use bench_page::copy as copy_bench_page;
 use results::Results;
 pub use table::{Cell, Column, Emphasis, Table};
 
@@ -160,6 +162,11 @@ pub fn files(
             files.insert(format!("pictures/{}.png", picture.id), picture.png.clone());
         }
     }
+    if let (Some(bench), Some(section)) =
+        (results.benches.first(), sections.iter().find(|section| section.id == bench_page::SECTION))
+    {
+        files.insert(bench_page::FILE.into(), bench_page::markdown(bench, section).into_bytes());
+    }
     files.insert(
         "index.html".into(),
         html::page(&sections, &results).into_bytes(),
@@ -210,6 +217,16 @@ fn sections(results: &Results, published: &Published) -> Result<Vec<Section>, Re
                 .into(),
             tables: vec![tables::efficiency(results), tables::published_speed(&published.speed)],
             plots: figures::efficiency(results)?,
+            pictures: Vec::new(),
+        });
+    }
+    if let Some(bench) = results.benches.first() {
+        sections.push(Section {
+            id: bench_page::SECTION.into(),
+            title: "Bench".into(),
+            lead: bench_page::machine(bench),
+            tables: tables::bench(bench),
+            plots: figures::bench(bench)?,
             pictures: Vec::new(),
         });
     }

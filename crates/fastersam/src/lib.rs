@@ -2,6 +2,7 @@
 
 pub mod budget;
 pub mod checkpoint;
+mod class_map;
 pub mod config;
 pub mod error;
 pub mod init;

@@ -1,11 +1,14 @@
 //! From a volume to its class map.
 
+use std::thread::ScopedJoinHandle;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use fastersam_datasets::resample::{zoom_cubic, zoom_nearest};
-use fastersam_kernels::resize_bilinear;
 use fastersam_pausing_encoder::{EncoderConfig, PauseSettings, StageOutput};
-use ndarray::{Array2, Array3, ArrayView2, Axis};
+use ndarray::{Array2, Array3, ArrayView2, ArrayViewMut3, Axis};
+use rayon::prelude::*;
 
+use crate::class_map::class_map;
 use crate::config::ModelConfig;
 use crate::error::FasterSamError;
 use crate::model::FasterSam;
@@ -63,28 +66,36 @@ impl<'a> Segmenter<'a> {
         }
         let mut classes = Array3::zeros(volume.dim());
         let mut pauses = Vec::with_capacity(n_slices);
-        for start in (0..n_slices).step_by(self.batch_size) {
-            let end = (start + self.batch_size).min(n_slices);
-            let slices: Vec<ArrayView2<f32>> =
-                (start..end).map(|slice| volume.index_axis(Axis(0), slice)).collect();
-            let images = self.prepare(&slices);
-            let (small, stages) = self.classify(images, settings)?;
-            pauses.extend(slice_pauses(&stages, end - start, self.model.encoder.config()));
-            for (i, small) in small.into_iter().enumerate() {
-                let full = zoom_nearest(small.view(), [rows, cols]);
-                classes.index_axis_mut(Axis(0), start + i).assign(&full);
-            }
+        let slices: Vec<ArrayView2<f32>> = volume.outer_iter().collect();
+        let mut batches = slices.chunks(self.batch_size);
+        let size = self.input_size;
+        let mut next = batches.next().map(|batch| resample(batch, size));
+        for target in classes.axis_chunks_iter_mut(Axis(0), self.batch_size) {
+            let Some(pixels) = next.take() else { break };
+            let n = target.len_of(Axis(0));
+            // The next batch is resampled while this one is computed.
+            let (result, resampled) = std::thread::scope(|scope| {
+                let resampling = batches.next().map(|batch| scope.spawn(move || resample(batch, size)));
+                let result = self.classify(self.images(pixels, n), settings);
+                (result, resampling.map(ScopedJoinHandle::join).transpose())
+            });
+            next = resampled.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let (small, stages) = result?;
+            pauses.extend(slice_pauses(&stages, n, self.model.encoder.config()));
+            Self::to_native_size(&small, target);
         }
         Ok(Segmentation { classes, slices: pauses })
+    }
+
+    fn images(&self, pixels: Vec<f32>, n: usize) -> Tensor<4> {
+        let s = self.input_size;
+        Tensor::from_data(TensorData::new(pixels, [n, 1, s, s]), &self.device)
     }
 
     /// Slices at network size: `[b, 1, s, s]`.
     #[must_use]
     pub fn prepare(&self, slices: &[ArrayView2<f32>]) -> Tensor<4> {
-        let s = self.input_size;
-        let values: Vec<f32> =
-            slices.iter().flat_map(|slice| zoom_cubic(slice.view(), [s, s])).collect();
-        Tensor::from_data(TensorData::new(values, [slices.len(), 1, s, s]), &self.device)
+        self.images(resample(slices, self.input_size), slices.len())
     }
 
     /// The class map of each image at network size.
@@ -96,37 +107,36 @@ impl<'a> Segmenter<'a> {
         images: Tensor<4>,
         settings: &PauseSettings,
     ) -> Result<(Vec<Array2<u8>>, Vec<StageOutput>), FasterSamError> {
-        let s = self.input_size;
         let output = self.model.forward(images, settings)?;
-        let logits = resize_bilinear(output.logits, s);
-        let [b, n_classes, _, _] = logits.dims();
+        Ok((self.class_maps(output.logits), output.stages))
+    }
+
+    /// The class map of each image at network size from its logits `[b, n_classes, h, w]`.
+    #[must_use]
+    pub fn class_maps(&self, logits: Tensor<4>) -> Vec<Array2<u8>> {
+        let [_, n_classes, height, width] = logits.dims();
         let logits = logits.into_data().convert::<f32>();
         // f32 after the conversion.
         let logits = logits.as_slice::<f32>().unwrap_or_default();
-        let maps = logits
-            .chunks_exact(n_classes * s * s)
-            .take(b)
-            .map(|image| largest(image, n_classes, s))
-            .collect();
-        Ok((maps, output.stages))
+        logits
+            .par_chunks_exact((n_classes * height * width).max(1))
+            .map(|image| class_map(image, [height, width], self.input_size))
+            .collect()
+    }
+
+    /// Brings class maps to the size of a batch's slices `[slices, rows, columns]`, slice by slice.
+    pub fn to_native_size(maps: &[Array2<u8>], mut target: ArrayViewMut3<u8>) {
+        let (_, rows, cols) = target.dim();
+        let pairs: Vec<_> = maps.iter().zip(target.outer_iter_mut()).collect();
+        pairs.into_par_iter().for_each(|(map, mut slice)| {
+            slice.assign(&zoom_nearest(map.view(), [rows, cols]));
+        });
     }
 }
 
-/// The class with the largest logit of every pixel; the first one of equals.
-fn largest(logits: &[f32], n_classes: usize, size: usize) -> Array2<u8> {
-    let pixels = size * size;
-    let mut best = logits[..pixels].to_vec();
-    let mut classes = vec![0_u8; pixels];
-    for class in 1..n_classes {
-        let plane = &logits[class * pixels..(class + 1) * pixels];
-        for ((best, winner), &value) in best.iter_mut().zip(&mut classes).zip(plane) {
-            if value > *best {
-                *best = value;
-                *winner = class as u8;
-            }
-        }
-    }
-    Array2::from_shape_fn((size, size), |(row, col)| classes[row * size + col])
+/// Slices at `size` x `size` pixels, one after the other.
+fn resample(slices: &[ArrayView2<f32>], size: usize) -> Vec<f32> {
+    slices.par_iter().flat_map_iter(|slice| zoom_cubic(slice.view(), [size, size])).collect()
 }
 
 /// Where the tokens of each slice of a batch paused.

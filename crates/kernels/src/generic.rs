@@ -1,11 +1,32 @@
 //! The operations as compositions of burn's: what other backends run, and the oracle of the tests.
 
+use std::cell::Cell;
+
 use burn::tensor::activation::softmax;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Int, Tensor, TensorData};
 
 use crate::layout::{Place, RaggedLayout, RelativePositions};
+
+thread_local! {
+    static FORCED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work` with the compositions in place of the fused operations, to compare them. Layers that were
+/// packed before stay fused.
+pub fn instead_of_fused<T>(work: impl FnOnce() -> T) -> T {
+    let before = FORCED.with(|forced| forced.replace(true));
+    let result = work();
+    FORCED.with(|forced| forced.set(before));
+    result
+}
+
+/// Whether this thread asked for the compositions.
+#[cfg(feature = "flex")]
+pub(crate) fn is_forced() -> bool {
+    FORCED.with(Cell::get)
+}
 
 /// See [`crate::layer_norm`].
 #[must_use]

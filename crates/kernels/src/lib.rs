@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[doc(hidden)]
+pub mod count;
 #[cfg(feature = "flex")]
 mod fused;
 #[doc(hidden)]

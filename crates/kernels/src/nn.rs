@@ -124,6 +124,7 @@ impl Linear {
         let bias = self.bias.as_ref().map(Param::val);
         #[cfg(feature = "flex")]
         if let Some(panels) = &self.packed.panels {
+            crate::count::product(x.dims()[0], x.dims()[1], panels.n_cols());
             return crate::fused::packed_linear(x, panels, bias, residual, gelu);
         }
         let weight = self.weight.val();
@@ -190,6 +191,7 @@ impl Conv3x3 {
         if let Some(panels) = &self.packed.panels {
             let ([_, channels], stride) = (x.dims(), self.stride);
             let shape = crate::fused::ConvShape { size, channels, stride };
+            crate::ops::count_conv(&x, panels.n_cols(), size, stride);
             return (crate::fused::packed_conv(x, panels, bias, shape), output);
         }
         (conv3x3(x, self.matrix(), bias, size, self.stride), output)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
+use crate::count;
 use crate::generic;
 use crate::layout::{RaggedLayout, RelativePositions};
 
@@ -52,6 +53,7 @@ pub fn layer_norm_2d(x: Tensor<4>, weight: Tensor<1>, bias: Tensor<1>, eps: f64)
 /// - x: `[m, d_in]`; weight: `[d_in, d_out]`; bias: `[d_out]`
 #[must_use]
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    count_linear(&x, &weight);
     fused_or_generic!(
         x,
         crate::fused::linear(x, weight, bias, None),
@@ -62,6 +64,7 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tenso
 /// [`linear`], then [`gelu`].
 #[must_use]
 pub fn linear_gelu(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    count_linear(&x, &weight);
     fused_or_generic!(
         x,
         crate::fused::linear_gelu(x, weight, bias),
@@ -77,6 +80,7 @@ pub fn linear_residual(
     bias: Option<Tensor<1>>,
     residual: Tensor<2>,
 ) -> Tensor<2> {
+    count_linear(&x, &weight);
     fused_or_generic!(
         x,
         crate::fused::linear(x, weight, bias, Some(residual)),
@@ -105,6 +109,7 @@ pub fn conv3x3(
     size: [usize; 2],
     stride: usize,
 ) -> Tensor<2> {
+    count_conv(&x, weight.dims()[1], size, stride);
     fused_or_generic!(
         x,
         {
@@ -156,6 +161,7 @@ pub fn ragged_attention(
     n_heads: usize,
     relative_positions: Option<RelativePositions>,
 ) -> Tensor<2> {
+    count::attention(layout, q.dims()[1], n_offsets(relative_positions.as_ref()));
     fused_or_generic!(
         q,
         crate::fused::attention([q, k, v], layout, n_heads, relative_positions),
@@ -177,9 +183,27 @@ pub fn ragged_self_attention(
     n_heads: usize,
     relative_positions: Option<RelativePositions>,
 ) -> Tensor<2> {
+    count::attention(layout, qkv.dims()[1] / 3, n_offsets(relative_positions.as_ref()));
     fused_or_generic!(
         qkv,
         crate::fused::self_attention(qkv, layout, n_heads, relative_positions),
         generic::ragged_self_attention(qkv, layout, n_heads, relative_positions)
     )
+}
+
+fn count_linear(x: &Tensor<2>, weight: &Tensor<2>) {
+    let ([m, k], [_, n]) = (x.dims(), weight.dims());
+    count::product(m, k, n);
+}
+
+/// A 3 x 3 convolution to `out` channels.
+pub(crate) fn count_conv(x: &Tensor<2>, out: usize, size: [usize; 2], stride: usize) {
+    let [m, c] = x.dims();
+    let [n_in, n_out]: [usize; 2] = [size, size.map(|side| side.div_ceil(stride))].map(|s| s.iter().product());
+    count::product(m / n_in.max(1) * n_out, 9 * c, out);
+}
+
+/// Rows of both tables.
+fn n_offsets(relative_positions: Option<&RelativePositions>) -> usize {
+    relative_positions.map_or(0, |tables| tables.height.dims()[0] + tables.width.dims()[0])
 }

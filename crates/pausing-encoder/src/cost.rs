@@ -151,20 +151,25 @@ impl EncoderConfig {
             None => (1.0, self.grid()),
             Some(side) => (self.grid().div_ceil(side).pow(2) as f64, side),
         };
-        let padding = (n_windows * (side * side) as f64 - n).max(0.0);
-        let keys = match self.window_padding {
-            WindowPadding::Sam => active + frozen + padding,
-            WindowPadding::Masked => active + frozen,
-        };
-        // `queries` rows, each with the keys of one window, and one row of the tables for each row
-        // and column of the window.
+        let places = (side * side) as f64;
+        let padding = (n_windows * places - n).max(0.0);
+        // Tokens in the window of a token, on average over the tokens: windows at the edges hold fewer.
+        let (whole, rest) = (self.grid() / side, self.grid() % side);
+        let in_window = ((whole * side * side + rest * rest) as f64).powi(2) / n;
+        let keys = (active + frozen) / n * in_window
+            + match self.window_padding {
+                WindowPadding::Sam => places - in_window,
+                WindowPadding::Masked => 0.0,
+            };
+        // `queries` rows, and for each one row of the tables a row and column of the window.
         let attention = |queries: f64| {
             let relative = if self.use_rel_pos { d * (2 * side) as f64 } else { 0.0 };
-            queries * (2.0 * keys / n_windows * d + relative)
+            queries * (2.0 * keys * d + relative)
         };
         let projections = |queries: f64| 4.0 * queries * d * d;
         let mlp = 2.0 * active * d * self.mlp_dim() as f64;
-        let frozen_keys = 2.0 * frozen * d * d;
+        // The fused projection gives the paused tokens queries too; nobody asks them.
+        let frozen_keys = 3.0 * frozen * d * d;
         let sam_padding = share >= 1.0 && self.window_padding == WindowPadding::Sam;
         EncoderMacs {
             blocks: projections(active) + attention(active) + frozen_keys + mlp,

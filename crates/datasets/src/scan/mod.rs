@@ -67,12 +67,10 @@ impl Scan {
         let n_voxels: u64 = dims.iter().product();
         let bytes = read_voxels(path, &header, n_voxels * voxel_bytes)?;
         let values = to_f32(&bytes, &header).map_err(|reason| DatasetError::malformed(path, reason))?;
-        // The first axis runs fastest.
+        // The first axis runs fastest, in memory as in the file.
         let shape = dims.map(|n| n as usize);
         let voxels = Array3::from_shape_vec(shape.f(), values)
-            .map_err(|e| DatasetError::malformed(path, format!("its voxels don't fit its header ({e})")))?
-            .as_standard_layout()
-            .into_owned();
+            .map_err(|e| DatasetError::malformed(path, format!("its voxels don't fit its header ({e})")))?;
         Ok(Self { voxels, affine, spacing_mm, header })
     }
 
@@ -113,7 +111,8 @@ impl Scan {
             back[axis] = to;
         }
         let volume = view.permuted_axes(back);
-        volume.permuted_axes([2, 1, 0]).as_standard_layout().into_owned()
+        // In memory as in the volume, which is the order of the file where the axes are those of the file.
+        volume.permuted_axes([2, 1, 0]).to_owned()
     }
 }
 

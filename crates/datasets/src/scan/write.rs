@@ -97,9 +97,11 @@ pub fn write_labels(path: &Path, classes: &Array3<u8>, spacing_mm: [f64; 3]) -> 
 }
 
 fn write_classes(path: &Path, classes: &Array3<u8>, header: &NiftiHeader) -> Result<(), DatasetError> {
-    write_atomically(path, |scratch| {
-        WriterOptions::new(scratch).reference_header(header).write_nifti(classes)
-    })
+    // The writer takes its slices as they lie in memory: in the order of the file, the first axis fastest.
+    let volume = classes.view().reversed_axes();
+    let volume = volume.as_standard_layout();
+    let voxels = volume.view().reversed_axes();
+    write_atomically(path, |scratch| WriterOptions::new(scratch).reference_header(header).write_nifti(&voxels))
 }
 
 fn aligned_header(spacing_mm: [f64; 3]) -> NiftiHeader {

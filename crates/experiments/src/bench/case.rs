@@ -18,8 +18,12 @@ pub const HEAVY_GMACS: f64 = 500.0;
 pub enum Pause {
     /// None.
     Never,
+    /// `keep_ratio = [0.7, 0.7, 0.7]` after blocks 3, 6 and 9.
+    Mild,
     /// `keep_ratio = [0.5, 0.5, 1.0]` after blocks 3, 6 and 9.
     Half,
+    /// `keep_ratio = [0.3, 1.0, 1.0]` after blocks 3, 6 and 9.
+    Strong,
     /// Stage 0: shares 0.31, 0.10, 0.09, 0.09 of all tokens go on, from before block 0 and after blocks
     /// 3, 6 and 9.
     StageZero,
@@ -30,7 +34,9 @@ impl Pause {
     pub fn name(self) -> &'static str {
         match self {
             Self::Never => "never",
+            Self::Mild => "mild",
             Self::Half => "half",
+            Self::Strong => "strong",
             Self::StageZero => "stage0",
         }
     }
@@ -39,7 +45,9 @@ impl Pause {
     pub fn label(self) -> &'static str {
         match self {
             Self::Never => "never",
+            Self::Mild => "keep 0.7 / 0.7 / 0.7",
             Self::Half => "keep 0.5 / 0.5 / 1.0",
+            Self::Strong => "keep 0.3 / 1.0 / 1.0",
             Self::StageZero => "stage 0: 0.31 / 0.10 / 0.09 / 0.09 of all",
         }
     }
@@ -48,7 +56,9 @@ impl Pause {
     fn ratios(self, points: &[usize]) -> Vec<f64> {
         let later: &[f64] = match self {
             Self::Never => &[1.0, 1.0, 1.0],
+            Self::Mild => &[0.7, 0.7, 0.7],
             Self::Half => &[0.5, 0.5, 1.0],
+            Self::Strong => &[0.3, 1.0, 1.0],
             Self::StageZero => &[0.10 / 0.31, 0.09 / 0.10, 1.0],
         };
         let first = if self == Self::StageZero { 0.31 } else { 1.0 };
@@ -76,7 +86,7 @@ pub struct Case {
     pub preset: Preset,
     /// Side of the input, pixels.
     pub input: usize,
-    /// Slices a pass.
+    /// Slices at a time.
     pub batch: usize,
     /// Which tokens pause.
     pub pause: Pause,
@@ -88,6 +98,14 @@ impl Case {
         let Self { program, scope, preset, input, batch, pause } = self;
         let (program, scope, preset) = (program.name(), scope.name(), preset_name(*preset));
         format!("{program}-{preset}-{input}-b{batch}-{scope}-{}", pause.name())
+    }
+
+    /// Slices of a pass: of a volume several batches, so that one is resampled while another is computed.
+    pub fn slices(&self) -> usize {
+        match self.scope {
+            BenchScope::Volume => (2 * self.batch).max(4),
+            _ => self.batch,
+        }
     }
 
     /// SAM's plain encoder, nothing added, as PyTorch runs it.
@@ -111,12 +129,30 @@ impl Case {
         Ok(options.resolve(N_CLASSES)?)
     }
 
+    /// The encoder that runs.
+    fn encoder(&self) -> Result<EncoderConfig> {
+        Ok(match self.scope {
+            BenchScope::Encoder | BenchScope::Training => self.encoder_config(),
+            BenchScope::Model | BenchScope::Volume => self.model_config()?.encoder,
+        })
+    }
+
+    /// Where tokens may pause.
+    pub fn pause_points(&self) -> Result<Vec<usize>> {
+        Ok(self.encoder()?.pause_points)
+    }
+
+    /// The share of all tokens that is active after each pause point; nothing where none can pause.
+    pub fn active_shares(&self) -> Result<Vec<f64>> {
+        Ok(active_shares(&self.encoder()?, self.pause))
+    }
+
     /// Predicted multiply-accumulates of one slice, in 1e9; none for a training step.
     pub fn gmacs(&self) -> Result<Option<f64>> {
         let macs = match (self.scope, self.program) {
             (BenchScope::Training, _) => return Ok(None),
             (BenchScope::Encoder, Program::PyTorch) => self.encoder_config().macs(&[]).backbone(),
-            (BenchScope::Encoder, Program::FasterSam) => {
+            (BenchScope::Encoder, _) => {
                 let config = self.encoder_config();
                 config.macs(&active_shares(&config, self.pause)).total()
             }
@@ -132,8 +168,7 @@ impl Case {
     }
 }
 
-/// The share of all tokens that is active after each pause point; nothing where none can pause.
-pub fn active_shares(config: &EncoderConfig, pause: Pause) -> Vec<f64> {
+fn active_shares(config: &EncoderConfig, pause: Pause) -> Vec<f64> {
     let settings = pause.settings(&config.pause_points);
     let PausePolicy::KeepRatio { ratio } = &settings.policy else { return Vec::new() };
     let n = config.n_tokens() as f64;
@@ -169,17 +204,26 @@ pub fn all(with_peer: bool) -> Vec<Case> {
             let mut add = |program, scope, pause| {
                 cases.push(Case { program, scope, preset, input, batch, pause });
             };
+            // More settings at the size that pausing is made for.
+            let pauses: &[Pause] = match input {
+                224 => &[Pause::Mild, Pause::Half, Pause::Strong],
+                _ => &[Pause::Half],
+            };
             add(Program::FasterSam, Encoder, Pause::Never);
             if with_peer && preset == Preset::VitB {
                 add(Program::PyTorch, Encoder, Pause::Never);
             }
-            add(Program::FasterSam, Encoder, Pause::Half);
-            for pause in [Pause::Never, Pause::Half, Pause::StageZero] {
-                add(Program::FasterSam, Model, pause);
-            }
             if input == 224 {
-                add(Program::FasterSam, Volume, Pause::Never);
-                add(Program::FasterSam, Volume, Pause::StageZero);
+                add(Program::Composed, Encoder, Pause::Never);
+            }
+            pauses.iter().for_each(|&pause| add(Program::FasterSam, Encoder, pause));
+            add(Program::FasterSam, Model, Pause::Never);
+            pauses.iter().for_each(|&pause| add(Program::FasterSam, Model, pause));
+            add(Program::FasterSam, Model, Pause::StageZero);
+            if input == 224 {
+                for pause in [Pause::Never, Pause::Half, Pause::StageZero] {
+                    add(Program::FasterSam, Volume, pause);
+                }
             }
             if (preset, input, batch) == (Preset::VitS, 224, 8) {
                 add(Program::FasterSam, Training, Pause::Never);

@@ -4,29 +4,39 @@
 //! whatever else the machine does falls on all of them. Ratios are taken within one run only.
 
 mod case;
+mod dice;
+pub mod instructions;
+mod memory;
 mod ours;
 mod peak;
 mod peer;
+mod summary;
 pub mod targets;
+pub mod waterfall;
+mod way;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use burn::tensor::Device;
 
 use self::case::{Case, HEAVY_GMACS};
+use self::dice::Scores;
+pub use self::memory::memory_of;
 use self::ours::{Models, Subject};
 use self::peak::{Product, SHAPES};
 use self::peer::Peer;
+pub use self::summary::summary;
 use crate::progress::{self, say};
-use crate::provenance::{Origin, busy_share, peak_memory_mib, reset_peak_memory};
-use crate::record::{BenchRecord, BenchRow, BenchScope, ProductRow, Program, Record, quantile, write_record};
+use crate::provenance::{Origin, Usage};
+use crate::record::{BenchRecord, BenchRow, ProductRow, Program, Record, quantile, write_record};
 
 /// What a user asks of the bench.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Only rows whose name contains one of these; `targets` stands for the rows of the targets.
+    /// Only rows whose name contains one of these; `targets` and `waterfall` stand for the rows of these
+    /// tables, `whole_way` for the way from file to file.
     pub only: Vec<String>,
     /// A Python with torch and segment-anything.
     pub peer: Option<PathBuf>,
@@ -36,6 +46,8 @@ pub struct Options {
     pub all: bool,
     /// Whether peak memory is measured, in a process of its own for each row.
     pub memory: bool,
+    /// Folder of a suite's run whose scores go with the rows.
+    pub dice_from: Option<PathBuf>,
     /// Folder for the record and the report.
     pub output: PathBuf,
 }
@@ -49,6 +61,8 @@ const MAX_PASSES: usize = 50;
 const WARM: f64 = 0.5;
 /// Pause between visits: threads that wait actively for more work go to sleep.
 const SETTLE: Duration = Duration::from_millis(40);
+/// What `only` calls the way from file to file.
+const WHOLE_WAY: &str = "whole_way";
 /// The machine counts as quiet where other programs use less than this share of it.
 const QUIET: f64 = 0.05;
 
@@ -58,20 +72,22 @@ const QUIET: f64 = 0.05;
 /// Where no row matches, the peer fails or a file can't be written.
 pub fn run(options: &Options, device: &Device, origin: &Origin) -> Result<BenchRecord> {
     let cases = choose(options)?;
-    let busy_before = busy_share(Duration::from_secs(1));
-    if let Some(busy) = busy_before.filter(|&busy| busy > QUIET) {
-        say(&format!("other programs use {:.0} % of this machine; the times below suffer", 100.0 * busy));
-    }
+    let scores = options.dice_from.as_deref().map(Scores::read).transpose()?;
+    let before = Usage::now(None);
+    std::thread::sleep(Duration::from_secs(1));
+    warn_if_busy(before.and_then(|before| before.by_others()));
     let mut peer = match &options.peer {
         Some(python) if cases.iter().any(|case| case.program == Program::PyTorch) => {
             Some(Peer::start(python, origin.threads)?)
         }
         _ => None,
     };
-    let mut stations = load(&cases, peer.as_mut(), device)?;
+    let mut models = Models::default();
+    let mut stations = load(&cases, peer.as_mut(), &mut models, device)?;
     let mut products: Vec<(Product, ProductRow)> = SHAPES
         .map(|shape| (Product::new(shape), ProductRow { shape, seconds: Vec::new() }))
         .into();
+    let usage = Usage::now(peer.as_ref().map(Peer::process));
     let bar = progress::bar("bench", options.rounds * stations.len(), "visits");
     for _ in 0..options.rounds {
         for (product, row) in &mut products {
@@ -86,21 +102,34 @@ pub fn run(options: &Options, device: &Device, origin: &Origin) -> Result<BenchR
         }
     }
     bar.finish_and_clear();
+    let used_by_others = usage.and_then(|usage| usage.by_others());
+    warn_if_busy(used_by_others);
     let peer_versions = peer.as_ref().map(|peer| peer.versions.clone());
     drop(peer);
     let mut rows: Vec<BenchRow> = stations.into_iter().map(|station| station.row).collect();
+    let is_asked = options.only.is_empty() || options.only.iter().any(|only| only == WHOLE_WAY);
+    let whole_way =
+        is_asked.then(|| way::measure(options.rounds, &mut models, device)).transpose()?;
+    drop(models);
     if options.memory {
-        measure_memory(&cases, &mut rows, options, origin)?;
+        memory::measure(&cases, &mut rows, options, origin)?;
+    }
+    for (case, row) in cases.iter().zip(&mut rows) {
+        row.dice = match &scores {
+            Some(scores) => scores.of(case, &row.preset, &case.pause_points()?, &row.active_share),
+            None => None,
+        };
     }
     let config = serde_json::json!({ "rounds": options.rounds, "only": options.only, "all": options.all });
     let record = BenchRecord {
         experiment: "bench".to_owned(),
+        vectors: vectors().to_owned(),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
-        busy_before,
+        used_by_others,
         peer: peer_versions,
         products: products.into_iter().map(|(_, row)| row).collect(),
         rows,
-        whole_way: Vec::new(),
+        whole_way,
         provenance: origin.provenance(config, 1, "none", None),
     };
     write_record(&options.output.join("records"), &Record::from(record.clone()))?;
@@ -110,11 +139,12 @@ pub fn run(options: &Options, device: &Device, origin: &Origin) -> Result<BenchR
 /// The cases that the options ask for.
 fn choose(options: &Options) -> Result<Vec<Case>> {
     let all = case::all(options.peer.is_some());
-    let needed = targets::needed();
     let is_chosen = |case: &Case| {
         let id = case.id();
-        let named = |only: &String| {
-            if only == "targets" { needed.contains(&id.as_str()) } else { id.contains(only.as_str()) }
+        let named = |only: &String| match only.as_str() {
+            "targets" => targets::needed().contains(&id.as_str()),
+            "waterfall" => waterfall::needed().any(|needed| needed == id),
+            only => id.contains(only),
         };
         options.only.is_empty() || options.only.iter().any(named)
     };
@@ -125,7 +155,7 @@ fn choose(options: &Options) -> Result<Vec<Case>> {
             cases.push(*case);
         }
     }
-    if cases.is_empty() {
+    if cases.is_empty() && !options.only.iter().any(|only| only == WHOLE_WAY) {
         let names: Vec<String> = all.iter().map(Case::id).collect();
         bail!("no row contains {}; the rows are:\n{}", options.only.join(" or "), names.join("\n"));
     }
@@ -164,24 +194,30 @@ impl Station {
 }
 
 /// Builds all models, and runs each case to see how long it takes.
-fn load(cases: &[Case], mut peer: Option<&mut Peer>, device: &Device) -> Result<Vec<Station>> {
+fn load(
+    cases: &[Case],
+    mut peer: Option<&mut Peer>,
+    models: &mut Models,
+    device: &Device,
+) -> Result<Vec<Station>> {
     let bar = progress::bar("loading", cases.len(), "rows");
-    let mut models = Models::default();
     let mut stations = Vec::with_capacity(cases.len());
     for case in cases {
         bar.set_message(case.id());
-        let (subject, weight_bytes) = match (case.program, peer.as_deref_mut()) {
+        let (mut subject, weight_bytes) = match (case.program, peer.as_deref_mut()) {
             (Program::PyTorch, Some(peer)) => (None, 4.0 * peer.load(case)? as f64),
             _ => {
-                let subject = Subject::new(case, &mut models, device)?;
+                let subject = Subject::new(case, models, device)?;
                 let weight_bytes = subject.weight_bytes;
                 (Some(subject), weight_bytes)
             }
         };
-        let mut station = Station { row: row(case, weight_bytes)?, subject, passes: 1, warm_up: false };
+        let mut row = row(case, weight_bytes)?;
         // The first pass allocates; the second one tells the time.
-        let first = station.passes(peer.as_deref_mut(), 1)?[0];
-        let seconds = if first < WARM { station.passes(peer.as_deref_mut(), 1)?[0] } else { first };
+        let counted = subject.as_mut().map(Subject::counted_pass).transpose()?.flatten();
+        row.counted_gmacs = counted.map(|gmacs| gmacs / row.slices as f64);
+        let mut station = Station { row, subject, passes: 1, warm_up: false };
+        let seconds = station.passes(peer.as_deref_mut(), 1)?[0];
         station.passes = ((VISIT / seconds).ceil() as usize).clamp(1, MAX_PASSES);
         station.warm_up = seconds < WARM;
         stations.push(station);
@@ -192,12 +228,6 @@ fn load(cases: &[Case], mut peer: Option<&mut Peer>, device: &Device) -> Result<
 }
 
 fn row(case: &Case, weight_bytes: f64) -> Result<BenchRow> {
-    let active_share = match case.scope {
-        BenchScope::Encoder | BenchScope::Training => case::active_shares(&case.encoder_config(), case.pause),
-        BenchScope::Model | BenchScope::Volume => {
-            case::active_shares(&case.model_config()?.encoder, case.pause)
-        }
-    };
     Ok(BenchRow {
         id: case.id(),
         program: case.program,
@@ -205,9 +235,11 @@ fn row(case: &Case, weight_bytes: f64) -> Result<BenchRow> {
         preset: case::preset_name(case.preset).to_owned(),
         input_size: case.input,
         batch_size: case.batch,
+        slices: case.slices(),
         pause: case.pause.label().to_owned(),
-        active_share,
+        active_share: case.active_shares()?,
         gmacs: case.gmacs()?,
+        counted_gmacs: None,
         seconds: Vec::new(),
         weights_mib: weight_bytes / f64::from(1 << 20),
         peak_memory_mib: None,
@@ -227,87 +259,25 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// Peak memory of each row, each in a process of its own.
-fn measure_memory(cases: &[Case], rows: &mut [BenchRow], options: &Options, origin: &Origin) -> Result<()> {
-    let bar = progress::bar("memory", rows.len(), "rows");
-    for (case, row) in cases.iter().zip(rows) {
-        bar.set_message(row.id.clone());
-        row.peak_memory_mib = match (case.program, &options.peer) {
-            (Program::PyTorch, Some(python)) => {
-                let mut peer = Peer::start(python, origin.threads)?;
-                peer.load(case)?;
-                peer.peak_memory_mib(&row.id)?
-            }
-            _ => memory_of_child(&row.id, origin.threads)?,
-        };
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
-    Ok(())
-}
-
-/// Starts this program once more, for one row.
-fn memory_of_child(id: &str, threads: usize) -> Result<Option<f64>> {
-    let output = std::process::Command::new(std::env::current_exe()?)
-        .args(["bench", "--memory-of", id, "--threads", &threads.to_string()])
-        .stderr(std::process::Stdio::inherit())
-        .output()?;
-    if !output.status.success() {
-        bail!("the memory of {id} could not be measured");
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).trim().parse().ok())
-}
-
-/// Peak memory of one pass of a row after loading, MiB: run in a process of its own.
-///
-/// # Errors
-/// Where there is no such row.
-pub fn memory_of(id: &str, device: &Device) -> Result<Option<f64>> {
-    let Some(case) = case::all(false).into_iter().find(|case| case.id() == id) else {
-        bail!("there is no row {id}");
-    };
-    let mut subject = Subject::new(&case, &mut Models::default(), device)?;
-    subject.pass()?;
-    reset_peak_memory();
-    subject.pass()?;
-    Ok(peak_memory_mib())
-}
-
-/// The rows and targets as text, for the terminal.
-#[must_use]
-pub fn summary(record: &BenchRecord) -> String {
-    let mut lines = Vec::new();
-    let peak = record.peak_gflops();
-    for product in &record.products {
-        let [m, k, n] = product.shape;
-        lines.push(format!("gemm {m} x {k} x {n:<42} {:8.1} GFLOP/s", product.gflops()));
-    }
-    for row in &record.rows {
-        let rate = row.gflops().map_or_else(String::new, |rate| {
-            let share = peak.map_or(f64::NAN, |peak| 100.0 * rate / peak);
-            format!("{rate:7.1} GFLOP/s {share:5.1} %")
-        });
-        let memory = row.peak_memory_mib.map_or_else(String::new, |mib| format!("  {mib:.0} MiB"));
-        lines.push(format!(
-            "{:<42} {:9.2} ms a slice ({:.2} to {:.2})  {rate}{memory}",
-            row.id,
-            row.ms_per_slice(0.5),
-            row.ms_per_slice(0.1),
-            row.ms_per_slice(0.9)
+fn warn_if_busy(used_by_others: Option<f64>) {
+    if let Some(share) = used_by_others.filter(|&share| share > QUIET) {
+        say(&format!(
+            "other programs use {:.0} % of this machine; times and ratios mean little on a busy one",
+            100.0 * share
         ));
     }
-    for target in targets::targets(record) {
-        let Some(measured) = target.measured else { continue };
-        let spread = target.spread.map_or_else(String::new, |(low, high)| format!(" ({low:.2} to {high:.2})"));
-        let verdict = if target.is_met() == Some(true) { "met" } else { "missed" };
-        let bound = if target.at_most { "at most" } else { "at least" };
-        lines.push(format!("{:<82} {measured:7.2}{spread}, {bound} {}: {verdict}", target.what, target.wanted));
-    }
-    lines.join("\n")
 }
 
-/// The report's folder of a run.
-#[must_use]
-pub fn report_folder(output: &Path) -> PathBuf {
-    output.join("report")
+/// The widest vectors that the kernels use on this machine.
+fn vectors() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f") {
+            return "AVX-512";
+        }
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            return "AVX2";
+        }
+    }
+    if cfg!(target_arch = "aarch64") { "NEON" } else { "the compiler's" }
 }

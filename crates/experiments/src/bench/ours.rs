@@ -9,11 +9,13 @@ use burn::tensor::{Device, Tensor, TensorData};
 use fastersam::init::initialise;
 use fastersam::{FasterSam, ModelConfig, Segmenter};
 use fastersam_datasets::KeyedRng;
+use fastersam_kernels::count::counted;
+use fastersam_kernels::generic::instead_of_fused;
 use fastersam_pausing_encoder::{PauseSettings, PausingEncoder};
 use ndarray::Array3;
 
 use super::case::Case;
-use crate::record::BenchScope;
+use crate::record::{BenchScope, Program};
 use crate::train::count_parameters;
 
 /// Seed of weights and inputs.
@@ -32,17 +34,26 @@ pub struct Subject {
 
 enum Work {
     Encoder { encoder: PausingEncoder, images: Tensor<4>, settings: PauseSettings },
+    /// The encoder with burn's operations in place of the fused ones.
+    Composed { encoder: PausingEncoder, images: Tensor<4>, settings: PauseSettings },
     Model { model: FasterSam, images: Tensor<4>, settings: PauseSettings },
-    Volume { model: FasterSam, config: ModelConfig, volume: Array3<f32>, settings: PauseSettings, device: Device },
+    Volume { model: FasterSam, config: ModelConfig, volume: Array3<f32>, batch: usize, settings: PauseSettings, device: Device },
     Training { encoder: PausingEncoder, optimizer: ModuleOptimizer, images: Tensor<4> },
 }
 
-/// Models that several cases share: whole ones by preset and input size.
+/// Models that several cases share: by preset, input size, and whether it is the plain encoder or packed.
 #[derive(Default)]
 pub struct Models(Vec<(Case, Loaded)>);
 
 #[derive(Clone)]
-enum Loaded {
+struct Loaded {
+    network: Network,
+    /// Bytes of the weights before packing.
+    weight_bytes: f64,
+}
+
+#[derive(Clone)]
+enum Network {
     Encoder(PausingEncoder),
     Model(FasterSam, ModelConfig),
 }
@@ -50,22 +61,40 @@ enum Loaded {
 impl Models {
     /// The model of a case, built where no earlier case had it.
     fn of(&mut self, case: &Case, device: &Device) -> Result<Loaded> {
-        let plain = case.scope == BenchScope::Encoder;
-        let same = |other: &Case| {
-            (other.preset, other.input, other.scope == BenchScope::Encoder) == (case.preset, case.input, plain)
+        let kind = |case: &Case| {
+            (case.preset, case.input, case.scope == BenchScope::Encoder, case.program == Program::Composed)
         };
-        if let Some((_, loaded)) = self.0.iter().find(|(other, _)| same(other)) {
+        if let Some((_, loaded)) = self.0.iter().find(|(other, _)| kind(other) == kind(case)) {
             return Ok(loaded.clone());
         }
-        let loaded = if plain {
-            Loaded::Encoder(initialise(case.encoder_config().init(device).no_grad(), SEED))
+        let loaded = if case.scope == BenchScope::Encoder {
+            let mut encoder = initialise(case.encoder_config().init(device).no_grad(), SEED);
+            let weight_bytes = bytes(&encoder);
+            if case.program == Program::FasterSam {
+                encoder.pack();
+            }
+            Loaded { network: Network::Encoder(encoder), weight_bytes }
         } else {
             let config = case.model_config()?;
-            Loaded::Model(config.init(SEED, device)?.no_grad(), config)
+            let model = config.init(SEED, device)?.no_grad();
+            let weight_bytes = bytes(&model);
+            Loaded { network: Network::Model(model.packed(), config), weight_bytes }
         };
         self.0.push((*case, loaded.clone()));
         Ok(loaded)
     }
+
+    /// The whole model of a case.
+    pub fn whole(&mut self, case: &Case, device: &Device) -> Result<(FasterSam, ModelConfig)> {
+        match self.of(case, device)?.network {
+            Network::Model(model, config) => Ok((model, config)),
+            Network::Encoder(_) => anyhow::bail!("{} has no whole model", case.id()),
+        }
+    }
+}
+
+fn bytes(model: &impl Module) -> f64 {
+    4.0 * count_parameters(model).0 as f64
 }
 
 impl Subject {
@@ -74,28 +103,30 @@ impl Subject {
         if case.scope == BenchScope::Training {
             return Ok(Self::training(case, device));
         }
-        let (work, n_weights) = match models.of(case, device)? {
-            Loaded::Encoder(encoder) => {
+        let Loaded { network, weight_bytes } = models.of(case, device)?;
+        let work = match network {
+            Network::Encoder(encoder) => {
                 let settings = case.pause.settings(&encoder.config().pause_points);
                 let images = images([case.batch, 3, case.input, case.input], device);
-                let n_weights = count_parameters(&encoder).0;
-                (Work::Encoder { encoder, images, settings }, n_weights)
+                match case.program {
+                    Program::Composed => Work::Composed { encoder, images, settings },
+                    _ => Work::Encoder { encoder, images, settings },
+                }
             }
-            Loaded::Model(model, config) => {
+            Network::Model(model, config) => {
                 let settings = case.pause.settings(&config.encoder.pause_points);
-                let n_weights = count_parameters(&model).0;
                 if case.scope == BenchScope::Volume {
-                    let values = numbers(case.batch * NATIVE_SIDE * NATIVE_SIDE);
-                    let volume = Array3::from_shape_vec((case.batch, NATIVE_SIDE, NATIVE_SIDE), values)?;
-                    let device = device.clone();
-                    (Work::Volume { model, config, volume, settings, device }, n_weights)
+                    let shape = (case.slices(), NATIVE_SIDE, NATIVE_SIDE);
+                    let volume = Array3::from_shape_vec(shape, numbers(shape.0 * shape.1 * shape.2))?;
+                    let (batch, device) = (case.batch, device.clone());
+                    Work::Volume { model, config, volume, batch, settings, device }
                 } else {
                     let images = images([case.batch, 1, case.input, case.input], device);
-                    (Work::Model { model, images, settings }, n_weights)
+                    Work::Model { model, images, settings }
                 }
             }
         };
-        Ok(Self { work, weight_bytes: 4.0 * n_weights as f64 })
+        Ok(Self { work, weight_bytes })
     }
 
     /// The encoder with bottleneck adapters and a frozen backbone, but for its norms.
@@ -103,7 +134,7 @@ impl Subject {
         let device = device.clone().autodiff();
         let encoder = case.encoder_config().init(&device).freeze_backbone(true);
         let encoder = initialise(encoder, SEED);
-        let weight_bytes = 4.0 * count_parameters(&encoder).0 as f64;
+        let weight_bytes = bytes(&encoder);
         let optimizer = AdamWConfig::new().with_weight_decay(0.01).init();
         let images = images([case.batch, 3, case.input, case.input], &device);
         Self { work: Work::Training { encoder, optimizer, images }, weight_bytes }
@@ -117,11 +148,15 @@ impl Subject {
                 let output = encoder.forward(images.clone(), None, settings)?;
                 finish(output.embedding);
             }
+            Work::Composed { encoder, images, settings } => {
+                let output = instead_of_fused(|| encoder.forward(images.clone(), None, settings))?;
+                finish(output.embedding);
+            }
             Work::Model { model, images, settings } => {
                 finish(model.forward(images.clone(), settings)?.logits);
             }
-            Work::Volume { model, config, volume, settings, device } => {
-                let segmenter = Segmenter::new(model, config, volume.dim().0, device.clone());
+            Work::Volume { model, config, volume, batch, settings, device } => {
+                let segmenter = Segmenter::new(model, config, *batch, device.clone());
                 drop(segmenter.segment(volume, settings)?);
             }
             Work::Training { encoder, optimizer, images } => {
@@ -132,6 +167,15 @@ impl Subject {
             }
         }
         Ok(started.elapsed().as_secs_f64())
+    }
+
+    /// Runs one pass; gives the multiply-accumulates that it ran, in 1e9. Unpacked convolutions and
+    /// backward passes are burn's own and not counted, so these give none.
+    pub fn counted_pass(&mut self) -> Result<Option<f64>> {
+        let (pass, macs) = counted(|| self.pass());
+        pass?;
+        let is_counted = !matches!(self.work, Work::Composed { .. } | Work::Training { .. });
+        Ok(is_counted.then_some(macs as f64 / 1e9))
     }
 }
 
@@ -146,6 +190,6 @@ fn numbers(n: usize) -> Vec<f32> {
     (0..n).map(|_| rng.range(0.0, 1.0) as f32).collect()
 }
 
-fn images(shape: [usize; 4], device: &Device) -> Tensor<4> {
+pub(super) fn images(shape: [usize; 4], device: &Device) -> Tensor<4> {
     Tensor::from_data(TensorData::new(numbers(shape.iter().product()), shape), device)
 }

@@ -47,6 +47,11 @@ impl Peer {
         Ok(Self { child, input: Some(input), output, python: name, versions })
     }
 
+    /// The child process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Builds what a case needs; gives the number of parameters.
     pub fn load(&mut self, case: &Case) -> Result<u64> {
         #[derive(Deserialize)]

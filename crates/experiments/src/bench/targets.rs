@@ -96,7 +96,7 @@ fn target(what: &'static str, wanted: f64, rows: &[&str], ratio: Option<Ratio>) 
 /// How many times as fast as `slow` the other is, per slice: ratio of medians, and the spread of the
 /// rounds' ratios.
 pub fn speed_up(slow: &BenchRow, fast: &BenchRow) -> Ratio {
-    let per_slice = fast.batch_size as f64 / slow.batch_size as f64;
+    let per_slice = fast.slices as f64 / slow.slices as f64;
     let median = quantile(&slow.seconds, 0.5) / quantile(&fast.seconds, 0.5) * per_slice;
     let rounds: Vec<f64> =
         slow.seconds.iter().zip(&fast.seconds).map(|(slow, fast)| slow / fast * per_slice).collect();

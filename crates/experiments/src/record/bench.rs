@@ -10,6 +10,8 @@ use super::Provenance;
 pub enum Program {
     /// This project.
     FasterSam,
+    /// This project's encoder with burn's own operations in place of the fused kernels, nothing packed.
+    Composed,
     /// The official encoder in PyTorch.
     PyTorch,
 }
@@ -20,6 +22,7 @@ impl Program {
     pub fn name(self) -> &'static str {
         match self {
             Self::FasterSam => "fastersam",
+            Self::Composed => "composed",
             Self::PyTorch => "pytorch",
         }
     }
@@ -29,6 +32,7 @@ impl std::fmt::Display for Program {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(match self {
             Self::FasterSam => "FasterSAM",
+            Self::Composed => "FasterSAM without kernels",
             Self::PyTorch => "PyTorch",
         })
     }
@@ -86,29 +90,47 @@ pub struct BenchRow {
     pub preset: String,
     /// Side of the network's input, pixels.
     pub input_size: usize,
-    /// Slices a pass.
+    /// Slices at a time.
     pub batch_size: usize,
+    /// Slices of a pass: one batch, or a volume of several.
+    pub slices: usize,
     /// The pause setting, as the tables call it.
     pub pause: String,
     /// Share of all tokens that is active after each pause point; empty where none can pause.
     pub active_share: Vec<f64>,
     /// Multiply-accumulates of one slice, predicted from shapes and active tokens, in 1e9.
     pub gmacs: Option<f64>,
+    /// The same, counted while a pass ran; `None` for what is not all this project's kernels.
+    pub counted_gmacs: Option<f64>,
     /// Seconds of a pass, one value a round: the mean over the passes of the round's visit.
     pub seconds: Vec<f64>,
     /// Size of the weights, MiB.
     pub weights_mib: f64,
     /// Peak resident memory of a process of its own over one pass after loading, MiB.
     pub peak_memory_mib: Option<f64>,
-    /// Mean Dice of a trained checkpoint at the same setting, where records of one were given.
-    pub dice: Option<f64>,
+    /// Score of a trained checkpoint at this setting, where records of one were given.
+    pub dice: Option<BenchDice>,
+}
+
+/// A score that goes with a speed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BenchDice {
+    /// Mean Dice (`transunet` protocol), in [0, 1].
+    pub dice: f64,
+    /// Where it was scored: data set and split.
+    pub scored_on: String,
+    /// The checkpoint's pause setting, as its tables call it.
+    pub setting: String,
+    /// Share of all tokens that was active after each of its pause points.
+    pub active_share: Vec<f64>,
 }
 
 impl BenchRow {
     /// A quantile of the rounds, milliseconds a slice.
     #[must_use]
     pub fn ms_per_slice(&self, share: f64) -> f64 {
-        1e3 * quantile(&self.seconds, share) / self.batch_size as f64
+        1e3 * quantile(&self.seconds, share) / self.slices as f64
     }
 
     /// Billions of floating-point operations a second (two a multiply-accumulate), from the median.
@@ -156,8 +178,38 @@ pub struct PeerVersions {
 pub struct WayRow {
     /// What is done.
     pub part: String,
+    /// Whether this is the whole way, as the program goes it, and not a part.
+    pub is_whole: bool,
+    /// Slices at a time.
+    pub batch_size: usize,
+    /// The pause setting, as the tables call it.
+    pub pause: String,
     /// Milliseconds a slice, one value a round.
     pub ms_per_slice: Vec<f64>,
+}
+
+impl WayRow {
+    /// Milliseconds a slice, the median of the rounds.
+    #[must_use]
+    pub fn median(&self) -> f64 {
+        quantile(&self.ms_per_slice, 0.5)
+    }
+}
+
+/// Where the time goes from a scan's file to the file of its class map.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WholeWay {
+    /// Size of the backbone, as configurations write it.
+    pub preset: String,
+    /// Side of the network's input, pixels.
+    pub input_size: usize,
+    /// Slices, rows and columns of the scan.
+    pub scan: [usize; 3],
+    /// Size of its compressed file, MiB.
+    pub scan_mib: f64,
+    /// The parts, for each batch size and pause setting.
+    pub rows: Vec<WayRow>,
 }
 
 /// A run of the bench.
@@ -168,16 +220,18 @@ pub struct BenchRecord {
     pub experiment: String,
     /// Processors that the system has.
     pub cores: usize,
-    /// Share of the processors' time that other programs used just before the run, in [0, 1].
-    pub busy_before: Option<f64>,
+    /// The widest vector instructions that the kernels use here.
+    pub vectors: String,
+    /// Share of the processors' time that other programs used during the rounds, in [0, 1].
+    pub used_by_others: Option<f64>,
     /// Versions of the peer, where there was one.
     pub peer: Option<PeerVersions>,
     /// The matrix products.
     pub products: Vec<ProductRow>,
     /// The rows.
     pub rows: Vec<BenchRow>,
-    /// Where the time goes from a scan's file to the file of its class map; empty where not measured.
-    pub whole_way: Vec<WayRow>,
+    /// Where the time goes from a scan's file to the file of its class map, where that was measured.
+    pub whole_way: Option<WholeWay>,
     /// Where the result comes from.
     pub provenance: Provenance,
 }

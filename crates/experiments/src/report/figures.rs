@@ -1,9 +1,11 @@
 //! Which plots there are, and what each shows.
 
+mod bench;
 mod efficiency;
 mod evaluation;
 mod training;
 
+pub use bench::{SHOWN as BENCH_SHOWN, bench};
 pub use efficiency::efficiency;
 pub use evaluation::evaluation;
 pub use training::training;

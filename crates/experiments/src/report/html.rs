@@ -52,6 +52,13 @@ pub fn page(sections: &[Section], results: &Results) -> String {
         for picture in &section.pictures {
             figure(&mut html, "pictures", picture);
         }
+        if section.id == super::bench_page::SECTION {
+            _ = writeln!(
+                html,
+                "<p class=\"files\"><a href=\"{}\">All of it as a Markdown page</a></p>",
+                super::bench_page::FILE
+            );
+        }
         html.push_str("</section>\n");
     }
     html.push_str("</main>\n");

@@ -75,6 +75,21 @@ impl Axis {
         }
     }
 
+    /// A logarithmic axis over positive values: whole decades have names, and a value `v` stands at
+    /// `log10(v)` minus the second result.
+    pub fn logarithmic(label: &str, values: impl Iterator<Item = f64>) -> (Self, f64) {
+        let (low, high) = values.fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
+        let (low, high) = if low > high { (1.0, 1.0) } else { (low, high) };
+        let start = low.log10().floor();
+        let last = (high.log10() - start).ceil().max(1.0);
+        let names = (0..=last as usize).map(|decade| {
+            let power = start + decade as f64;
+            format!("{:.*}", (-power).max(0.0) as usize, 10_f64.powf(power))
+        });
+        let names = Some(names.collect());
+        (Self { label: label.into(), range: -0.02..last + 0.02, names }, start)
+    }
+
     /// A tick's text: enough decimals for the range, none too many.
     fn tick(&self, value: f64) -> String {
         if let Some(names) = &self.names {
@@ -102,6 +117,8 @@ impl Axis {
 
 /// Ticks of an axis of numbers, at most.
 const TICKS: usize = 8;
+/// Length of a tick's mark, which also keeps its text off the axis.
+const TICK_MARK: i32 = 6;
 
 /// A panel of lines and points.
 #[derive(Clone, Debug)]
@@ -190,16 +207,17 @@ fn axes<'a, B: DrawingBackend>(
         .build_cartesian_2d(x.range.clone(), y.range.clone())
         .map_err(words)?;
     // As many ticks as names put one on each name and none between.
-    let x_ticks = x.names.as_ref().map_or(TICKS, |names| names.len().max(2));
+    let ticks = |axis: &Axis| axis.names.as_ref().map_or(TICKS, |names| names.len().max(2));
     chart
         .configure_mesh()
         .bold_line_style(GRID.stroke_width(canvas.width(1)))
         .light_line_style(plotters::style::TRANSPARENT)
         .axis_style(FAINT.stroke_width(canvas.width(1)))
+        .set_all_tick_mark_size(canvas.px(TICK_MARK))
         .x_desc(x.label.clone())
         .y_desc(y.label.clone())
-        .x_labels(x_ticks)
-        .y_labels(TICKS)
+        .x_labels(ticks(x))
+        .y_labels(ticks(y))
         .x_label_formatter(&|value| x.tick(*value))
         .y_label_formatter(&|value| y.tick(*value))
         .x_label_style((super::canvas::FONT, canvas.px(17), &INK))
@@ -282,6 +300,7 @@ impl Plot for Bars {
             .bold_line_style(GRID.stroke_width(canvas.width(1)))
             .light_line_style(plotters::style::TRANSPARENT)
             .axis_style(FAINT.stroke_width(canvas.width(1)))
+            .set_all_tick_mark_size(canvas.px(TICK_MARK))
             .x_labels(TICKS)
             .x_desc(self.label.clone())
             .x_label_formatter(&|value| x.tick(*value))

@@ -1,7 +1,7 @@
 //! The saved records sorted for reading, and what the tables and plots ask of them.
 
 use crate::record::{
-    EvaluationRecord, Provenance, Record, Scope, SliceRecord, ThroughputRecord, TrainingRecord,
+    BenchRecord, EvaluationRecord, Provenance, Record, Scope, SliceRecord, ThroughputRecord, TrainingRecord,
 };
 
 pub(super) use crate::record::slug;
@@ -15,6 +15,7 @@ pub struct Results {
     pub throughputs: Vec<ThroughputRecord>,
     pub slices: Vec<SliceRecord>,
     pub trainings: Vec<TrainingRecord>,
+    pub benches: Vec<BenchRecord>,
 }
 
 impl Results {
@@ -28,8 +29,7 @@ impl Results {
                 Record::Throughput(record) => results.throughputs.push(*record),
                 Record::Slice(record) => results.slices.push(*record),
                 Record::Training(record) => results.trainings.push(*record),
-                // The bench has a report of its own.
-                Record::Bench(_) => {}
+                Record::Bench(record) => results.benches.push(*record),
             }
         }
         results.complete_costs();
@@ -167,10 +167,12 @@ impl Results {
         let throughputs = self.throughputs.iter().map(|record| &record.provenance);
         let trainings = self.trainings.iter().map(|record| &record.provenance);
         let slices = self.slices.iter().map(|record| &record.provenance);
+        let benches = self.benches.iter().map(|record| &record.provenance);
         evaluations
             .chain(throughputs)
             .chain(trainings)
             .chain(slices)
+            .chain(benches)
     }
 }
 

@@ -1,10 +1,12 @@
-//! Which tables there are: summary, comparison, pausing, efficiency, published speeds.
+//! Which tables there are: summary, comparison, pausing, efficiency, published speeds, the bench's.
 
+mod bench;
 mod comparison;
 mod efficiency;
 mod pausing;
 mod summary;
 
+pub use bench::bench;
 pub use comparison::comparison;
 pub use efficiency::{efficiency, published_speed};
 pub use pausing::pausing;

@@ -1,9 +1,11 @@
 //! Tests of the assembled model.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-mod loss_golden;
 mod checkpoint;
+mod loss_golden;
+mod macs;
 mod model;
+mod segment;
 mod train_golden;
 mod tuning;
 mod weights;

@@ -38,7 +38,9 @@ pub(crate) use panels::Panels;
 
 /// Whether the fused operations can run on a tensor.
 pub(crate) fn applies<const D: usize>(x: &Tensor<D>) -> bool {
-    x.dtype() == DType::F32 && matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_))
+    x.dtype() == DType::F32
+        && !crate::generic::is_forced()
+        && matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_))
 }
 
 /// A tensor that may be missing.

@@ -50,6 +50,11 @@ impl fmt::Debug for Panels {
 }
 
 impl Panels {
+    /// Columns of the matrix.
+    pub fn n_cols(&self) -> usize {
+        self.n
+    }
+
     /// Packs a matrix with any strides.
     pub fn pack(matrix: View) -> Self {
         let mut panels = Self::default();
@@ -145,7 +150,7 @@ impl Matrix {
     pub fn n_cols(&self) -> usize {
         match self {
             Self::Plain(weight) => View::of(weight).n_cols,
-            Self::Packed(panels) => panels.n,
+            Self::Packed(panels) => panels.n_cols(),
         }
     }
 
