@@ -64,7 +64,7 @@ pub fn evaluate(
     let mut tally = TokenTally::new(config);
     for case in cases {
         if progress::interrupted() {
-            anyhow::bail!("interrupted; continue with --resume");
+            anyhow::bail!("interrupted");
         }
         let segmentation = segmenter.segment(&case.image, settings)?;
         scores.push(score(case, &segmentation.classes, config.n_classes())?);

@@ -62,7 +62,7 @@ pub fn measure(
     for round in 0..=runs {
         for (Setting { settings: setting, .. }, timing) in settings.iter().copied().zip(&mut timings) {
             if progress::interrupted() {
-                anyhow::bail!("interrupted; continue with --resume");
+                anyhow::bail!("interrupted");
             }
             reset_peak_memory();
             let started = Instant::now();

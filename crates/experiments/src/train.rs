@@ -78,7 +78,7 @@ pub fn train(
         let finished = trainer.run_epoch(&set, |trainer| save(trainer).map(|_| ()))?;
         if !finished {
             save(&trainer)?;
-            bail!("interrupted: a checkpoint is saved in {}; continue with --resume", checkpoints.display());
+            bail!("interrupted; a checkpoint is saved in {}", checkpoints.display());
         }
         if let Err(error) = trainer.end_epoch(data, &set) {
             // Interrupted while validating: the epoch's steps are kept.

@@ -60,6 +60,28 @@ fn an_image_gets_the_same_logits_in_any_batch() {
 }
 
 #[test]
+fn a_packed_model_gives_the_same_logits_and_in_any_batch() {
+    let model = config().init(3, &Device::flex()).unwrap();
+    let packed = config().init(3, &Device::flex()).unwrap().packed();
+    // Ratios of the ranks, which rounding does not change here; a threshold may fall between two roundings.
+    for settings in [PauseSettings::never(), PauseSettings::keep_ratio([0.6, 0.5, 0.3])] {
+        let batch = logits(&packed, &[1, 2, 3], &settings);
+        let expected = logits(&model, &[1, 2, 3], &settings);
+        let pairs = batch.iter().flatten().zip(expected.iter().flatten());
+        let (mut largest, mut most_different) = (0.0_f32, 0.0_f32);
+        for (found, expected) in pairs.map(|(a, b)| (f32::from_bits(*a), f32::from_bits(*b))) {
+            largest = largest.max(expected.abs());
+            most_different = most_different.max((found - expected).abs());
+        }
+        assert!(most_different <= 1e-5 * largest.max(1.0), "{settings:?}: {most_different} of {largest}");
+        assert_eq!(logits(&packed, &[3, 1, 2], &settings), [2, 0, 1].map(|i: usize| batch[i].clone()), "permuted");
+        for (i, seed) in [1, 2, 3].into_iter().enumerate() {
+            assert_eq!(logits(&packed, &[seed], &settings)[0], batch[i], "{settings:?}: image {i} alone");
+        }
+    }
+}
+
+#[test]
 fn keeping_all_equals_never() {
     let model = config().init(3, &Device::flex()).unwrap();
     let never = logits(&model, &[1, 2], &PauseSettings::never());
