@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -174,9 +175,9 @@ impl Cli {
 }
 
 /// The result of a command, on standard output.
-#[allow(clippy::print_stdout, reason = "this is where the program gives its result")]
 pub(crate) fn print(line: &str) {
-    println!("{line}");
+    // A reader that has gone (`| head`) has seen enough.
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 fn bench_command(arguments: &BenchArgs, device: &Device, origin: &Origin) -> Result<()> {

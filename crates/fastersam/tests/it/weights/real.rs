@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use fastersam::weights::{Architecture, LoadOptions, WeightFile, WeightFormat, load_into, recognise};
-use fastersam::{ModelOptions, Preset};
+use fastersam::{ModelOptions, Preset, WeightPaths};
 use fastersam_adapter::Tuning;
 use fastersam_datasets::KeyedRng;
 use fastersam_decoder::MaskDecoderConfig;
@@ -33,8 +33,8 @@ fn real_dinov2_fills_vit_s() {
         Architecture::DinoV2 { embed_dim: 384, depth: 12, patch_size: 14, grid: 37 }
     );
     let config = ModelOptions::new(Preset::VitS).resolve(4).unwrap();
-    let model = config.init(0, &Device::flex()).unwrap();
-    let (_, report) = load_into(model, &file, &LoadOptions::default()).unwrap();
+    let paths = WeightPaths { backbone: Some(file.path().to_owned()), decoder: None };
+    let report = config.init_from(&paths, 0, &Device::flex()).unwrap().1.backbone.unwrap();
     assert!(report.unused.is_empty(), "{:?}", report.unused);
     assert_eq!(report.set_aside, ["embeddings.cls_token"]);
     assert_eq!(report.used.len(), 221);
@@ -50,9 +50,11 @@ fn real_lite_medsam_fills_the_decoder() {
         recognise(&file).unwrap(),
         Architecture::SamDecoder { transformer_dim: 256, n_mask_tokens: 4 }
     );
-    let config = ModelOptions::new(Preset::VitS).resolve(9).unwrap();
-    let model = config.init(0, &Device::flex()).unwrap();
-    let (_, report) = load_into(model, &file, &LoadOptions::default()).unwrap();
+    let mut config = ModelOptions::new(Preset::VitS).resolve(9).unwrap();
+    // Without a backbone nothing may be frozen.
+    config.train_backbone = true;
+    let paths = WeightPaths { backbone: None, decoder: Some(file.path().to_owned()) };
+    let report = config.init_from(&paths, 0, &Device::flex()).unwrap().1.decoder.unwrap();
     assert!(report.unused.is_empty(), "{:?}", report.unused);
     assert!(report.used.contains(&"prompt_encoder.no_mask_embed.weight".to_owned()));
     assert!(report.new.iter().any(|path| path.starts_with("decoder.mask_decoder.mask_tokens")));
