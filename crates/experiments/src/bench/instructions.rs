@@ -181,7 +181,7 @@ fn verdict(before: &Baseline, counts: &BTreeMap<String, u64>, path: &Path) -> Re
         let then = before.instructions[name];
         let change = now as f64 / then.max(1) as f64 - 1.0;
         lines.push(format!("{name:<54} {then:>14} {now:>14} {:>8.2} %", 100.0 * change));
-        if change > before.tolerance {
+        if now as f64 > then as f64 * (1.0 + before.tolerance) {
             grown.push(name.as_str());
         }
     }
