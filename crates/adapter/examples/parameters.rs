@@ -1,4 +1,4 @@
-//! What each tuning scheme adds to SAM ViT-B (d 768, 12 blocks), in parameters.
+//! What each tuning scheme adds to SAM ViT-B's encoder (d 768, 12 blocks), in parameters.
 //!
 //! `cargo run --release -p fastersam-adapter --example parameters`
 #![allow(clippy::print_stdout)]

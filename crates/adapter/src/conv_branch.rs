@@ -5,10 +5,9 @@
 //! a dense map happens here, so that what touches tokens can work row by row.
 
 use burn::module::Module;
-use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
+use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::{Device, Tensor};
-use fastersam_kernels::{PackedConv3x3, gelu};
+use fastersam_kernels::{Conv3x3, gelu};
 use serde::{Deserialize, Serialize};
 
 use crate::error::AdapterError;
@@ -113,80 +112,82 @@ pub struct ConvBranch {
 }
 
 impl ConvBranch {
-    /// Packs all weights: faster on the CPU, and nothing but a forward pass afterwards. Does nothing
-    /// on other backends and with `BatchNorm`.
+    /// [Packs](Conv3x3::pack) all weights: faster on the CPU, and nothing but a forward pass afterwards.
     pub fn pack(&mut self) {
         for layer in &mut self.layers {
-            layer.packed = layer.group_norm.is_some().then(|| PackedConv3x3::pack(&layer.conv)).flatten();
+            layer.conv.pack();
         }
-    }
-
-    /// The maps, computed with channels last; `None` unless packed.
-    fn forward_packed(&self, image: Tensor<4>) -> Option<ConvFeatures> {
-        let [b, c, height, width] = image.dims();
-        let mut size = [height, width];
-        let mut x = image.permute([0, 2, 3, 1]).reshape([b * height * width, c]);
-        let mut maps = Vec::with_capacity(self.layers.len());
-        for layer in &self.layers {
-            let (conv, norm) = (layer.packed.as_ref()?, layer.group_norm.as_ref()?);
-            (x, size) = conv.rows(x, size);
-            x = norm.rows_gelu(x, b);
-            let c = x.dims()[1];
-            maps.push(x.clone().reshape([b, size[0], size[1], c]).permute([0, 3, 1, 2]));
-        }
-        let [stride16, stride8, stride4] = [5, 4, 2].map(|i| maps.swap_remove(i));
-        Some(ConvFeatures { stride4, stride8, stride16 })
     }
 
     /// # Shapes
     /// - image: `[b, 1, s, s]`, gray values in [0, 1]; any side, odd sizes round up
     #[must_use]
     pub fn forward(&self, image: Tensor<4>) -> ConvFeatures {
-        if let Some(features) = self.forward_packed(image.clone()) {
-            return features;
+        let [b, c, height, width] = image.dims();
+        let rows = Rows {
+            values: image.permute([0, 2, 3, 1]).reshape([b * height * width, c]),
+            n_images: b,
+            size: [height, width],
+        };
+        let through = |layers: &[ConvLayer], rows: Rows| {
+            layers.iter().fold(rows, |rows, layer| layer.forward(rows))
+        };
+        let stride4 = through(&self.layers[..3], rows);
+        let stride8 = through(&self.layers[3..5], stride4.clone());
+        let stride16 = through(&self.layers[5..], stride8.clone());
+        ConvFeatures {
+            stride4: stride4.into_map(),
+            stride8: stride8.into_map(),
+            stride16: stride16.into_map(),
         }
-        let mut x = image;
-        let mut maps = Vec::with_capacity(self.layers.len());
-        for layer in &self.layers {
-            x = layer.forward(x);
-            maps.push(x.clone());
-        }
-        let stride8 = maps.swap_remove(4);
-        let stride4 = maps.swap_remove(2);
-        ConvFeatures { stride4, stride8, stride16: x }
+    }
+}
+
+/// Maps whose channels come last: one row a pixel, image after image.
+#[derive(Clone)]
+struct Rows {
+    /// `[n_images * h * w, c]`
+    values: Tensor<2>,
+    n_images: usize,
+    /// Rows and columns of each image.
+    size: [usize; 2],
+}
+
+impl Rows {
+    fn into_map(self) -> Tensor<4> {
+        let ([_, c], [height, width]) = (self.values.dims(), self.size);
+        self.values.reshape([self.n_images, height, width, c]).permute([0, 3, 1, 2])
     }
 }
 
 #[derive(Module, Debug)]
 struct ConvLayer {
-    conv: Conv2d,
+    conv: Conv3x3,
     group_norm: Option<GroupNorm>,
     batch_norm: Option<BatchNorm>,
-    #[module(skip)]
-    packed: Option<PackedConv3x3>,
 }
 
 impl ConvLayer {
     fn new(input: usize, output: usize, stride: usize, norm: ConvNorm, device: &Device) -> Self {
-        let conv = Conv2dConfig::new([input, output], [3, 3])
-            .with_stride([stride, stride])
-            .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
-            .init(device);
         let group_norm =
             (norm == ConvNorm::Group).then(|| GroupNorm::new(N_GROUPS, output, device));
         let batch_norm =
             (norm == ConvNorm::Batch).then(|| BatchNormConfig::new(output).init(device));
-        Self { conv, group_norm, batch_norm, packed: None }
+        Self { conv: Conv3x3::new([input, output], stride, true, device), group_norm, batch_norm }
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let mut x = self.conv.forward(x);
-        if let Some(norm) = &self.group_norm {
-            x = norm.forward(x);
-        }
-        if let Some(norm) = &self.batch_norm {
-            x = norm.forward(x);
-        }
-        gelu(x)
+    fn forward(&self, x: Rows) -> Rows {
+        let n_images = x.n_images;
+        let (values, size) = self.conv.rows(x.values, x.size);
+        let values = match (&self.group_norm, &self.batch_norm) {
+            (Some(norm), _) => norm.rows_gelu(values, n_images),
+            // A channel's statistics are over all rows: the norm of a map with one column.
+            (None, Some(norm)) => {
+                let [m, c] = values.dims();
+                gelu(norm.forward(values.reshape([m, c, 1])).reshape([m, c]))
+            }
+            (None, None) => gelu(values),
+        };
+        Rows { values, n_images, size }
     }
 }

@@ -1,13 +1,10 @@
-//! Group normalisation of `[b, c, h, w]` maps.
+//! Group normalisation of maps.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use fastersam_kernels::group_norm_gelu;
 
-/// `GroupNorm` (arXiv 1803.08494) with PyTorch's parameter names.
-///
-/// Normalisation and affine map are one multiplication and one addition a value: on the CPU that
-/// takes 10 % less time than burn's own layer forward, and 10 to 30 % less with the backward pass.
+/// `GroupNorm` (arXiv 1803.08494) with PyTorch's parameter names, followed by GELU.
 #[derive(Module, Debug)]
 pub struct GroupNorm {
     /// Scale of each channel.
@@ -32,28 +29,13 @@ impl GroupNorm {
         }
     }
 
-    /// The same and GELU on maps whose channels come last, `[b * h * w, c]`; without gradients.
+    /// The norm, then GELU, of maps whose channels come last.
+    ///
+    /// # Shapes
+    /// - x, output: `[n_images * h * w, c]`, one row a pixel, image after image
     #[must_use]
     pub fn rows_gelu(&self, x: Tensor<2>, n_images: usize) -> Tensor<2> {
         let (weight, bias) = (self.weight.val(), self.bias.val());
         group_norm_gelu(x, weight, bias, [n_images, self.n_groups], EPS)
-    }
-
-    /// # Shapes
-    /// - x, output: `[b, c, h, w]`
-    #[must_use]
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let [b, c, h, w] = x.dims();
-        let (groups, per_group) = (self.n_groups, c / self.n_groups);
-        let x = x.reshape([b * groups, per_group * h * w]);
-        let mean = x.clone().mean_dim(1);
-        let centred = x - mean;
-        let variance = centred.clone().square().mean_dim(1);
-        let inverse = (variance + EPS).sqrt().recip();
-        let scale = inverse.reshape([b, groups, 1]).expand([b, groups, per_group]).reshape([b, c])
-            * self.weight.val().unsqueeze();
-        let shift = self.bias.val().unsqueeze::<2>().expand([b, c]);
-        let y = centred.reshape([b * c, h * w]) * scale.reshape([b * c, 1]);
-        (y + shift.reshape([b * c, 1])).reshape([b, c, h, w])
     }
 }

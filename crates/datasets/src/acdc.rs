@@ -6,13 +6,9 @@ use crate::case::{Case, Intensity};
 use crate::dataset::{DataSet, OpenOptions};
 use crate::error::DatasetError;
 use crate::prepared::read_text;
-use crate::scan::Scan;
 
 /// The top 1 % of each volume is clipped, then minimum and maximum become 0 and 1.
 pub const INTENSITY: Intensity = Intensity::ClipTop { percentile: 99.0 };
-
-/// The coding: 1 right ventricle, 2 myocardium, 3 left ventricle.
-pub(crate) const CODES: [u8; 4] = [0, 1, 2, 3];
 
 /// The frames of end diastole and end systole.
 pub(crate) fn frames(info: &Path) -> Result<[u32; 2], DatasetError> {
@@ -36,21 +32,4 @@ pub fn load(folder: &Path, patients: &[u32]) -> Result<Vec<Case>, DatasetError> 
     DatasetError::require(folder, "give the folder that holds patient001, patient002, ...")?;
     let keys: Vec<String> = patients.iter().map(|patient| format!("patient{patient:03}")).collect();
     DataSet::open(folder, &OpenOptions::default())?.load_keys(&keys)
-}
-
-pub(crate) fn check_shapes(
-    image: &Path,
-    scan: &Scan,
-    label: &Path,
-    labels: &Scan,
-) -> Result<(), DatasetError> {
-    if scan.voxels.dim() == labels.voxels.dim() {
-        return Ok(());
-    }
-    Err(DatasetError::ShapeMismatch {
-        image: image.to_owned(),
-        image_shape: scan.voxels.shape().to_vec(),
-        label: label.to_owned(),
-        label_shape: labels.voxels.shape().to_vec(),
-    })
 }

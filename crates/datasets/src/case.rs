@@ -14,8 +14,9 @@ pub struct Case {
     pub image: Array3<f32>,
     /// Classes in the data set's canonical coding, of the same shape.
     pub label: Array3<u8>,
-    /// Distance between neighbours along each axis, in the same order.
-    pub spacing_mm: [f64; 3],
+    /// Distance between neighbours along each axis, in the same order; `None` where the files don't say it, as
+    /// the npz and h5 forms.
+    pub spacing_mm: Option<[f64; 3]>,
     /// Where each axis points.
     pub orientation: Orientation,
 }

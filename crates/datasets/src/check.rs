@@ -39,8 +39,8 @@ pub struct CaseReport {
     pub id: String,
     /// Slices, rows, columns.
     pub shape: [usize; 3],
-    /// Distance of neighbours along the same axes; 1 where the form does not say.
-    pub spacing_mm: [f64; 3],
+    /// Distance of neighbours along the same axes, where the form says it.
+    pub spacing_mm: Option<[f64; 3]>,
     /// Voxels of each class, background first.
     pub voxels: Vec<usize>,
 }
@@ -84,9 +84,10 @@ pub fn check(set: &DataSet, required: &[String], partial: bool) -> Report {
         if found.voxels[1..].iter().all(|&n| n == 0) {
             problems.push(format!("{}: its label map holds background only", case.id));
         }
-        if case.spacing_mm.iter().any(|mm| !(0.05..=20.0).contains(mm)) {
-            problems.push(format!("{}: a spacing of {:?} mm is none of a scan", case.id, case.spacing_mm));
+        if let Some(spacing) = case.spacing_mm.filter(|spacing| spacing.iter().any(|mm| !(0.05..=20.0).contains(mm))) {
+            problems.push(format!("{}: a spacing of {spacing:?} mm is none of a scan", case.id));
         }
+        problems.extend(set.geometry_problem(at).map_err(|e| e.to_string())?);
         Ok::<_, String>((found, problems))
     };
     let found: Vec<Result<(CaseReport, Vec<String>), String>> = (0..set.len()).into_par_iter().map(read).collect();
@@ -186,10 +187,10 @@ fn classes(set: &DataSet, report: &mut Report) {
             problems.push(format!("{name} is in no case: are the labels in the coding `{}`?", set.coding));
         }
     }
-    if set.labels.names[1..] == crate::coding::SYNAPSE_ORGANS && problems.is_empty() {
+    if set.labels == crate::coding::synapse_labels() && problems.is_empty() {
         let size = |organ: &str| set.labels.names.iter().position(|name| name == organ).map_or(0, &total);
-        let others = crate::coding::SYNAPSE_ORGANS.iter().filter(|organ| **organ != "liver");
-        let larger = others.map(|organ| ("liver", *organ)).chain([("stomach", "pancreas")]);
+        let others = set.labels.names[1..].iter().filter(|organ| *organ != "liver");
+        let larger = others.map(|organ| ("liver", organ.as_str())).chain([("stomach", "pancreas")]);
         for (large, small) in larger.filter(|(large, small)| size(large) < size(small)) {
             problems.push(format!(
                 "over all cases the {large} has {} voxels, the {small} {}: are the labels in the coding `{}`?",
@@ -211,12 +212,14 @@ impl fmt::Display for Report {
         };
         if !self.cases.is_empty() {
             let shape = [0, 1, 2].map(|axis| range(&|c| c.shape[axis] as f64));
-            let spacing = [0, 1, 2].map(|axis| range(&|c| c.spacing_mm[axis]));
+            let spacing = [0, 1, 2].map(|axis| range(&|c| c.spacing_mm.map_or(f64::NAN, |mm| mm[axis])));
             let text = |ranges: [(f64, f64); 3]| {
                 ranges.map(|(low, high)| if low == high { format!("{low}") } else { format!("{low} to {high}") }).join(" x ")
             };
             let n = self.cases.len();
-            writeln!(f, "{n} cases; slices x rows x columns: {}; spacing in mm: {}", text(shape), text(spacing))?;
+            let is_known = self.cases.iter().all(|case| case.spacing_mm.is_some());
+            let spacing = if is_known { text(spacing) } else { "not known in every case".to_owned() };
+            writeln!(f, "{n} cases; slices x rows x columns: {}; spacing in mm: {spacing}", text(shape))?;
         }
         for (name, split) in self.splits.iter().filter(|(name, _)| !name.starts_with("fold-")) {
             let published = split.published_slices.map_or(String::new(), |n| format!(" (published: {n})"));

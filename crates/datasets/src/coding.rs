@@ -1,29 +1,57 @@
-//! Label codings: which number means which organ in a file.
+//! Label codings: which number means which organ in a file. They lie in `data/codings.toml`, with their sources.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::LazyLock;
 
 use ndarray::Array3;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 
 use crate::case::LabelTable;
 use crate::error::DatasetError;
 
-/// The eight organs that the Synapse tables score, in the canonical order (`TransUNet`'s).
-pub const SYNAPSE_ORGANS: [&str; 8] = [
-    "aorta",
-    "gallbladder",
-    "left kidney",
-    "right kidney",
-    "liver",
-    "pancreas",
-    "spleen",
-    "stomach",
-];
+const CODINGS: &str = include_str!("../data/codings.toml");
 
-/// The structures of ACDC.
-pub const ACDC_STRUCTURES: [&str; 3] = ["right ventricle", "myocardium", "left ventricle"];
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    synapse: Codings,
+    acdc: Codings,
+}
 
-/// A named coding of the Synapse labels. Reading one as another silently ruins results, so it is a
-/// required property of every prepared file.
+/// The codings of one data set.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Codings {
+    scored: Vec<String>,
+    codings: BTreeMap<String, Coding>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Coding {
+    source: String,
+    names: Vec<String>,
+}
+
+/// The built-in file. If it could not be read (a test would notice), no label would be known.
+static FILE: LazyLock<File> = LazyLock::new(|| toml::from_str(CODINGS).unwrap_or_default());
+
+impl Codings {
+    /// The canonical class of each code of a coding; structures that are not scored are background.
+    fn canonical(&self, coding: &str) -> Vec<u8> {
+        let names = self.codings.get(coding).map_or(&[][..], |coding| &coding.names);
+        let class = |name: &String| self.scored.iter().position(|scored| scored == name).map_or(0, |at| at as u8 + 1);
+        std::iter::once(0).chain(names.iter().map(class)).collect()
+    }
+
+    fn labels(&self) -> LabelTable {
+        LabelTable::new(&self.scored.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+}
+
+/// A named coding of the Synapse labels, as `data/codings.toml` has it. Reading one as another silently ruins
+/// results, so it is a required property of every prepared file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SynapseCoding {
@@ -36,6 +64,9 @@ pub enum SynapseCoding {
 }
 
 impl SynapseCoding {
+    /// All codings.
+    pub const ALL: [Self; 3] = [Self::Raw, Self::Transunet, Self::Samed];
+
     /// The coding's name.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -44,6 +75,12 @@ impl SynapseCoding {
             Self::Transunet => "transunet",
             Self::Samed => "samed",
         }
+    }
+
+    /// Where the coding comes from.
+    #[must_use]
+    pub fn source(self) -> &'static str {
+        FILE.synapse.codings.get(self.name()).map_or("", |coding| &coding.source)
     }
 
     /// The code of a canonical class.
@@ -56,15 +93,15 @@ impl SynapseCoding {
     /// The canonical class of each code, by index; codes of organs that are not scored are background.
     #[must_use]
     pub fn canonical(self) -> &'static [u8] {
-        match self {
-            // spleen, right kidney, left kidney, gallbladder, oesophagus, liver, stomach, aorta,
-            // inferior vena cava, portal and splenic vein, pancreas, right adrenal, left adrenal
-            Self::Raw => &[0, 7, 4, 3, 2, 0, 5, 8, 1, 0, 0, 6, 0, 0],
-            Self::Transunet => &[0, 1, 2, 3, 4, 5, 6, 7, 8],
-            // spleen, right kidney, left kidney, gallbladder, liver, stomach, aorta, pancreas
-            Self::Samed => &[0, 7, 4, 3, 2, 5, 8, 1, 6],
-        }
+        static TABLES: LazyLock<[Vec<u8>; 3]> =
+            LazyLock::new(|| SynapseCoding::ALL.map(|coding| FILE.synapse.canonical(coding.name())));
+        &TABLES[self as usize]
     }
+}
+
+/// The class of each code of ACDC.
+pub(crate) fn acdc_canonical() -> Vec<u8> {
+    FILE.acdc.canonical("acdc")
 }
 
 /// How the slices of a prepared file lie in memory, seen from the scan's own axes (i, j, k).
@@ -99,20 +136,6 @@ impl AxisOrder {
     }
 }
 
-/// Turns label values as a file holds them into canonical classes.
-///
-/// # Errors
-/// Where a value is no code of the coding.
-pub fn to_canonical(
-    path: &Path,
-    values: &Array3<f32>,
-    canonical: &[u8],
-    coding: &str,
-) -> Result<Array3<u8>, DatasetError> {
-    let table: Vec<Option<u8>> = canonical.iter().map(|&class| Some(class)).collect();
-    to_classes(path, values, &table, coding)
-}
-
 /// Turns label values into classes by a table; a value beyond it, or without an entry, is refused.
 pub(crate) fn to_classes(
     path: &Path,
@@ -143,11 +166,11 @@ pub(crate) fn to_classes(
 /// Class names of Synapse, in the canonical order.
 #[must_use]
 pub fn synapse_labels() -> LabelTable {
-    LabelTable::new(&SYNAPSE_ORGANS)
+    FILE.synapse.labels()
 }
 
 /// Class names of ACDC.
 #[must_use]
 pub fn acdc_labels() -> LabelTable {
-    LabelTable::new(&ACDC_STRUCTURES)
+    FILE.acdc.labels()
 }

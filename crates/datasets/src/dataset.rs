@@ -7,7 +7,7 @@ use ndarray::{Array3, Axis, Ix2, Ix3};
 use rayon::prelude::*;
 
 use crate::case::{Case, Intensity, LabelTable};
-use crate::coding::{AxisOrder, SynapseCoding, acdc_labels, synapse_labels, to_classes};
+use crate::coding::{AxisOrder, SynapseCoding, acdc_canonical, acdc_labels, synapse_labels, to_classes};
 use crate::custom::{self, Description};
 use crate::error::DatasetError;
 use crate::form::{self, Entry, Files, Form};
@@ -84,9 +84,9 @@ impl DataSet {
                     path.display()
                 )));
             };
-            ("Synapse", coding.name(), coding.canonical(), synapse_labels(), synapse::INTENSITY)
+            ("Synapse", coding.name(), coding.canonical().to_vec(), synapse_labels(), synapse::INTENSITY)
         } else {
-            ("ACDC", "acdc", &acdc::CODES[..], acdc_labels(), acdc::INTENSITY)
+            ("ACDC", "acdc", acdc_canonical(), acdc_labels(), acdc::INTENSITY)
         };
         // Phantoms are numbered like the published cases, but nobody expects all of them.
         let is_phantom = path.join(crate::write::PHANTOM_MARK).is_file();
@@ -105,7 +105,7 @@ impl DataSet {
             intensity,
             splits,
             published_slices: if is_phantom { BTreeMap::new() } else { split::published_slices(is_synapse)? },
-            table: table.iter().map(|&class| Some(class)).collect(),
+            table: table.into_iter().map(Some).collect(),
             entries,
             orientation: None,
             prepared: None,
@@ -242,7 +242,6 @@ impl DataSet {
         DatasetError::require(label_path, "every scan needs its label map")?;
         let scan = Scan::read(image_path)?;
         let labels = Scan::read(label_path)?;
-        acdc::check_shapes(image_path, &scan, label_path, &labels)?;
         let orientation = self.orientation.unwrap_or_else(|| scan.orientation());
         let (mut image, spacing_mm) = scan.oriented(orientation);
         check_finite(image_path, &image)?;
@@ -254,13 +253,27 @@ impl DataSet {
         if values.dim() != image.dim() {
             return Err(DatasetError::ShapeMismatch {
                 image: image_path.to_owned(),
-                image_shape: image.shape().to_vec(),
+                image_shape: scan.voxels.shape().to_vec(),
                 label: label_path.to_owned(),
-                label_shape: values.shape().to_vec(),
+                label_shape: labels.voxels.shape().to_vec(),
             });
         }
         let label = to_classes(label_path, &values, &self.table, &self.coding)?;
-        Ok(Case { id: id.to_owned(), image, label, spacing_mm, orientation })
+        Ok(Case { id: id.to_owned(), image, label, spacing_mm: Some(spacing_mm), orientation })
+    }
+
+    /// Whether a label map's header gives another spacing than its image's. Readers go by the image; `data check`
+    /// says it.
+    pub(crate) fn geometry_problem(&self, case: usize) -> Result<Option<String>, DatasetError> {
+        let Some(Files::Nifti([image, label])) = self.entries.get(case).map(|entry| &entry.files) else {
+            return Ok(None);
+        };
+        let wanted = self.orientation;
+        let (of_image, of_label) = (Scan::read_spacing(image, wanted)?, Scan::read_spacing(label, wanted)?);
+        let differs = of_image.iter().zip(&of_label).any(|(a, b)| (a - b).abs() > 0.01 * a.max(*b));
+        Ok(differs.then(|| {
+            format!("{} has the spacing {of_label:?} mm, its image {} {of_image:?}", label.display(), image.display())
+        }))
     }
 
     /// Image and label of an npz or h5 file.
@@ -311,7 +324,7 @@ impl DataSet {
         let label = self.axes.swap(to_classes(path, &values, &self.table, &self.coding)?);
         let image = self.axes.swap(image);
         // The forms have no spacing.
-        Ok(Case { id: id.to_owned(), image, label, spacing_mm: [1.0; 3], orientation: Orientation::default() })
+        Ok(Case { id: id.to_owned(), image, label, spacing_mm: None, orientation: Orientation::default() })
     }
 }
 

@@ -81,4 +81,10 @@ impl DatasetError {
         }
         Err(Self::Missing { path: path.to_owned(), hint: hint.to_owned() })
     }
+
+    /// Complains about what is not there, and about folders, pipes and devices, which reading could wait for for ever.
+    pub(crate) fn require_file(path: &Path) -> Result<(), Self> {
+        Self::require(path, "check the path")?;
+        if path.is_file() { Ok(()) } else { Err(Self::malformed(path, "it is no file")) }
+    }
 }

@@ -13,8 +13,9 @@ pub fn sha256<'a>(cases: impl IntoIterator<Item = &'a Case>) -> String {
         for n in case.image.shape() {
             hasher.update((*n as u64).to_le_bytes());
         }
-        for mm in case.spacing_mm {
-            hasher.update(mm.to_le_bytes());
+        match case.spacing_mm {
+            Some(spacing) => spacing.iter().for_each(|mm| hasher.update(mm.to_le_bytes())),
+            None => hasher.update(b"unknown spacing"),
         }
         let values: Vec<u8> = case.image.iter().flat_map(|v| v.to_le_bytes()).collect();
         hasher.update(&values);

@@ -31,7 +31,7 @@ impl<'a> Npz<'a> {
     /// # Errors
     /// Where the file is missing or no zip archive.
     pub fn open(path: &'a Path) -> Result<Self, DatasetError> {
-        DatasetError::require(path, "check the path")?;
+        DatasetError::require_file(path)?;
         let file = File::open(path).map_err(DatasetError::io(path))?;
         let archive = ZipArchive::new(BufReader::new(file))
             .map_err(|e| DatasetError::malformed(path, format!("it can't be read as npz ({e})")))?;

@@ -77,8 +77,9 @@ pub struct PreparedCase {
     pub key: String,
     /// Slices, rows, columns.
     pub shape: [usize; 3],
-    /// Distance of neighbours along the same axes.
-    pub spacing_mm: [f64; 3],
+    /// Distance of neighbours along the same axes; not there where the source does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spacing_mm: Option<[f64; 3]>,
     /// Where the axes point.
     pub orientation: Orientation,
     /// Voxels of each class, background first.
@@ -112,7 +113,7 @@ impl Prepared {
         if manifest.axes != AxisOrder::Zyx {
             return Err(malformed(format!("its axes are {}, prepared slices are zyx", manifest.axes.name())));
         }
-        if !(2..=256).contains(&manifest.classes.len()) {
+        if !(2..=255).contains(&manifest.classes.len()) {
             return Err(malformed(format!("it names {} classes", manifest.classes.len())));
         }
         manifest.intensity.validate().map_err(malformed)?;
@@ -122,8 +123,8 @@ impl Prepared {
             if n.is_none_or(|n| n == 0 || n > MAX_VOXELS) {
                 return Err(malformed(format!("{} claims the shape {:?}", case.id, case.shape)));
             }
-            if case.spacing_mm.iter().any(|mm| !(mm.is_finite() && *mm > 0.0)) {
-                return Err(malformed(format!("{} has the spacing {:?} mm", case.id, case.spacing_mm)));
+            if let Some(spacing) = case.spacing_mm.filter(|mm| mm.iter().any(|mm| !(mm.is_finite() && *mm > 0.0))) {
+                return Err(malformed(format!("{} has the spacing {spacing:?} mm", case.id)));
             }
             let mut worlds = case.orientation.axes;
             worlds.sort_unstable();
@@ -278,6 +279,7 @@ pub(crate) fn check_name(path: &Path, name: &str) -> Result<(), DatasetError> {
 
 /// A text file of bounded size.
 pub(crate) fn read_text(path: &Path, max_bytes: u64) -> Result<String, DatasetError> {
+    DatasetError::require_file(path)?;
     let len = std::fs::metadata(path).map_err(DatasetError::io(path))?.len();
     if len > max_bytes {
         return Err(DatasetError::malformed(path, format!("it has {len} bytes; {max_bytes} are the most")));

@@ -31,6 +31,8 @@ struct Acdc {
 struct Synapse {
     #[allow(dead_code, reason = "for the reader of the file")]
     source: String,
+    #[allow(dead_code, reason = "for the reader of the file")]
+    folds_source: String,
     train: Vec<u32>,
     test: Vec<u32>,
     folds: BTreeMap<String, Vec<u32>>,

@@ -3,6 +3,7 @@
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
+use crate::error::DecoderError;
 use crate::mask_decoder::{MaskDecoder, PromptFreeDecoder};
 use crate::prompt_encoder::PromptEncoder;
 
@@ -64,11 +65,12 @@ impl MaskDecoderConfig {
     ///
     /// # Errors
     /// Says what does not fit.
-    pub fn validate(&self) -> Result<(), String> {
+    pub fn validate(&self) -> Result<(), DecoderError> {
+        let complain = |what: String| Err(DecoderError::Config(what));
         let d = self.transformer_dim;
         // The up-scaling ends with an eighth of the channels; two attentions work in half of them.
         if d == 0 || !d.is_multiple_of(8) || self.n_heads == 0 || !(d / 2).is_multiple_of(self.n_heads) {
-            return Err(format!(
+            return complain(format!(
                 "a decoder of {d} channels with {} heads; it takes a multiple of 8, whose half the heads divide",
                 self.n_heads
             ));
@@ -77,10 +79,13 @@ impl MaskDecoderConfig {
             ("mlp_dim", self.mlp_dim),
             ("n_mask_tokens", self.n_mask_tokens),
             ("iou_head_hidden_dim", self.iou_head_hidden_dim),
+            ("depth", self.depth),
+            ("iou_head_depth", self.iou_head_depth),
             ("lora_rank", self.lora_rank.unwrap_or(1)),
+            ("skip_channels", self.skip_channels.map_or(1, |[a, b]| a.min(b))),
         ] {
             if size == 0 {
-                return Err(format!("the decoder's {name} is 0"));
+                return complain(format!("{name} is 0"));
             }
         }
         Ok(())
@@ -92,6 +97,7 @@ impl MaskDecoderConfig {
         PromptFreeDecoder {
             prompt_encoder: PromptEncoder::new(self.transformer_dim, device),
             mask_decoder: MaskDecoder::new(self, device),
+            skip_channels: self.skip_channels,
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod attention;
 mod config;
+mod error;
 mod mask_decoder;
 mod prompt_encoder;
 mod transformer;
@@ -9,7 +10,8 @@ mod upscaling;
 
 pub use attention::Attention;
 pub use config::MaskDecoderConfig;
-pub use mask_decoder::{DecoderOutput, DecoderTrace, MaskDecoder, PromptFreeDecoder};
+pub use error::DecoderError;
+pub use mask_decoder::{DecoderOutput, DecoderTrace, MaskDecoder, Mlp, PromptFreeDecoder, Skips};
 pub use prompt_encoder::{PositionEmbeddingRandom, PromptEncoder};
-pub use transformer::{TwoWayAttentionBlock, TwoWayTransformer};
+pub use transformer::{MlpBlock, TwoWayAttentionBlock, TwoWayTransformer};
 pub use upscaling::OutputUpscaling;

@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor};
 use fastersam_kernels::{Linear, LinearConfig};
 
 use crate::config::MaskDecoderConfig;
+use crate::error::DecoderError;
 use crate::prompt_encoder::PromptEncoder;
 use crate::transformer::{Layouts, TwoWayTransformer};
 use crate::upscaling::OutputUpscaling;
@@ -58,7 +59,7 @@ pub struct MaskDecoder {
 impl MaskDecoder {
     pub(crate) fn new(config: &MaskDecoderConfig, device: &Device) -> Self {
         let d = config.transformer_dim;
-        let mut iou_dims = vec![config.iou_head_hidden_dim; config.iou_head_depth.max(1) + 1];
+        let mut iou_dims = vec![config.iou_head_hidden_dim; config.iou_head_depth + 1];
         iou_dims[0] = d;
         let last = iou_dims.len() - 1;
         iou_dims[last] = config.n_mask_tokens;
@@ -106,7 +107,12 @@ pub struct PromptFreeDecoder {
     pub prompt_encoder: PromptEncoder,
     /// The mask decoder.
     pub mask_decoder: MaskDecoder,
+    #[module(skip)]
+    pub(crate) skip_channels: Option<[usize; 2]>,
 }
+
+/// A CNN branch's maps at strides 4 and 8, `[b, c, h, w]` each.
+pub type Skips = (Tensor<4>, Tensor<4>);
 
 impl PromptFreeDecoder {
     /// [Packs](Linear::pack) all weights: faster on the CPU, and nothing but a forward pass afterwards.
@@ -122,25 +128,50 @@ impl PromptFreeDecoder {
     ///
     /// # Shapes
     /// - embedding: `[b, dim, g, g]`
-    /// - conv: the CNN branch's maps at strides 4 and 8, where the decoder has skips
-    #[must_use]
-    pub fn forward(
-        &self,
-        embedding: Tensor<4>,
-        conv: Option<(Tensor<4>, Tensor<4>)>,
-    ) -> DecoderOutput {
+    /// - conv: needed where the decoder has skips, ignored where it has none
+    ///
+    /// # Errors
+    /// Where embedding or maps have another shape.
+    pub fn forward(&self, embedding: Tensor<4>, conv: Option<Skips>) -> Result<DecoderOutput, DecoderError> {
+        self.check(&embedding, conv.as_ref())?;
         let steps = self.transform(embedding);
-        DecoderOutput { masks: self.masks(&steps, conv) }
+        Ok(DecoderOutput { masks: self.masks(&steps, conv) })
     }
 
     /// [`forward`](Self::forward) with everything between, and the predicted quality.
-    #[must_use]
-    pub fn trace(&self, embedding: Tensor<4>, conv: Option<(Tensor<4>, Tensor<4>)>) -> DecoderTrace {
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn trace(&self, embedding: Tensor<4>, conv: Option<Skips>) -> Result<DecoderTrace, DecoderError> {
+        self.check(&embedding, conv.as_ref())?;
         let steps = self.transform(embedding);
         let masks = self.masks(&steps, conv);
         let iou_predictions = self.mask_decoder.iou_prediction_head.forward(steps.token(0));
         let Steps { image_pe, queries, src, .. } = steps;
-        DecoderTrace { masks, image_pe, queries, src, iou_predictions }
+        Ok(DecoderTrace { masks, image_pe, queries, src, iou_predictions })
+    }
+
+    fn check(&self, embedding: &Tensor<4>, conv: Option<&Skips>) -> Result<(), DecoderError> {
+        let [b, channels, height, width] = embedding.dims();
+        let [_, dim] = self.prompt_encoder.no_mask_embed.weight.dims();
+        if b == 0 || channels != dim || height == 0 || height != width {
+            return Err(DecoderError::Shape {
+                what: "image embedding",
+                expected: format!("[b, {dim}, g, g] with b and g of 1 or more"),
+                found: format!("{:?}", embedding.dims()),
+            });
+        }
+        let Some([stride4, stride8]) = self.skip_channels else { return Ok(()) };
+        let maps = conv.map(|(stride4, stride8)| [stride4.dims(), stride8.dims()]);
+        let fits = |map: [usize; 4], channels: usize| map[..2] == [b, channels] && map[2] * map[3] > 0;
+        match maps {
+            Some([map4, map8]) if fits(map4, stride4) && fits(map8, stride8) => Ok(()),
+            _ => Err(DecoderError::Shape {
+                what: "the CNN branch's maps at strides 4 and 8",
+                expected: format!("[{b}, {stride4}, h, w] and [{b}, {stride8}, h, w]"),
+                found: maps.map_or("none".to_owned(), |maps| format!("{maps:?}")),
+            }),
+        }
     }
 
     fn transform(&self, embedding: Tensor<4>) -> Steps {
@@ -160,7 +191,7 @@ impl PromptFreeDecoder {
         Steps { image_pe, queries, src, b, grid, t }
     }
 
-    fn masks(&self, steps: &Steps, conv: Option<(Tensor<4>, Tensor<4>)>) -> Tensor<4> {
+    fn masks(&self, steps: &Steps, conv: Option<Skips>) -> Tensor<4> {
         let decoder = &self.mask_decoder;
         let (b, side) = (steps.b, 4 * steps.grid);
         let pixels = decoder.output_upscaling.forward(steps.src.clone(), steps.grid, conv);

@@ -75,6 +75,9 @@ pub enum DataConfig {
     Acdc {
         /// Its folder, relative to `--data`.
         folder: PathBuf,
+        /// Whether the files' spacing is that of the scans; else distances are given in voxels only.
+        #[serde(default = "yes")]
+        spacing_known: bool,
         /// The order of the axes in npz and h5 files.
         #[serde(default)]
         axes: AxisOrder,
@@ -139,7 +142,7 @@ pub struct MeasureConfig {
     /// Slices a batch while scoring.
     pub batch_size: usize,
     /// Entropy thresholds of the sweep, used at all pause points; with and without stage 0.
-    pub thresholds: Vec<f32>,
+    pub thresholds: Vec<f64>,
     /// The recommended setting saves most among those that lose at most this much Dice on the
     /// calibration cases.
     pub dice_tolerance: f64,
@@ -165,6 +168,9 @@ pub struct Suite {
     pub experiments: Vec<PathBuf>,
 }
 
+fn yes() -> bool {
+    true
+}
 fn one() -> u64 {
     1
 }
@@ -191,8 +197,9 @@ impl Experiment {
     /// Where the file can't be read, holds an unknown key or lacks one.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
         let text = read_text(path)?;
+        let place = if overrides.is_empty() { "in" } else { "in --set or in" };
         let experiment = Self::parse(&text, overrides);
-        let mut experiment = experiment.with_context(|| format!("in {}", path.display()))?;
+        let mut experiment = experiment.with_context(|| format!("{place} {}", path.display()))?;
         path.parent().unwrap_or(Path::new("")).clone_into(&mut experiment.folder);
         Ok(experiment)
     }
@@ -267,6 +274,8 @@ impl Experiment {
         if rates.iter().any(|rate| !rate.is_finite() || *rate < 0.0) {
             bail!("learning rate, weight decay and lambda_aux must be 0 or more");
         }
+        // Any number of classes will do: before the data are read, the parts of the model must fit.
+        self.model.resolve(2).context("in [model]")?;
         Ok(())
     }
 }
@@ -283,13 +292,27 @@ impl Suite {
         let experiments = suite
             .experiments
             .iter()
-            .map(|file| Experiment::read(&folder.join(file), overrides))
+            .map(|file| Experiment::read(&beside(folder, file), overrides))
             .collect::<Result<_>>()?;
         Ok((suite, experiments))
     }
 }
 
+/// The path of a file relative to a folder, without `..` where that is possible: messages show it.
+fn beside(folder: &Path, file: &Path) -> PathBuf {
+    match (file.strip_prefix(".."), folder.parent(), folder.file_name()) {
+        (Ok(rest), Some(parent), Some(_)) => beside(parent, rest),
+        _ => folder.join(file),
+    }
+}
+
 fn read_text(path: &Path) -> Result<String> {
+    /// Experiment files have a few KiB.
+    const MAX_BYTES: u64 = 1 << 20;
+    let found = std::fs::metadata(path).with_context(|| format!("{} can't be read", path.display()))?;
+    if !found.is_file() || found.len() > MAX_BYTES {
+        bail!("{} is no file of at most {MAX_BYTES} bytes", path.display());
+    }
     std::fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()))
 }
 

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use fastersam_datasets::{Case, DataSet, Intensity, LabelTable, OpenOptions, coding, manifest};
 
 use crate::config::{DataConfig, Experiment};
+use crate::progress::say;
 use crate::record::PublishedSet;
 
 /// Seed of the phantoms: they are data, the same in every run.
@@ -66,10 +67,16 @@ pub fn load(experiment: &Experiment, data: Option<&Path>) -> Result<ExperimentDa
             let set = open(&folder(at)?, &options, "Synapse", &coding::synapse_labels())?;
             pack_set(&set, [train, evaluate], *calibrate_cases, note.clone())?
         }
-        DataConfig::Acdc { folder: at, axes, train, calibrate_cases, evaluate, note } => {
+        DataConfig::Acdc { folder: at, spacing_known, axes, train, calibrate_cases, evaluate, note } => {
             let options = OpenOptions { form: None, coding: None, axes: *axes };
             let set = open(&folder(at)?, &options, "ACDC", &coding::acdc_labels())?;
-            pack_set(&set, [train, evaluate], *calibrate_cases, note.clone())?
+            let mut packed = pack_set(&set, [train, evaluate], *calibrate_cases, note.clone())?;
+            if !spacing_known {
+                for cases in [&mut packed.train, &mut packed.calibrate, &mut packed.evaluate] {
+                    Arc::make_mut(cases).iter_mut().for_each(|case| case.spacing_mm = None);
+                }
+            }
+            packed
         }
         DataConfig::Files { path, train, calibrate_cases, evaluate, note } => {
             let at = data.map_or_else(|| path.clone(), |data| data.join(path));
@@ -80,6 +87,14 @@ pub fn load(experiment: &Experiment, data: Option<&Path>) -> Result<ExperimentDa
     if loaded.train.is_empty() || loaded.calibrate.is_empty() || loaded.evaluate.is_empty() {
         bail!("experiment {:?}: no cases to train, calibrate or evaluate on", experiment.id);
     }
+    say(&format!(
+        "{}: {}: {} volumes to train on, {} to choose a pause setting on, {} to score",
+        experiment.id,
+        loaded.name,
+        loaded.train.len(),
+        loaded.calibrate.len(),
+        loaded.evaluate.len()
+    ));
     Ok(loaded)
 }
 
@@ -101,7 +116,10 @@ fn pack_set(
     let (trained, evaluated) = (set.load(train)?, set.load(evaluate)?);
     let calibrate = last(&trained, calibrate_cases);
     let (labels, intensity) = (set.labels.clone(), set.intensity.clone());
-    Ok(pack(set.name.clone(), note, labels, intensity, evaluate, [trained, calibrate, evaluated]))
+    let packed = pack(set.name.clone(), note, labels, intensity, evaluate, [trained, calibrate, evaluated]);
+    // Files of one's own may be called like a public data set; published rows are not for them.
+    let published = packed.published.filter(|_| !set.published_slices.is_empty());
+    Ok(ExperimentData { published, ..packed })
 }
 
 fn last(cases: &[Case], n: usize) -> Vec<Case> {

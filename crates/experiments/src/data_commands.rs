@@ -15,6 +15,7 @@ use crate::progress::say;
 pub enum DataCommand {
     /// Bring a data set of any form into the prepared form
     Import {
+        /// The data set
         #[command(flatten)]
         source: Source,
         /// New folder for the prepared data set
@@ -23,6 +24,7 @@ pub enum DataCommand {
     },
     /// Verify a data set: complete splits, shapes, spacing, label values, slices, voxels of each class
     Check {
+        /// The data set
         #[command(flatten)]
         source: Source,
         /// Splits that must be there and complete; may be given several times

@@ -38,7 +38,7 @@ pub fn score(case: &Case, classes: &Array3<u8>, n_classes: usize) -> Result<Case
         &flat(classes),
         &flat(&case.label),
         case.label.shape(),
-        Some(&case.spacing_mm),
+        case.spacing_mm.as_ref().map(|spacing| &spacing[..]),
         n_classes as u8,
     )?)
 }

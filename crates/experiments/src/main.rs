@@ -10,7 +10,7 @@ fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&format!("error: {error:#}"));
+            say(format!("error: {error:#}").trim_end());
             ExitCode::FAILURE
         }
     }

@@ -33,6 +33,7 @@ impl Origin {
             data_manifest_sha256: data_sha256.to_owned(),
             weights_sha256,
             backbone_sha256: None,
+            decoder_sha256: None,
             commit: commit(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             burn_version: BURN_VERSION.to_owned(),

@@ -34,6 +34,9 @@ pub struct Provenance {
     /// SHA-256 (hex) of the pre-trained weights that the model was tuned on, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backbone_sha256: Option<String>,
+    /// SHA-256 (hex) of the pre-trained weights that its decoder started from, if these were others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoder_sha256: Option<String>,
     /// Commit of the source tree; `unknown` outside a checkout.
     pub commit: String,
     /// Version of this project.

@@ -32,6 +32,9 @@ pub const RECONSTRUCTION: &str = "Only the abstract of the FasterSAM paper (Medi
      is public, and its repository holds no code. What the abstract leaves open was decided by this project, so none of these \
      are the paper's own results.";
 
+/// The same in one line, for the terminal and below every figure.
+pub const NOTICE: &str = "FasterSAM reconstructed from the paper's abstract; not the authors' code.";
+
 /// Why a report could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
@@ -171,9 +174,19 @@ pub fn files(
     Ok(files)
 }
 
-/// One section a data set and split, then speed, then training.
+/// The summary, one section a data set and split, then speed, then training.
 fn sections(results: &Results, published: &Published) -> Result<Vec<Section>, ReportError> {
     let mut sections = Vec::new();
+    if let Some(summary) = tables::summary(results) {
+        sections.push(Section {
+            id: "summary".into(),
+            title: "In short".into(),
+            lead: "One checkpoint a row. What pauses was chosen at run time, without training again.".into(),
+            tables: vec![summary],
+            plots: Vec::new(),
+            pictures: Vec::new(),
+        });
+    }
     for (dataset, split) in results.evaluated() {
         let of_set = results.evaluations_on(&dataset, &split);
         sections.push(Section {

@@ -3,15 +3,14 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use burn::tensor::Device;
-use fastersam::{FasterSam, ModelConfig, Segmenter};
-use fastersam_datasets::Case;
-use fastersam_pausing_encoder::PauseSettings;
+use fastersam::Segmenter;
 use ndarray::Axis;
 
+use crate::pause::Setting;
 use crate::progress;
 use crate::provenance::{peak_memory_mib, reset_peak_memory};
 use crate::record::Scope;
+use crate::subject::Subject;
 
 /// Slices that a measurement runs over.
 const SLICES: usize = 16;
@@ -34,21 +33,19 @@ impl Timing {
     }
 }
 
-/// Times every setting on the same slices of `cases`, `runs` rounds, after one round to warm up.
+/// Times every setting on the same slices of the cases to score, `runs` rounds, after one to warm up.
 ///
 /// # Errors
-/// Where a setting does not fit the model.
+/// Where a setting does not fit the model, or the user interrupts.
 pub fn measure(
-    model: &FasterSam,
-    config: &ModelConfig,
-    cases: &[Case],
-    settings: &[PauseSettings],
+    subject: &Subject<'_>,
+    settings: &[&Setting],
     batch_size: usize,
     runs: usize,
     scope: Scope,
-    device: &Device,
 ) -> Result<Vec<Timing>> {
-    let segmenter = Segmenter::new(model, config, batch_size, device.clone());
+    let (model, cases) = (&subject.model, &subject.data.evaluate);
+    let segmenter = Segmenter::new(model, &subject.config, batch_size, subject.device.clone());
     // Slices from the middle of all cases in turn, whole batches of them.
     let n_slices = SLICES.div_ceil(batch_size) * batch_size;
     let slices: Vec<_> = (0..n_slices)
@@ -59,10 +56,14 @@ pub fn measure(
         })
         .collect();
     let batches: Vec<_> = slices.chunks(batch_size).map(|batch| segmenter.prepare(batch)).collect();
-    let bar = progress::bar(&format!("throughput, batch {batch_size}"), (runs + 1) * settings.len(), "runs");
+    let title = format!("{} timing, batch {batch_size}", subject.experiment.id);
+    let bar = progress::bar(&title, (runs + 1) * settings.len(), "runs");
     let mut timings = vec![Timing { ms_per_slice: Vec::new(), peak_memory_mib: None }; settings.len()];
     for round in 0..=runs {
-        for (setting, timing) in settings.iter().zip(&mut timings) {
+        for (Setting { settings: setting, .. }, timing) in settings.iter().copied().zip(&mut timings) {
+            if progress::interrupted() {
+                anyhow::bail!("interrupted");
+            }
             reset_peak_memory();
             let started = Instant::now();
             for (batch, slices) in batches.iter().zip(slices.chunks(batch_size)) {

@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let encoded = model.encoder.forward(normal, conv.as_ref(), &PauseSettings::never())?;
         lap(1);
         let skips = conv.map(|features| (features.stride4, features.stride8));
-        let decoded = model.decoder.forward(encoded.embedding, skips);
+        let decoded = model.decoder.forward(encoded.embedding, skips)?;
         lap(2);
         drop(segmenter.class_maps(decoded.masks));
         lap(3);

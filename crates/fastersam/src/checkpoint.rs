@@ -1,10 +1,10 @@
 //! Checkpoints: whole folders, put in place atomically.
 //!
 //! A checkpoint folder holds `checkpoint.json` (what the model is: everything that is needed to use
-//! it), `model.bpk` (the parameters, in burn's format; a model tuned on pre-trained weights leaves out the
-//! frozen ones of the encoder and names the weight file that has them by its hash) and, while training goes on, what the trainer
-//! adds (`optimizer.bpk`, `trainer.json`). It is written under another name, flushed to the disk and
-//! renamed; a small file `latest` beside it names the newest one. A process killed at any moment
+//! it), `model.bpk` (the parameters, in burn's format; of a model tuned on pre-trained weights only what was
+//! trained: the weight files that have the rest are named by their hashes) and, while training goes on,
+//! what the trainer adds (`optimizer.bpk`, `trainer.json`). It is written under another name, flushed to the
+//! disk and renamed; a small file `latest` beside it names the newest one. A process killed at any moment
 //! leaves the old checkpoint or the new one, never half of one.
 
 use std::fs::{self, File};
@@ -21,8 +21,8 @@ use sha2::{Digest, Sha256};
 use crate::config::ModelConfig;
 use crate::error::FasterSamError;
 use crate::model::FasterSam;
-use crate::parameters::for_each_parameter;
-use crate::pretrained::fill_backbone;
+use crate::parameters::{for_each_parameter, is_buffer};
+use crate::pretrained::fill_frozen;
 
 /// The layout that this version writes.
 pub const FORMAT: u32 = 1;
@@ -50,7 +50,7 @@ pub struct CheckpointInfo {
     /// The data set it was trained on.
     pub dataset: String,
     /// SHA-256 of the weight file that the backbone started from, if any. The checkpoint then lacks the
-    /// frozen parameters of the encoder, which that file has.
+    /// frozen parameters, which this file and the decoder's have.
     pub backbone_sha256: Option<String>,
     /// Where that file lay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,8 +58,20 @@ pub struct CheckpointInfo {
     /// SHA-256 of the weight file that the decoder started from, if it had its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decoder_sha256: Option<String>,
+    /// Where that file lay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoder_file: Option<PathBuf>,
     /// Pause thresholds recommended for this model, one a pause point, if a calibration was made.
     pub recommended_thresholds: Option<Vec<f32>>,
+}
+
+impl CheckpointInfo {
+    /// Whether the checkpoint holds the parameter at this path of the model: all but the frozen ones of a
+    /// model that started from weight files. Buffers, which are small, are always there.
+    pub(crate) fn holds(&self, path: &str) -> bool {
+        let has_files = self.backbone_sha256.is_some() || self.decoder_sha256.is_some();
+        !has_files || is_buffer(path) || self.model.is_trained(path)
+    }
 }
 
 /// A checkpoint that was read.
@@ -84,33 +96,38 @@ impl Checkpoint {
         Self::load_with(path, None, device)
     }
 
-    /// [`load`](Self::load) with the backbone's weight file at another place than where it lay in training.
+    /// [`load`](Self::load) with the weight files at another place than where they lay in training:
+    /// `weights` is the backbone's file, or a folder with that and the decoder's.
     ///
     /// # Errors
-    /// As [`load`](Self::load), and where the file is not the one that the model was tuned on.
+    /// As [`load`](Self::load), and where a file is not the one that the model was tuned on.
     pub fn load_with(
         path: &Path,
-        backbone: Option<&Path>,
+        weights: Option<&Path>,
         device: &Device,
     ) -> Result<Self, FasterSamError> {
         let folder = resolve(path)?;
         let info = read_info(&folder)?;
         let file = folder.join(MODEL);
         let weights_sha256 = file_sha256(&file)?;
-        let mut model = info.model.init(0, device)?;
-        if let Some(sha256) = &info.backbone_sha256 {
-            model = fill_backbone(model, &folder, sha256, info.backbone_file.as_deref(), backbone)?;
-        }
+        // No parameter is drawn: all of them are in one of the files.
+        let model = info.model.freeze(info.model.build(device)?);
+        let model = fill_frozen(model, &folder, &info, weights)?;
         let unreadable = |e: RecordError| {
             FasterSamError::checkpoint(&file, format!("the parameters can't be read: {e}"))
         };
         let record = ModuleRecord::load(&file).map_err(unreadable)?;
-        let expected = stored_paths(&info, &model).len();
+        // Parameters that the model does not have are refused below, so that the same number is the same set.
+        let (mut expected, mut all) = (0, 0);
+        for_each_parameter(&model, |path, _| {
+            expected += usize::from(info.holds(path));
+            all += 1;
+        });
         if record.len() != expected {
             let reason = format!("it holds {} parameters, the model needs {expected}", record.len());
             return Err(FasterSamError::checkpoint(&file, reason));
         }
-        let record = record.allow_partial(info.backbone_sha256.is_some());
+        let record = record.allow_partial(expected < all);
         let model = model.try_load_record(record).map_err(unreadable)?;
         Ok(Self { info, model, folder, weights_sha256 })
     }
@@ -137,11 +154,18 @@ pub fn save(
     let text = to_json(info)?;
     write_synced(&scratch.path().join(INFO), text.as_bytes())?;
     let file = scratch.path().join(MODEL);
+    let mut paths = Vec::new();
+    for_each_parameter(model, |path, _| {
+        if info.holds(path) {
+            paths.push(path.to_owned());
+        }
+    });
+    // `valid` brings the running statistics of `BatchNorm` up to date.
     model
-        .clone()
-        .into_record_group(ParamGroup::from_paths(stored_paths(info, model)))
+        .valid()
+        .into_record_group(ParamGroup::from_paths(paths))
         .save(&file)
-        .map_err(|e| FasterSamError::checkpoint(&file, format!("can't be written: {e}")))?;
+        .map_err(|e| FasterSamError::Io { path: file.clone(), source: std::io::Error::other(e) })?;
     write_more(scratch.path())?;
     sync_folder(scratch.path())?;
 
@@ -159,19 +183,14 @@ pub fn save(
     Ok(place)
 }
 
-/// The paths of the parameters that a checkpoint holds: all but the frozen ones of an encoder that
-/// started from a weight file.
-fn stored_paths(info: &CheckpointInfo, model: &FasterSam) -> Vec<String> {
-    let mut paths = Vec::new();
-    for_each_parameter(model, |path, _| {
-        let is_elsewhere = info.backbone_sha256.is_some()
-            && path.starts_with("encoder.")
-            && !info.model.is_trained(path);
-        if !is_elsewhere {
-            paths.push(path.to_owned());
-        }
-    });
-    paths
+/// Notes in a checkpoint which pause thresholds a calibration found, one a pause point; none is `never`.
+///
+/// # Errors
+/// Where the checkpoint can't be read or written.
+pub fn recommend(folder: &Path, thresholds: Option<Vec<f32>>) -> Result<(), FasterSamError> {
+    let mut info = read_info(folder)?;
+    info.recommended_thresholds = thresholds;
+    write_atomically(&folder.join(INFO), to_json(&info)?.as_bytes())
 }
 
 /// Reads what a checkpoint says of itself, without its parameters.
@@ -257,7 +276,11 @@ pub fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), FasterSamError> {
 /// Where the new content can't be written; the old file is untouched then.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FasterSamError> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut scratch = tempfile::NamedTempFile::new_in(folder).map_err(FasterSamError::io(folder))?;
+    let mut builder = tempfile::Builder::new();
+    // Readable for others, as any new file, within the user's mask.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut scratch = builder.tempfile_in(folder).map_err(FasterSamError::io(folder))?;
     let write = |file: &mut tempfile::NamedTempFile| {
         file.write_all(bytes)?;
         file.as_file().sync_all()

@@ -5,9 +5,9 @@
 
 use std::path::PathBuf;
 
-use fastersam_adapter::{ConvBranchConfig, Tuning};
+use fastersam_adapter::{ConvBranchConfig, ConvNorm, Tuning};
 use fastersam_decoder::MaskDecoderConfig;
-use fastersam_pausing_encoder::EncoderConfig;
+use fastersam_pausing_encoder::{EncoderConfig, WindowPadding};
 use serde::{Deserialize, Serialize};
 
 use crate::error::FasterSamError;
@@ -62,6 +62,19 @@ pub struct ModelOptions {
     /// Blocks (0-based) before which the CNN branch's features are added. Default: the preset's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub injection_blocks: Option<Vec<usize>>,
+    /// Whether the CNN branch's maps are added in the decoder's up-scaling too, where the tuning scheme
+    /// injects them.
+    #[serde(default = "yes")]
+    pub skips: bool,
+    /// The normalisation in the CNN branch.
+    #[serde(default)]
+    pub conv_norm: ConvNorm,
+    /// What the zero padding of attention windows does.
+    #[serde(default)]
+    pub window_padding: WindowPadding,
+    /// Whether the encoder keeps a class token, as DINOv2's pre-trained form has it. Not with SAM's windows.
+    #[serde(default)]
+    pub class_token: bool,
     /// Whether the LayerNorms of a frozen backbone are trained.
     #[serde(default = "yes")]
     pub tune_layer_norms: bool,
@@ -91,6 +104,10 @@ impl ModelOptions {
             pause_points: None,
             tuning: None,
             injection_blocks: None,
+            skips: true,
+            conv_norm: ConvNorm::Group,
+            window_padding: WindowPadding::Sam,
+            class_token: false,
             tune_layer_norms: true,
             tune_neck: true,
             weights: None,
@@ -122,17 +139,18 @@ impl ModelOptions {
         if let Some(tuning) = &self.tuning {
             encoder.tuning = tuning.clone();
         }
-        let conv_branch = encoder.tuning.uses_conv_branch().then(|| {
-            let mut config = ConvBranchConfig::default();
-            config.channels = encoder.conv_channels;
-            config
-        });
+        encoder.window_padding = self.window_padding;
+        encoder.class_token = self.class_token;
+        let conv_branch = encoder
+            .tuning
+            .uses_conv_branch()
+            .then(|| ConvBranchConfig { channels: encoder.conv_channels, norm: self.conv_norm });
         let mut decoder = match self.preset {
             Preset::Tiny | Preset::Small => MaskDecoderConfig::tiny(n_classes),
             _ => MaskDecoderConfig::sam(n_classes),
         };
         decoder.transformer_dim = encoder.out_chans;
-        if encoder.tuning.uses_injection() {
+        if encoder.tuning.uses_injection() && self.skips {
             decoder.skip_channels = conv_branch.as_ref().map(|c| [c.channels[0], c.channels[1]]);
         }
         decoder.lora_rank = encoder.tuning.decoder_lora_rank();
@@ -204,8 +222,9 @@ impl ModelConfig {
     pub fn validate(&self) -> Result<(), FasterSamError> {
         self.encoder.validate()?;
         let complain = |what: String| Err(FasterSamError::Config(what));
-        if self.n_classes() < 2 {
-            return complain(format!("{} classes; background and one more are needed", self.n_classes()));
+        // Class maps are bytes.
+        if !(2..=256).contains(&self.n_classes()) {
+            return complain(format!("{} classes; 2 to 256 with background are possible", self.n_classes()));
         }
         if self.decoder.n_mask_tokens != self.n_classes() {
             return complain(format!(
@@ -252,7 +271,7 @@ impl ModelConfig {
                 tuning.decoder_lora_rank()
             ));
         }
-        self.decoder.validate().map_err(FasterSamError::Config)
+        Ok(self.decoder.validate()?)
     }
 }
 

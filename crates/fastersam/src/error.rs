@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use fastersam_adapter::AdapterError;
+use fastersam_decoder::DecoderError;
 use fastersam_pausing_encoder::EncoderError;
 use thiserror::Error;
 
@@ -18,6 +19,9 @@ pub enum FasterSamError {
     /// The encoder refused its input or the pause settings.
     #[error(transparent)]
     Encoder(#[from] EncoderError),
+    /// The decoder refused its configuration or its input.
+    #[error(transparent)]
+    Decoder(#[from] DecoderError),
     /// A weight file can't be read or does not fit.
     #[error(transparent)]
     Weights(#[from] WeightError),

@@ -5,6 +5,8 @@
 //! tensor from a generator keyed by the seed and the parameter's name. Tensors that start as a
 //! constant (norms, scales, up-projections at zero) stay as they are.
 
+use std::collections::BTreeSet;
+
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
 use fastersam_datasets::KeyedRng;
@@ -16,15 +18,21 @@ use fastersam_datasets::KeyedRng;
 /// the positional frequencies are standard normal, as in SAM.
 #[must_use]
 pub fn initialise<M: Module>(module: M, seed: u64) -> M {
-    module.map(&mut Initialiser { seed, path: Vec::new() })
+    initialise_others(module, seed, &BTreeSet::new())
 }
 
-struct Initialiser {
+/// [`initialise`] without the parameters at the paths `filled`, which have their values already.
+pub(crate) fn initialise_others<M: Module>(module: M, seed: u64, filled: &BTreeSet<String>) -> M {
+    module.map(&mut Initialiser { seed, filled, path: Vec::new() })
+}
+
+struct Initialiser<'a> {
     seed: u64,
+    filled: &'a BTreeSet<String>,
     path: Vec<String>,
 }
 
-impl ModuleMapper for Initialiser {
+impl ModuleMapper for Initialiser<'_> {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
         self.path.push(name.to_owned());
     }
@@ -35,6 +43,9 @@ impl ModuleMapper for Initialiser {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let path = self.path.join(".");
+        if self.filled.contains(&path) {
+            return param;
+        }
         param.map(|tensor| {
             let device = tensor.device();
             let require_grad = tensor.is_require_grad();

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod budget;
 pub mod checkpoint;
 mod class_map;
 pub mod config;
@@ -12,6 +13,7 @@ pub mod pretrained;
 pub mod segment;
 pub mod weights;
 
+pub use budget::{Budget, Outcome};
 pub use checkpoint::{Checkpoint, CheckpointInfo};
 pub use config::{ModelConfig, ModelOptions, Normalisation, Preset};
 pub use error::FasterSamError;

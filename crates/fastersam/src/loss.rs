@@ -90,3 +90,36 @@ pub fn patch_fractions(labels: &[u8], size: usize, patch: usize, n_classes: usiz
     }
     fractions
 }
+
+/// How hard every patch is by its label: the entropy of its class fractions divided by the logarithm of the
+/// number of classes, on the scale of the pause heads' own. For the criterion `oracle`, which is for
+/// analysis only.
+///
+/// `fractions` are those of [`patch_fractions`].
+#[must_use]
+pub fn oracle_hardness(fractions: &[f32], n_classes: usize) -> Vec<f32> {
+    fractions
+        .chunks_exact(n_classes.max(1))
+        .map(|classes| {
+            let entropy: f64 =
+                classes.iter().map(|&p| f64::from(p)).filter(|&p| p > 0.0).map(|p| -p * p.ln()).sum();
+            // A single class leaves nothing to know.
+            (entropy / (n_classes.max(2) as f64).ln()) as f32
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fractions_and_hardness_of_patches() {
+        // Two patches of 2 x 2: one of class 0, one half of each class; then two of class 1.
+        let labels = [0, 0, 0, 1, 0, 0, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1];
+        let fractions = patch_fractions(&labels, 4, 2, 2);
+        assert_eq!(fractions, [1.0, 0.0, 0.5, 0.5, 0.0, 1.0, 0.0, 1.0]);
+        assert_eq!(oracle_hardness(&fractions, 2), [0.0, 1.0, 0.0, 0.0]);
+        assert!((oracle_hardness(&[0.5, 0.5, 0.0, 0.0], 4)[0] - 0.5).abs() < 1e-6);
+    }
+}

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use fastersam_adapter::ConvBranch;
 use fastersam_decoder::PromptFreeDecoder;
-use fastersam_pausing_encoder::{PauseSettings, PausingEncoder, StageOutput};
+use fastersam_pausing_encoder::{EncoderError, PauseSettings, PausingEncoder, StageOutput};
 
 use crate::config::{ModelConfig, Normalisation};
 use crate::error::FasterSamError;
@@ -81,10 +81,19 @@ impl FasterSam {
         images: Tensor<4>,
         settings: &PauseSettings,
     ) -> Result<ModelOutput, FasterSamError> {
+        let size = self.encoder.config().image_size;
+        let [batch, shape @ ..] = images.dims();
+        if batch == 0 || shape != [1, size, size] {
+            return Err(FasterSamError::Encoder(EncoderError::Shape {
+                what: "images",
+                expected: format!("[b, 1, {size}, {size}] with b of 1 or more"),
+                found: format!("{:?}", images.dims()),
+            }));
+        }
         let conv = self.conv_branch.as_ref().map(|branch| branch.forward(images.clone()));
         let encoded = self.encoder.forward(self.normalise(images), conv.as_ref(), settings)?;
         let skips = conv.map(|features| (features.stride4, features.stride8));
-        let decoded = self.decoder.forward(encoded.embedding, skips);
+        let decoded = self.decoder.forward(encoded.embedding, skips)?;
         Ok(ModelOutput { logits: decoded.masks, stages: encoded.stages })
     }
 

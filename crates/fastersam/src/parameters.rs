@@ -12,7 +12,7 @@ use crate::model::FasterSam;
 /// Numbers of parameters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParameterCounts {
-    /// All of them, SAM's one buffer (the frequencies of the positions) among them.
+    /// All of them, with the buffers: SAM's frequencies of the positions, the statistics of `BatchNorm`.
     pub all: u64,
     /// Those that training changes.
     pub trained: u64,
@@ -27,7 +27,7 @@ impl ModelConfig {
     /// trained. Where the decoder has low-rank updates, its transformer is frozen, as in `SAMed_s`.
     #[must_use]
     pub fn is_trained(&self, path: &str) -> bool {
-        if path.ends_with("positional_encoding_gaussian_matrix") {
+        if is_buffer(path) {
             return false;
         }
         if self.train_backbone {
@@ -70,6 +70,13 @@ impl ModelConfig {
     pub(crate) fn freeze(&self, model: FasterSam) -> FasterSam {
         model.map(&mut Freezer { config: self, path: Vec::new() })
     }
+}
+
+/// Whether no optimiser touches what lies at this path: SAM's random frequencies of the positions, and the
+/// running statistics of `BatchNorm`.
+pub(crate) fn is_buffer(path: &str) -> bool {
+    let name = path.rsplit('.').next().unwrap_or_default();
+    matches!(name, "positional_encoding_gaussian_matrix" | "running_mean" | "running_var")
 }
 
 /// Calls `see` with path and number of elements of every parameter. No parameter is made by it.

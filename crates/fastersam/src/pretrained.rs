@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
+use crate::checkpoint::CheckpointInfo;
 use crate::config::ModelConfig;
 use crate::error::FasterSamError;
+use crate::init::initialise_others;
 use crate::model::FasterSam;
-use crate::parameters::for_each_parameter;
+use crate::parameters::{for_each_parameter, is_buffer};
 use crate::weights::{LoadOptions, LoadReport, WeightFile, load_into};
 
 /// The weight files that a model starts from.
@@ -42,7 +44,8 @@ impl ModelConfig {
         seed: u64,
         device: &Device,
     ) -> Result<(FasterSam, Pretrained), FasterSamError> {
-        let mut model = self.init(seed, device)?;
+        // Burn makes a parameter when it is first used: those that a file fills are never drawn.
+        let mut model = self.freeze(self.build(device)?);
         let mut filled = BTreeSet::new();
         let mut pretrained = Pretrained::default();
         if let Some(path) = &paths.backbone {
@@ -62,16 +65,14 @@ impl ModelConfig {
         if paths != &WeightPaths::default() {
             self.check_frozen(&model, &filled)?;
         }
-        Ok((model, pretrained))
+        Ok((initialise_others(model, seed, &filled), pretrained))
     }
 
     /// What is frozen must have come from a file: nothing can be learnt around random numbers.
     fn check_frozen(&self, model: &FasterSam, filled: &BTreeSet<String>) -> Result<(), FasterSamError> {
         let mut bare = Vec::new();
         for_each_parameter(model, |path, _| {
-            // SAM's random frequencies do without training.
-            let is_buffer = path.ends_with("positional_encoding_gaussian_matrix");
-            if !is_buffer && !self.is_trained(path) && !filled.contains(path) {
+            if !is_buffer(path) && !self.is_trained(path) && !filled.contains(path) {
                 bare.push(path.to_owned());
             }
         });
@@ -87,38 +88,93 @@ impl ModelConfig {
     }
 }
 
-/// The backbone of a checkpoint that holds only what was trained.
+/// Fills in what a checkpoint of a tuned model lacks: the frozen parameters, from the weight files that the
+/// model was tuned on.
 ///
-/// `given` goes before the path that the checkpoint remembers.
-pub(crate) fn fill_backbone(
+/// `given` is the backbone's file or a folder with the files, and goes before the paths that the checkpoint
+/// remembers.
+pub(crate) fn fill_frozen(
     mut model: FasterSam,
     folder: &Path,
-    sha256: &str,
-    remembered: Option<&Path>,
+    info: &CheckpointInfo,
     given: Option<&Path>,
 ) -> Result<FasterSam, FasterSamError> {
-    let complain = |reason: String| Err(FasterSamError::checkpoint(folder, reason));
-    let Some(path) = given.or(remembered) else {
-        return complain(format!(
-            "it holds only what was trained; give the backbone's weight file (SHA-256 {sha256}) with --weights"
-        ));
+    let mut lacking = BTreeSet::new();
+    for_each_parameter(&model, |path, _| {
+        if !info.holds(path) {
+            lacking.extend(path.split('.').next().map(str::to_owned));
+        }
+    });
+    let backbone = |given| Origin {
+        part: "backbone",
+        sha256: info.backbone_sha256.as_deref(),
+        remembered: info.backbone_file.as_deref(),
+        given,
     };
-    if given.is_none() && !path.exists() {
-        return complain(format!(
-            "it holds only what was trained, and its backbone {} is not there any more; give the file \
-             (SHA-256 {sha256}) with --weights",
-            path.display()
-        ));
+    // A file given by itself is the backbone's.
+    let given_folder = given.filter(|given| given.is_dir());
+    if lacking.contains("encoder") {
+        let file = backbone(given).open(folder)?;
+        model.encoder = load_into(model.encoder, &file, &LoadOptions::part("encoder"))?.0;
     }
-    let file = WeightFile::open(path)?;
-    if file.sha256 != sha256 {
-        return complain(format!(
-            "it was tuned on a backbone with SHA-256 {sha256}, but {} has {}",
-            path.display(),
-            file.sha256
-        ));
+    if lacking.contains("decoder") {
+        let origin = match &info.decoder_sha256 {
+            None => backbone(given),
+            Some(sha256) => Origin {
+                part: "decoder",
+                sha256: Some(sha256),
+                remembered: info.decoder_file.as_deref(),
+                given: given_folder,
+            },
+        };
+        let file = origin.open(folder)?;
+        model.decoder = load_into(model.decoder, &file, &LoadOptions::part("decoder"))?.0;
     }
-    let (encoder, _) = load_into(model.encoder, &file, &LoadOptions::part("encoder"))?;
-    model.encoder = encoder;
     Ok(model)
+}
+
+/// The weight file that a part of a tuned model came from.
+struct Origin<'a> {
+    part: &'static str,
+    sha256: Option<&'a str>,
+    remembered: Option<&'a Path>,
+    /// The file or a folder with it.
+    given: Option<&'a Path>,
+}
+
+impl Origin<'_> {
+    /// Opens the file, if it is the one.
+    fn open(&self, folder: &Path) -> Result<WeightFile, FasterSamError> {
+        let complain = |reason: String| Err(FasterSamError::checkpoint(folder, reason));
+        let Self { part, remembered, given, .. } = *self;
+        let Some(sha256) = self.sha256 else {
+            return complain(format!("it holds only what was trained, and does not say which {part} it needs"));
+        };
+        let name = remembered.and_then(Path::file_name);
+        let given = given.map(|given| match name {
+            Some(name) if given.is_dir() => given.join(name),
+            _ => given.to_owned(),
+        });
+        let Some(path) = given.as_deref().or(remembered) else {
+            return complain(format!(
+                "it holds only what was trained; give the {part}'s weight file (SHA-256 {sha256}) with --weights"
+            ));
+        };
+        if given.is_none() && !path.exists() {
+            return complain(format!(
+                "it holds only what was trained, and its {part} {} is not there any more; give the file, or \
+                 the folder that it lies in (SHA-256 {sha256}), with --weights",
+                path.display()
+            ));
+        }
+        let file = WeightFile::open(path)?;
+        if file.sha256 != sha256 {
+            return complain(format!(
+                "it was tuned on a {part} with SHA-256 {sha256}, but {} has {}",
+                path.display(),
+                file.sha256
+            ));
+        }
+        Ok(file)
+    }
 }

@@ -1,12 +1,4 @@
-//! The golden fixtures: tensors and numbers that PyTorch, `segment_anything`, scipy and medpy
-//! computed, and what a test needs to compare with them.
-//!
-//! The files lie in `fixtures/`, with the scripts that made them and a README that describes every
-//! tensor. `FASTERSAM_GOLDEN=DIR` points all golden tests at another set made by the same scripts
-//! with other sizes; a file that such a set lacks is reported and its test skipped.
-//!
-//! This crate is for tests: unlike the libraries, it panics with a full message when a fixture is
-//! malformed or a comparison fails.
+#![doc = include_str!("../README.md")]
 #![allow(clippy::print_stdout, clippy::panic)]
 
 use std::collections::BTreeMap;
@@ -132,14 +124,25 @@ impl Fixture {
     }
 }
 
+/// Whether the set has all these files; says which it lacks.
+#[must_use]
+pub fn has(names: &[&str]) -> bool {
+    let folder = folder();
+    let lacking: Vec<&str> = names.iter().copied().filter(|name| !folder.join(name).exists()).collect();
+    if !lacking.is_empty() {
+        println!("skipped: the set in {} has no {}", folder.display(), lacking.join(", "));
+    }
+    lacking.is_empty()
+}
+
 /// Reads `NAME.safetensors`; `None`, with a line that says so, where the set lacks it.
 #[must_use]
 pub fn fixture(name: &str) -> Option<Fixture> {
-    let path = folder().join(format!("{name}.safetensors"));
-    if !path.exists() {
-        println!("skipped: the set in {} has no {name}.safetensors", folder().display());
+    let file = format!("{name}.safetensors");
+    if !has(&[&file]) {
         return None;
     }
+    let path = folder().join(file);
     let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let file =
         SafeTensors::deserialize(&bytes).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
@@ -167,16 +170,16 @@ pub fn fixture(name: &str) -> Option<Fixture> {
 /// Reads `NAME.json`; `None`, with a line that says so, where the set lacks it.
 #[must_use]
 pub fn json(name: &str) -> Option<Value> {
-    let path = folder().join(format!("{name}.json"));
-    if !path.exists() {
-        println!("skipped: the set in {} has no {name}.json", folder().display());
+    let file = format!("{name}.json");
+    if !has(&[&file]) {
         return None;
     }
+    let path = folder().join(file);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     Some(serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
 }
 
-/// `config.json`: every size and setting that the fixtures used.
+/// `config.json`: every size and setting that the fixtures used. A test that needs it asks [`has`] first.
 #[must_use]
 pub fn config() -> Value {
     json("config").unwrap_or_else(|| panic!("a golden set needs config.json"))
@@ -193,7 +196,8 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Starts a comparison with `name`, whose tolerances are those of `tolerances.json`.
+    /// Starts a comparison with `name`, whose tolerances are those of `tolerances.json`. A test that needs
+    /// them asks [`has`] first.
     #[must_use]
     pub fn new(name: &str) -> Self {
         let tolerances = json("tolerances").map_or(Value::Null, |all| all[name].clone());

@@ -3,6 +3,8 @@
 use std::cell::Cell;
 
 use burn::tensor::activation::softmax;
+use burn::tensor::module::conv2d;
+use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Int, Tensor, TensorData};
 
 use crate::layout::{Place, RaggedLayout, RelativePositions};
@@ -74,6 +76,24 @@ pub fn group_norm_gelu(
     let normal = centred / variance.add_scalar(eps).sqrt();
     let normal = normal.reshape([n_images, n_groups, n, per_group]).permute([0, 2, 1, 3]);
     gelu(normal.reshape([m, c]) * weight.unsqueeze() + bias.unsqueeze())
+}
+
+/// See [`crate::conv3x3`].
+#[must_use]
+pub fn conv3x3(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    [height, width]: [usize; 2],
+    stride: usize,
+) -> Tensor<2> {
+    let ([m, c], [_, out]) = (x.dims(), weight.dims());
+    let map = x.reshape([m / (height * width), height, width, c]).permute([0, 3, 1, 2]);
+    let weight = weight.reshape([3, 3, c, out]).permute([3, 2, 0, 1]);
+    let options = ConvOptions::new([stride; 2], [1; 2], [1; 2], 1);
+    let map = conv2d(map, weight, bias, options).permute([0, 2, 3, 1]);
+    let [b, rows, cols, _] = map.dims();
+    map.reshape([b * rows * cols, out])
 }
 
 /// See [`crate::linear`].

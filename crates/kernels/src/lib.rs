@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod conv;
 #[doc(hidden)]
 pub mod count;
 #[cfg(feature = "flex")]
@@ -12,11 +11,10 @@ mod nn;
 mod ops;
 mod resize;
 
-pub use conv::PackedConv3x3;
 pub use layout::{Place, RaggedLayout, RelativePositions, Segment};
-pub use nn::{LayerNorm, Linear, LinearConfig};
+pub use nn::{Conv3x3, LayerNorm, Linear, LinearConfig};
 pub use ops::{
-    gelu, group_norm_gelu, layer_norm, layer_norm_2d, linear, linear_gelu, linear_residual, ragged_attention,
-    ragged_self_attention,
+    conv3x3, gelu, group_norm_gelu, layer_norm, layer_norm_2d, linear, linear_gelu, linear_residual,
+    ragged_attention, ragged_self_attention,
 };
 pub use resize::resize_bilinear;

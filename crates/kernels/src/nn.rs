@@ -2,9 +2,10 @@
 
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
+use burn::nn::conv::Conv2dConfig;
 use burn::tensor::{Device, Tensor};
 
-use crate::{layer_norm, layer_norm_2d, linear, linear_gelu, linear_residual};
+use crate::{conv3x3, layer_norm, layer_norm_2d, linear, linear_gelu, linear_residual};
 
 /// LayerNorm with PyTorch's parameter names, for packed rows and, as `LayerNorm2d`, for maps.
 #[derive(Module, Debug)]
@@ -123,7 +124,7 @@ impl Linear {
         let bias = self.bias.as_ref().map(Param::val);
         #[cfg(feature = "flex")]
         if let Some(panels) = &self.packed.panels {
-            crate::count::product(x.dims()[0], x.dims()[1], panels.n());
+            crate::count::product(x.dims()[0], x.dims()[1], panels.n_cols());
             return crate::fused::packed_linear(x, panels, bias, residual, gelu);
         }
         let weight = self.weight.val();
@@ -145,6 +146,66 @@ impl Linear {
             let device = self.weight.val().device();
             self.packed.panels = Some(panels);
             self.weight = Param::from_tensor(Tensor::empty([0, 0], &device));
+        }
+    }
+}
+
+/// A 3 x 3 convolution with padding 1 on maps whose channels come last (one row a pixel, image after
+/// image), with the parameters of PyTorch's.
+#[derive(Module, Debug)]
+pub struct Conv3x3 {
+    /// `[c_out, c_in, 3, 3]`
+    pub weight: Param<Tensor<4>>,
+    /// `[c_out]`
+    pub bias: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    stride: usize,
+    #[module(skip)]
+    packed: Packed,
+}
+
+impl Conv3x3 {
+    /// A convolution from `c_in` to `c_out` channels that starts as PyTorch's does.
+    #[must_use]
+    pub fn new([c_in, c_out]: [usize; 2], stride: usize, has_bias: bool, device: &Device) -> Self {
+        let conv = Conv2dConfig::new([c_in, c_out], [3, 3]).with_bias(has_bias).init(device);
+        Self { weight: conv.weight, bias: conv.bias, stride, packed: Packed::default() }
+    }
+
+    /// `[9 c_in, c_out]`
+    fn matrix(&self) -> Tensor<2> {
+        let weight = self.weight.val();
+        let [c_out, c_in, _, _] = weight.dims();
+        weight.permute([2, 3, 1, 0]).reshape([9 * c_in, c_out])
+    }
+
+    /// Applies it to maps of `size` (rows, columns); also returns the size of the result.
+    ///
+    /// # Shapes
+    /// - x: `[b * h * w, c_in]`; output: `[b * h' * w', c_out]`, sizes divided by the stride, rounded up
+    #[must_use]
+    pub fn rows(&self, x: Tensor<2>, size: [usize; 2]) -> (Tensor<2>, [usize; 2]) {
+        let bias = self.bias.as_ref().map(Param::val);
+        let output = size.map(|side| side.div_ceil(self.stride));
+        #[cfg(feature = "flex")]
+        if let Some(panels) = &self.packed.panels {
+            let ([_, channels], stride) = (x.dims(), self.stride);
+            let shape = crate::fused::ConvShape { size, channels, stride };
+            crate::ops::count_conv(&x, panels.n_cols(), size, stride);
+            return (crate::fused::packed_conv(x, panels, bias, shape), output);
+        }
+        (conv3x3(x, self.matrix(), bias, size, self.stride), output)
+    }
+
+    /// As [`Linear::pack`].
+    pub fn pack(&mut self) {
+        #[cfg(feature = "flex")]
+        if self.packed.panels.is_none()
+            && let Some(panels) = crate::fused::pack(self.matrix())
+        {
+            let device = self.weight.val().device();
+            self.packed.panels = Some(panels);
+            self.weight = Param::from_tensor(Tensor::empty([0, 0, 3, 3], &device));
         }
     }
 }

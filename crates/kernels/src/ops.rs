@@ -94,8 +94,33 @@ pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     fused_or_generic!(x, crate::fused::gelu(x), generic::gelu(x))
 }
 
+/// A 3 x 3 convolution with padding 1 of maps of `size` (rows, columns) whose channels come last: one
+/// row a pixel, image after image.
+///
+/// # Shapes
+/// - x: `[b * h * w, c]`; weight: `[9 c, c']`, the neighbourhood's rows first, then its columns, then the
+///   channels; bias: `[c']`
+/// - output: `[b * h' * w', c']`, sizes divided by the stride and rounded up
+#[must_use]
+pub fn conv3x3(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    size: [usize; 2],
+    stride: usize,
+) -> Tensor<2> {
+    count_conv(&x, weight.dims()[1], size, stride);
+    fused_or_generic!(
+        x,
+        {
+            let [_, channels] = x.dims();
+            crate::fused::conv(x, weight, bias, crate::fused::ConvShape { size, channels, stride })
+        },
+        generic::conv3x3(x, weight, bias, size, stride)
+    )
+}
+
 /// GroupNorm, then [`gelu`], of maps whose channels come last: one row a pixel, image after image.
-/// Without gradients.
 ///
 /// # Shapes
 /// - x, output: `[n_images * n, c]`; weight, bias: `[c]`; `n_groups` divides c
@@ -109,7 +134,10 @@ pub fn group_norm_gelu(
 ) -> Tensor<2> {
     fused_or_generic!(
         x,
-        crate::fused::group_norm_gelu(x, weight, bias, [n_images, n_groups], eps),
+        {
+            let shape = crate::fused::GroupNormShape { n_images, n_groups, eps };
+            crate::fused::group_norm_gelu(x, weight, bias, shape)
+        },
         generic::group_norm_gelu(x, weight, bias, [n_images, n_groups], eps)
     )
 }
@@ -166,6 +194,13 @@ pub fn ragged_self_attention(
 fn count_linear(x: &Tensor<2>, weight: &Tensor<2>) {
     let ([m, k], [_, n]) = (x.dims(), weight.dims());
     count::product(m, k, n);
+}
+
+/// A 3 x 3 convolution to `out` channels.
+pub(crate) fn count_conv(x: &Tensor<2>, out: usize, size: [usize; 2], stride: usize) {
+    let [m, c] = x.dims();
+    let [n_in, n_out]: [usize; 2] = [size, size.map(|side| side.div_ceil(stride))].map(|s| s.iter().product());
+    count::product(m / n_in.max(1) * n_out, 9 * c, out);
 }
 
 /// Rows of both tables.

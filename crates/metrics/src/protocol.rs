@@ -32,10 +32,38 @@ pub struct ClassScore {
     pub strict: Option<ProtocolScore>,
     /// Jaccard index; `None` where the class is in neither map.
     pub jaccard: Option<f64>,
-    /// Average symmetric surface distance in voxels; `None` where the class misses in a map.
-    pub assd_vox: Option<f64>,
-    /// Normalised surface Dice with a tolerance of one voxel; `None` as for `assd_vox`.
-    pub surface_dice_1_vox: Option<f64>,
+    /// Surface scores in voxels; `None` where the class misses in a map.
+    pub surface_vox: Option<SurfaceScore>,
+    /// Surface scores in millimetres; `None` also where the spacing is unknown.
+    pub surface_mm: Option<SurfaceScore>,
+}
+
+/// Scores of the distances between two surfaces, all in one unit: voxels or millimetres.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SurfaceScore {
+    /// Hausdorff distance.
+    pub hd: f64,
+    /// Average distance from the prediction's surface to the truth's.
+    pub asd: f64,
+    /// Average symmetric surface distance.
+    pub assd: f64,
+    /// Normalised surface Dice with a tolerance of [`SURFACE_TOLERANCE`].
+    pub surface_dice: f64,
+}
+
+/// Tolerance of [`SurfaceScore::surface_dice`], in its unit: one voxel or one millimetre.
+pub const SURFACE_TOLERANCE: f64 = 1.0;
+
+impl From<&SurfaceDistances> for SurfaceScore {
+    fn from(distances: &SurfaceDistances) -> Self {
+        Self {
+            hd: distances.hd(),
+            asd: distances.asd(),
+            assd: distances.assd(),
+            surface_dice: distances.surface_dice(SURFACE_TOLERANCE),
+        }
+    }
 }
 
 /// Scores of one case.
@@ -183,8 +211,8 @@ fn score_class(class: u8, volume: &Volume, extent: &Extent, spacing: Option<[f64
             transunet: score,
             strict: Some(score),
             jaccard: Some(both as f64 / (p + t - both) as f64),
-            assd_vox: Some(in_voxels.assd()),
-            surface_dice_1_vox: Some(in_voxels.surface_dice(1.0)),
+            surface_vox: Some(in_voxels.into()),
+            surface_mm: in_mm.map(SurfaceScore::from),
         };
     }
     let dice = if p > 0 { 1.0 } else { 0.0 };
@@ -204,7 +232,7 @@ fn score_class(class: u8, volume: &Volume, extent: &Extent, spacing: Option<[f64
         transunet,
         strict,
         jaccard: is_in_one.then_some(0.0),
-        assd_vox: None,
-        surface_dice_1_vox: None,
+        surface_vox: None,
+        surface_mm: None,
     }
 }

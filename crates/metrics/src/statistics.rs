@@ -24,16 +24,31 @@ impl Rng {
 /// 95 % percentile-bootstrap interval of the mean; `None` for fewer than two values.
 #[must_use]
 pub fn mean_interval(values: &[f64], resamples: usize, seed: u64) -> Option<(f64, f64)> {
-    let n = values.len();
-    if n < 2 || resamples == 0 {
+    let mean = |drawn: &[usize]| Some(drawn.iter().map(|&i| values[i]).sum::<f64>() / drawn.len() as f64);
+    bootstrap(values.len(), resamples, seed, mean)
+}
+
+/// 95 % percentile-bootstrap interval of a statistic of `n` cases, which gets the cases of each draw. Draws that
+/// it gives no value for don't count; `None` for fewer than two cases, or where no draw counts.
+pub(crate) fn bootstrap(
+    n: usize,
+    resamples: usize,
+    seed: u64,
+    statistic: impl Fn(&[usize]) -> Option<f64>,
+) -> Option<(f64, f64)> {
+    if n < 2 {
         return None;
     }
     let mut rng = Rng(seed);
-    let mut means: Vec<f64> = (0..resamples)
-        .map(|_| (0..n).map(|_| values[rng.below(n)]).sum::<f64>() / n as f64)
-        .collect();
-    means.sort_by(f64::total_cmp);
-    let at = |share: f64| means[(share * (resamples - 1) as f64).round() as usize];
+    let mut drawn = vec![0; n];
+    let mut values = Vec::with_capacity(resamples);
+    for _ in 0..resamples {
+        drawn.iter_mut().for_each(|case| *case = rng.below(n));
+        values.extend(statistic(&drawn));
+    }
+    values.sort_by(f64::total_cmp);
+    let last = values.len().checked_sub(1)? as f64;
+    let at = |share: f64| values[(share * last).round() as usize];
     Some((at(0.025), at(0.975)))
 }
 

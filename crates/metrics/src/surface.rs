@@ -111,6 +111,9 @@ fn mean(values: &[f64]) -> f64 {
 
 /// numpy's percentile with linear interpolation, in its order of operations.
 fn percentile(values: &mut [f64], percent: f64) -> f64 {
+    if values.is_empty() {
+        return f64::NAN;
+    }
     let position = percent / 100.0 * (values.len() - 1) as f64;
     let (low, part) = (position.floor() as usize, position.fract());
     let (_, &mut at, above) = values.select_nth_unstable_by(low, f64::total_cmp);

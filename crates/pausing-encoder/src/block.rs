@@ -25,7 +25,7 @@ impl BlockConfig<'_> {
     pub fn init(&self, device: &Device) -> Block {
         let encoder = self.encoder;
         let (d, eps, tuning) = (encoder.embed_dim, encoder.layer_norm_eps, &encoder.tuning);
-        let hidden_dim = encoder.mlp_ratio * d;
+        let hidden_dim = encoder.mlp_dim();
         let scale = || encoder.layer_scale.then(|| Param::from_tensor(Tensor::ones([d], device)));
         // Relative positions cover the windows, or the grid.
         let rel_pos_size =

@@ -41,8 +41,8 @@ pub struct EncoderConfig {
     pub depth: usize,
     /// Number of attention heads.
     pub n_heads: usize,
-    /// The MLP is this many times as wide as a token.
-    pub mlp_ratio: usize,
+    /// The MLP is this many times as wide as a token, rounded down.
+    pub mlp_ratio: f64,
     /// Channels after the neck.
     pub out_chans: usize,
     /// Eps of the LayerNorms.
@@ -84,7 +84,7 @@ impl EncoderConfig {
             embed_dim,
             depth,
             n_heads,
-            mlp_ratio: 4,
+            mlp_ratio: 4.0,
             out_chans: 256,
             layer_norm_eps: 1e-6,
             window_size: 14,
@@ -163,6 +163,12 @@ impl EncoderConfig {
         self.image_size / self.patch_size.max(1)
     }
 
+    /// Width of the MLPs.
+    #[must_use]
+    pub fn mlp_dim(&self) -> usize {
+        (self.mlp_ratio * self.embed_dim as f64) as usize
+    }
+
     /// Number of tokens of an image.
     #[must_use]
     pub fn n_tokens(&self) -> usize {
@@ -213,13 +219,16 @@ impl EncoderConfig {
         }
         for (name, size) in [
             ("depth", self.depth),
-            ("mlp_ratio", self.mlp_ratio),
             ("out_chans", self.out_chans),
             ("conv_channels", self.conv_channels[2]),
         ] {
             if size == 0 {
                 return complain(format!("{name} is 0"));
             }
+        }
+        // More would be a typing error, and not fit into memory.
+        if !(self.mlp_ratio <= 64.0 && self.mlp_dim() > 0) {
+            return complain(format!("the MLP's ratio is {}", self.mlp_ratio));
         }
         if !(self.layer_norm_eps > 0.0 && self.layer_norm_eps.is_finite()) {
             return complain(format!("the LayerNorms' eps is {}", self.layer_norm_eps));

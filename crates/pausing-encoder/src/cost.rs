@@ -167,7 +167,7 @@ impl EncoderConfig {
             queries * (2.0 * keys * d + relative)
         };
         let projections = |queries: f64| 4.0 * queries * d * d;
-        let mlp = 2.0 * active * d * (self.mlp_ratio * self.embed_dim) as f64;
+        let mlp = 2.0 * active * d * self.mlp_dim() as f64;
         // The fused projection gives the paused tokens queries too; nobody asks them.
         let frozen_keys = 3.0 * frozen * d * d;
         let sam_padding = share >= 1.0 && self.window_padding == WindowPadding::Sam;

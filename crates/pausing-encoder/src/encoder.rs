@@ -149,7 +149,7 @@ impl PausingEncoder {
         settings.validate(n_points, batch * self.config.n_tokens())?;
         let can_pause = (0..n_points).any(|i| settings.can_pause_at(i));
         if can_pause && !self.config.tuning.is_point_wise() {
-            return Err(EncoderError::NotPointWise);
+            return Err(EncoderError::NotPointWise { scheme: self.config.tuning.name() });
         }
         Ok(())
     }

@@ -23,6 +23,9 @@ pub enum EncoderError {
     #[error("the pause settings don't fit this encoder: {0}")]
     Settings(String),
     /// A tuning scheme that mixes tokens can't pause some of them.
-    #[error("the tuning scheme mixes tokens, so nothing can be paused exactly; use the policy `never`")]
-    NotPointWise,
+    #[error("the tuning scheme `{scheme}` mixes tokens, so nothing can be paused exactly; use the policy `never`")]
+    NotPointWise {
+        /// The scheme's name.
+        scheme: &'static str,
+    },
 }

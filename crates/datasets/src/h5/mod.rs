@@ -4,8 +4,8 @@ mod write;
 
 use std::path::Path;
 
-use hdf5_reader::{Dataset, Hdf5File, OpenOptions};
-use ndarray::{Array3, Ix3};
+use hdf5_reader::{Dataset, Datatype, Hdf5File, OpenOptions};
+use ndarray::{Array3, ArrayD, Ix3};
 
 use crate::error::DatasetError;
 use crate::scan::{MAX_RATIO, MAX_VOXELS};
@@ -17,7 +17,7 @@ pub(crate) use write::write_volume;
 /// # Errors
 /// Where the file is none, lacks a data set, or their shapes differ or are no volume's.
 pub fn read_volume(path: &Path) -> Result<(Array3<f32>, Array3<f32>), DatasetError> {
-    DatasetError::require(path, "check the path")?;
+    DatasetError::require_file(path)?;
     let options = OpenOptions::default().with_max_read_bytes(8 << 28).with_max_chunk_bytes(8 << 28);
     let file_len = std::fs::metadata(path).map_err(DatasetError::io(path))?.len();
     let file = Hdf5File::open_with_options(path, options)
@@ -53,16 +53,24 @@ fn read(path: &Path, file: &Hdf5File, file_len: u64, name: &str) -> Result<Array
         .map_err(|e| malformed(format!("`{name}` has an unexpected shape ({e})")))
 }
 
-/// The elements as f32, whatever their type is.
-fn to_f32(dataset: &Dataset) -> Result<ndarray::ArrayD<f32>, String> {
-    macro_rules! attempt {
-        ($($kind:ty),*) => {$(
-            if let Ok(values) = dataset.read_array::<$kind>() {
-                #[allow(clippy::cast_lossless, clippy::cast_precision_loss)]
-                return Ok(values.mapv(|v| v as f32));
-            }
-        )*};
+/// The elements as f32, whatever type of number they are.
+fn to_f32(dataset: &Dataset) -> Result<ArrayD<f32>, String> {
+    macro_rules! numbers {
+        ($kind:ty) => {
+            dataset.read_array::<$kind>().map(|values| values.mapv(|v| v as f32)).map_err(|e| e.to_string())
+        };
     }
-    attempt!(f32, f64, u8, i8, i16, u16, i32, u32, i64);
-    dataset.read_array::<u64>().map(|values| values.mapv(|v| v as f32)).map_err(|e| e.to_string())
+    match *dataset.dtype() {
+        Datatype::FloatingPoint { size: 4, .. } => numbers!(f32),
+        Datatype::FloatingPoint { size: 8, .. } => numbers!(f64),
+        Datatype::FixedPoint { size: 1, signed: false, .. } => numbers!(u8),
+        Datatype::FixedPoint { size: 1, signed: true, .. } => numbers!(i8),
+        Datatype::FixedPoint { size: 2, signed: false, .. } => numbers!(u16),
+        Datatype::FixedPoint { size: 2, signed: true, .. } => numbers!(i16),
+        Datatype::FixedPoint { size: 4, signed: false, .. } => numbers!(u32),
+        Datatype::FixedPoint { size: 4, signed: true, .. } => numbers!(i32),
+        Datatype::FixedPoint { size: 8, signed: false, .. } => numbers!(u64),
+        Datatype::FixedPoint { size: 8, signed: true, .. } => numbers!(i64),
+        ref other => Err(format!("its elements are no numbers of 1 to 8 bytes: {other:?}")),
+    }
 }

@@ -115,6 +115,6 @@ impl Acquisition {
         let mut image = self.raw.mapv(f32::from);
         self.family.intensity().scale(&mut image);
         let orientation = Self::ORIENTATION;
-        Case { id: self.id, image, label: self.label, spacing_mm: self.spacing_mm, orientation }
+        Case { id: self.id, image, label: self.label, spacing_mm: Some(self.spacing_mm), orientation }
     }
 }

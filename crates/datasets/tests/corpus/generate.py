@@ -1,4 +1,5 @@
-"""Makes the files of this folder: broken and hostile ones, each with the reason that a reader must give.
+"""Makes the files of this folder: broken and hostile ones, each with the reason that a reader must give, and odd ones
+(`good_*`) that must be read.
 
 pip install numpy h5py; python generate.py (writes beside itself; the files are committed)
 """
@@ -7,6 +8,7 @@ import io
 import os
 import struct
 import zipfile
+import zlib
 
 import h5py
 import numpy as np
@@ -19,6 +21,11 @@ def save(name, data, reason):
     with open(name, "wb") as file:
         file.write(data)
     expected.append((name, reason))
+
+
+def save_good(name, data):
+    with open(name, "wb") as file:
+        file.write(data)
 
 
 def npy(array):
@@ -197,6 +204,60 @@ assert whole.count(sizes) == 1
 save("huge_chunk.h5", whole.replace(sizes, struct.pack("<4I", 2048, 2048, 256, 4)), "")
 
 
+def patched(name, fill, patch, reason):
+    """A file that h5py wrote, with bytes changed by hand."""
+    with h5py.File(name, "w", libver="earliest") as file:
+        fill(file)
+    with open(name, "rb") as file:
+        data = bytearray(file.read())
+    patch(data)
+    save(name, bytes(data), reason)
+
+
+def own_child(data, tree, n_keys, key_size):
+    """The node of a B-tree becomes a branch whose children are the node itself."""
+    data[tree + 5] = 1
+    for child in range(n_keys):
+        at = tree + 24 + key_size * (child + 1) + 8 * child
+        data[at : at + 8] = struct.pack("<Q", tree)
+
+
+def chunked(file):
+    file["label"] = classes
+    file.create_dataset("image", (2, 4, 5), "f4", chunks=(1, 4, 5), compression="gzip")[:] = volume
+
+
+def attributes(file):
+    sets(file)
+    # So many that the object's header goes on in a block of its own.
+    for number in range(20):
+        file["image"].attrs[f"a{number}"] = np.arange(40)
+
+
+def own_continuation(data):
+    # Messages of kind 16 with 16 bytes: where the header goes on, and for how long.
+    at = next(i for i in range(0, len(data), 8) if data[i : i + 4] == b"\x10\0\x10\0")
+    data[at + 8 : at + 24] = struct.pack("<QQ", at, 24)
+
+
+patched("cyclic_group_tree.h5", sets, lambda data: own_child(data, data.index(b"TREE"), 1, 8), "no data set `image`")
+patched("cyclic_chunk_tree.h5", chunked, lambda data: own_child(data, data.index(b"TREE\1"), 2, 32), "can't be read")
+patched("cyclic_header.h5", attributes, own_continuation, "no data set `image`")
+
+
+def bomb(file):
+    chunked(file)
+    # 64 MiB of zeros behind a chunk of twenty numbers.
+    file["image"].id.write_direct_chunk((0, 0, 0), zlib.compress(bytes(1 << 26), 9))
+
+
+h5("bomb.h5", bomb, "can't be read")
+h5("half_floats.h5", lambda f: sets(f, image=volume.astype(np.float16)), "no numbers")
+h5("half_label.h5", lambda f: sets(f, label=classes * 0.5), "label value 0.5")
+h5("one_axis.h5", lambda f: sets(f, image=np.zeros(5, np.float32)), "two or three axes")
+h5("no_elements.h5", lambda f: sets(f, image=np.zeros((0, 4, 5), np.float32), label=classes[:0]), "claims the shape")
+
+
 def nifti(dim=(3, 4, 5, 2, 1, 1, 1, 1), code=2, bits=8, pixdim=(1, 1, 1, 1, 0, 0, 0, 0), magic=b"n+1\0", order="<",
           srow=None, n_values=40, offset=352):
     data = bytearray(offset)
@@ -235,6 +296,26 @@ save("bad_checksum.nii.gz", whole[:-8] + bytes(4) + whole[-4:], "unpacked")
 zeros = gzip.compress(b"\0" * (1 << 24), 9, mtime=0)
 start = nifti(dim=(3, 16384, 16384, 1, 1, 1, 1, 1), n_values=0)
 save("bomb.nii.gz", gzip.compress(start, mtime=0) + zeros * 4, "truncated")
+
+# Files that are odd, but good: the same slices of 0.5 and 1 in other types, byte orders and layouts.
+odd = {}
+for name, image_type, label_type in (
+    ("big_endian", ">f4", ">i2"), ("doubles", "<f8", "<i8"), ("big_doubles", ">f8", ">u4"), ("bool_label", "<f4", "?"),
+):
+    odd[name] = (image.astype(image_type), label.astype(label_type))
+for name, (image_, label_) in odd.items():
+    save_good(f"good_{name}.npz", npz([("label.npy", npy(label_)), ("image.npy", npy(image_)), ("extra.npy", npy(label))]))
+save_good("good_fortran.npz", npz([("image.npy", npy(np.asfortranarray(image))), ("label.npy", npy(np.asfortranarray(label)))]))
+text = "{'shape': (4, 5), 'fortran_order': False, 'descr': '<f4'}"
+save_good("good_version_2.npz", npz([("image.npy", header(text, 2) + image.tobytes()), good[1]]))
+for name, image_type, label_type in (
+    ("big_endian", ">f4", ">i2"), ("doubles", "<f8", "<i8"), ("small", "<f4", "i1"), ("deflated", "<f4", "u1"),
+):
+    with h5py.File(f"good_{name}.h5", "w", libver="latest" if name == "small" else "earliest") as file:
+        options = {"chunks": (1, 3, 2), "compression": "gzip", "shuffle": True} if name == "deflated" else {}
+        file.create_dataset("image", data=volume.astype(image_type), **options)
+        file.create_dataset("label", data=classes.astype(label_type), **options)
+        file["scribble"] = "extra keys are ignored"
 
 save("unknown_key.toml", b'name = "x"\nimage = "{case}.nii"\nlabel = "{case}.nii"\nintensity = "unit"\nlabels = []\ncolor = 1\n', "unknown field")
 save("deep.toml", b"name = " + b"[" * 5000, "")

@@ -92,7 +92,7 @@ fn a_whole_folder_is_read_and_scaled() {
     let cases = acdc::load(folder.path(), &[1]).unwrap();
     let case = &cases[0];
     assert_eq!((case.image.dim(), case.label.dim()), ((4, 5, 6), (4, 5, 6)));
-    assert_eq!(case.spacing_mm, [5.0, 1.0, 1.0]);
+    assert_eq!(case.spacing_mm, Some([5.0, 1.0, 1.0]));
     let largest = case.image.fold(0.0_f32, |a, &b| a.max(b));
     assert_eq!((largest, case.image[(0, 0, 0)]), (1.0, 0.0));
 }

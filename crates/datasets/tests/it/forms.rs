@@ -8,7 +8,7 @@ use fastersam_datasets::custom::{self, Description};
 use fastersam_datasets::phantom::Phantom;
 use fastersam_datasets::prepared::{self, Prepared};
 use fastersam_datasets::write::{PhantomOptions, phantoms};
-use fastersam_datasets::{Case, DataSet, Form, Intensity, OpenOptions, check};
+use fastersam_datasets::{Case, DataSet, Form, Intensity, OpenOptions, check, split};
 use ndarray::{Axis, s};
 
 const SEED: u64 = 3;
@@ -229,6 +229,71 @@ fn a_data_set_of_ones_own_is_described_and_read() {
 }
 
 #[test]
+fn folders_stand_for_patterns_and_label_maps_may_lie_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let scan = Phantom::Abdomen.acquire(SEED, 0, SIZE);
+    let place = fastersam_datasets::Orientation { axes: [2, 1, 0], positive: [true, false, false] };
+    let [images, labels] = ["images", "labels"].map(|part| folder.path().join(part));
+    fs::create_dir_all(&images).unwrap();
+    fs::create_dir_all(&labels).unwrap();
+    fastersam_datasets::write_image_volume(&images.join("a.nii.gz"), &scan.raw, scan.spacing_mm, place).unwrap();
+    // The same map with its axes in another order and not packed: columns first.
+    let turned = scan.label.view().permuted_axes([2, 0, 1]).as_standard_layout().into_owned();
+    let [slice_mm, row_mm, col_mm] = scan.spacing_mm;
+    let other = fastersam_datasets::Orientation { axes: [0, 2, 1], positive: [false, true, false] };
+    fastersam_datasets::write_label_volume(&labels.join("a.nii"), &turned, [col_mm, slice_mm, row_mm], other).unwrap();
+    let file = folder.path().join("mine.toml");
+    let organs = fastersam_datasets::coding::synapse_labels().names;
+    let table: String = (1..9).map(|c| format!("{{ code = {c}, name = \"{}\" }}, ", organs[c])).collect();
+    let text = format!(
+        "name = \"mine\"\nimage = \"images\"\nlabel = \"labels\"\nlabels = [{table}]\n\
+         intensity = {{ window = {{ low = -125.0, high = 275.0 }} }}\n"
+    );
+    fs::write(&file, &text).unwrap();
+    let set = DataSet::open(&file, &OpenOptions::default()).unwrap();
+    assert_eq!((set.len(), set.id(0)), (1, "a"));
+    let (case, expected) = (set.read(0).unwrap(), scan.clone().into_case());
+    assert_eq!((&case.image, &case.label), (&expected.image, &expected.label));
+    assert_eq!(case.spacing_mm, expected.spacing_mm);
+    assert!(check::check(&set, &[], false).problems.is_empty());
+
+    // A label map of the same shape that claims another spacing is no label map of this scan.
+    fastersam_datasets::write_label_volume(&labels.join("a.nii"), &scan.label, [slice_mm, 2.0 * row_mm, col_mm], place)
+        .unwrap();
+    let problems = check::check(&set, &[], false).problems;
+    assert!(problems.len() == 1 && problems[0].contains("labels/a.nii has the spacing"), "{problems:?}");
+    for (to, reason) in [("nowhere", "nowhere"), ("images/a.nii.gz", "{case}"), ("", "{case}")] {
+        fs::write(&file, text.replace("image = \"images\"", &format!("image = \"{to}\""))).unwrap();
+        let message = DataSet::open(&file, &OpenOptions::default()).unwrap_err().to_string();
+        assert!(message.contains(reason), "{to}: {message}");
+    }
+}
+
+#[test]
+fn the_described_btcv_scans_are_those_of_the_challenge() {
+    let folder = tempfile::tempdir().unwrap();
+    phantoms(folder.path(), Form::SynapseNifti, &options(2, SynapseCoding::Raw, AxisOrder::Zyx)).unwrap();
+    let text = include_str!("../../../../configs/datasets/btcv-13-organs.toml");
+    let file = folder.path().join(custom::FILE_NAME);
+    fs::write(&file, text.replace("folder = ", "# folder = ")).unwrap();
+    let set = DataSet::open(folder.path(), &OpenOptions::default()).unwrap();
+    assert_eq!((set.form, set.labels.n_classes()), (Form::Nifti, 14));
+    let case = set.load("all").unwrap().remove(0);
+    let expected = Phantom::Abdomen.acquire(SEED, 0, SIZE).into_case();
+    assert_eq!(case.image, expected.image);
+    let organs = fastersam_datasets::coding::synapse_labels().names;
+    for (ours, class) in case.label.iter().zip(&expected.label) {
+        assert_eq!(set.labels.names[usize::from(*ours)], organs[usize::from(*class)]);
+    }
+    // Its folds are the repository's.
+    for fold in ["a", "b", "c", "d"] {
+        let published: Vec<String> =
+            split::synapse(&format!("fold-{fold}")).unwrap().iter().map(|case| format!("{case:04}")).collect();
+        assert_eq!(set.splits[&format!("fold-{fold}")], published);
+    }
+}
+
+#[test]
 fn drafts_fit_the_usual_layouts() {
     for (image, label) in [
         ("images/{case}.nii.gz", "labels/{case}.nii.gz"),
@@ -282,4 +347,32 @@ fn real_data_have_the_published_counts() {
             _ => assert!(slices("train").is_some_and(|n| n > 0)),
         }
     }
+}
+
+/// The h5 form of some of the same patients, where both are there.
+#[test]
+fn real_scans_in_two_forms_are_the_same() {
+    let Some(folder) = std::env::var_os("FASTERSAM_DATA") else {
+        println!("skipped: FASTERSAM_DATA names no folder with data/");
+        return;
+    };
+    let [nifti, h5] = ["data/acdc", "data/acdc_h5"].map(|name| Path::new(&folder).join(name));
+    if let Some(missing) = [&nifti, &h5].into_iter().find(|path| !path.exists()) {
+        println!("skipped: {} is not there", missing.display());
+        return;
+    }
+    let [nifti, h5] = [nifti, h5].map(|path| DataSet::open(&path, &OpenOptions::default()).unwrap());
+    let place = |id: &str| (0..nifti.len()).find(|&case| nifti.id(case) == id);
+    let mut compared = 0;
+    for case in 0..h5.len() {
+        let Some(twin) = place(h5.id(case)) else { continue };
+        let (ours, theirs) = (nifti.read(twin).unwrap(), h5.read(case).unwrap());
+        assert_eq!(ours.label, theirs.label, "{}", ours.id);
+        let largest = (&ours.image - &theirs.image).fold(0.0_f32, |worst, d| worst.max(d.abs()));
+        println!("{}: labels are the same, gray values differ by {largest:.1e} at most", ours.id);
+        // The NIfTI files' 12 bits.
+        assert!(largest < 1.0 / 4095.0, "{}: {largest}", ours.id);
+        compared += 1;
+    }
+    assert!(compared > 0);
 }

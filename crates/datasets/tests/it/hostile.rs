@@ -4,6 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use fastersam_datasets::custom::Description;
 use fastersam_datasets::prepared::Prepared;
@@ -43,6 +44,9 @@ static ALLOCATOR: Watched = Watched;
 
 /// Files of a few KiB ask for no more at once. Other tests of the same process hold less.
 const LARGEST_ALLOWED: usize = 32 << 20;
+
+/// Milliseconds are usual; the rest is for a busy machine.
+const LONGEST_S: f64 = 20.0;
 
 /// Puts a file where a reader expects it, and reads all there is.
 fn read(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), DatasetError> {
@@ -95,8 +99,9 @@ fn every_file_of_the_corpus_is_refused_with_its_reason() {
         let bytes = fs::read(corpus.join(name)).unwrap();
         let folder = tempfile::tempdir().unwrap();
         LARGEST.store(0, Ordering::Relaxed);
+        let start = Instant::now();
         let message = read(folder.path(), name, &bytes).err().map(|e| e.to_string());
-        let largest = LARGEST.load(Ordering::Relaxed);
+        let (largest, seconds) = (LARGEST.load(Ordering::Relaxed), start.elapsed().as_secs_f64());
         let names_file = |m: &String| ["0005", "patient001", "own.toml"].iter().any(|file| m.contains(file));
         if !message.as_ref().is_some_and(|m| names_file(m) && m.contains(reason)) {
             failures.push(format!("{name}, expected {reason:?}: {message:?}"));
@@ -104,8 +109,41 @@ fn every_file_of_the_corpus_is_refused_with_its_reason() {
         if largest > LARGEST_ALLOWED {
             failures.push(format!("{name} made the reader ask for {largest} bytes"));
         }
+        if seconds > LONGEST_S {
+            failures.push(format!("{name} took the reader {seconds} s"));
+        }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn every_odd_but_good_file_of_the_corpus_is_read() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    let mut n_read = 0;
+    for entry in fs::read_dir(&corpus).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if !name.starts_with("good_") {
+            continue;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let (to, form) = if name.ends_with(".npz") {
+            ("case0005_slice000.npz", Form::SynapseNpz)
+        } else {
+            ("patient001_frame01.h5", Form::AcdcH5)
+        };
+        fs::copy(&path, folder.path().join(to)).unwrap();
+        let coding = Some(SynapseCoding::Transunet);
+        // A folder of files only, without the usual folders around them.
+        let set = DataSet::open(folder.path(), &OpenOptions { coding, ..OpenOptions::default() }).unwrap();
+        let case = set.read(0).unwrap();
+        assert_eq!(set.form, form, "{name}");
+        assert_eq!(case.image.dim(), if name.ends_with(".npz") { (1, 4, 5) } else { (2, 4, 5) }, "{name}");
+        assert!(case.image.iter().all(|v| *v == 0.5) && case.label.iter().all(|v| *v == 1), "{name}");
+        assert_eq!(case.spacing_mm, None);
+        n_read += 1;
+    }
+    assert_eq!(n_read, 10);
 }
 
 /// A good file of each kind, by a name with its ending.
@@ -180,7 +218,7 @@ fn random_damage_never_panics() {
     let changes = proptest::collection::vec((place(), any::<u8>()), 0..6);
     let again = proptest::option::weighted(0.1, (any::<u32>(), any::<u32>()));
     let input = (0..files.len(), changes, proptest::option::weighted(0.2, any::<u32>()), again);
-    let config = ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |((file, changes, cut, again) in input)| {
         let (name, bytes) = &files[file];
         let folder = tempfile::tempdir_in(folder.path()).unwrap();
@@ -236,6 +274,27 @@ fn files_of_another_byte_order_are_read() {
     fs::write(&path, &bytes).unwrap();
     let big = fastersam_datasets::Scan::read(&path).unwrap();
     assert_eq!((big.voxels, big.spacing_mm, big.affine), (little.voxels, little.spacing_mm, little.affine));
+}
+
+#[test]
+fn folders_and_pipes_are_no_files() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["train_npz/case0005_slice000.npz", "test_vol_h5/case0008.npy.h5"] {
+        fs::create_dir_all(folder.path().join(name)).unwrap();
+    }
+    let coding = Some(SynapseCoding::Transunet);
+    let set = DataSet::open(folder.path(), &OpenOptions { coding, ..OpenOptions::default() }).unwrap();
+    for case in 0..2 {
+        assert!(set.read(case).unwrap_err().to_string().contains("no file"));
+    }
+    let scan = folder.path().join("scan.nii.gz");
+    fs::create_dir(&scan).unwrap();
+    assert!(fastersam_datasets::Scan::read(&scan).unwrap_err().to_string().contains("no file"));
+    #[cfg(unix)]
+    if std::process::Command::new("mkfifo").arg(folder.path().join("own.toml")).status().is_ok_and(|s| s.success()) {
+        let error = Description::read(&folder.path().join("own.toml")).unwrap_err();
+        assert!(error.to_string().contains("no file"), "{error}");
+    }
 }
 
 #[test]

@@ -6,3 +6,6 @@ mod forms;
 mod hostile;
 mod phantom;
 mod resample_golden;
+mod scipy;
+mod slices;
+mod splits;

@@ -10,12 +10,10 @@ use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use burn::nn::PaddingConfig2d;
-use burn::nn::conv::Conv2dConfig;
 use burn::tensor::{Device, Tensor};
 use fastersam::{ModelOptions, Preset};
 use fastersam_kernels::{
-    LayerNorm, LinearConfig, PackedConv3x3, Place, RaggedLayout, RelativePositions, Segment,
+    Conv3x3, LayerNorm, LinearConfig, Place, RaggedLayout, RelativePositions, Segment,
     ragged_self_attention,
 };
 use fastersam_pausing_encoder::PauseSettings;
@@ -55,7 +53,7 @@ const CASES: [(&str, fn(&Device) -> Result<Work>); 9] = [
     ("linear_gelu 49 x 768 x 3072", |device| Ok(linear_gelu(49, device))),
     ("linear_gelu 17 x 768 x 3072", |device| Ok(linear_gelu(17, device))),
     ("attention 196 + 49 + 17 + 1 tokens, 12 heads of 64", |device| Ok(attention(device))),
-    ("conv_3x3 56 x 56 x 64 to 64", conv),
+    ("conv_3x3 56 x 56 x 64 to 64", |device| Ok(conv(device))),
     ("tiny model, 128 pixels, never", |device| model(PauseSettings::never(), device)),
     ("tiny model, 128 pixels, keep 0.5 / 0.5", |device| model(PauseSettings::keep_ratio([0.5, 0.5]), device)),
     ("up-scaling and classes, 9 x 32 x 32 to 128", class_maps),
@@ -92,12 +90,11 @@ fn attention(device: &Device) -> Work {
     pass(move || ragged_self_attention(qkv.clone(), &layout, 12, Some(tables.clone())))
 }
 
-fn conv(device: &Device) -> Result<Work> {
-    let padding = PaddingConfig2d::Explicit(1, 1, 1, 1);
-    let conv = Conv2dConfig::new([64, 64], [3, 3]).with_padding(padding).init(device);
-    let conv = PackedConv3x3::pack(&conv).context("this device has no packed convolutions")?;
+fn conv(device: &Device) -> Work {
+    let mut conv = Conv3x3::new([64, 64], 1, true, device);
+    conv.pack();
     let x = rows(56 * 56, 64, device);
-    Ok(pass(move || conv.rows(x.clone(), [56, 56]).0))
+    pass(move || conv.rows(x.clone(), [56, 56]).0)
 }
 
 fn model(settings: PauseSettings, device: &Device) -> Result<Work> {

@@ -132,7 +132,7 @@ impl Way<'_> {
             let encoded = self.model.encoder.forward(normal, conv.as_ref(), &self.settings)?;
             lap(4);
             let skips = conv.map(|features| (features.stride4, features.stride8));
-            let decoded = self.model.decoder.forward(encoded.embedding, skips);
+            let decoded = self.model.decoder.forward(encoded.embedding, skips)?;
             lap(5);
             let maps = self.segmenter.class_maps(decoded.masks);
             lap(6);

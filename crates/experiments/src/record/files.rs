@@ -175,8 +175,12 @@ pub fn write_record(folder: &Path, record: &Record) -> Result<PathBuf, RecordErr
         source,
     };
     std::fs::create_dir_all(folder).map_err(io)?;
-    let mut file = tempfile::Builder::new()
-        .prefix(".record-")
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".record-");
+    // Readable for others, as any new file, within the user's mask.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder
         .tempfile_in(folder)
         .map_err(io)?;
     file.write_all(&json).map_err(io)?;

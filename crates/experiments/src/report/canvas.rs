@@ -29,10 +29,6 @@ pub const FAINT: RGBColor = RGBColor(95, 99, 104);
 /// Grid lines.
 pub const GRID: RGBColor = RGBColor(224, 226, 230);
 
-/// Printed below every figure.
-pub const FOOTER: &str =
-    "FasterSAM reconstructed from the paper's abstract; not the authors' code.";
-
 /// Colour of step `index` of `count` from the viridis scale (without its palest end), for ordered series.
 pub fn viridis(index: usize, count: usize) -> RGBColor {
     const STOPS: [(f64, f64, f64); 6] = [
@@ -220,7 +216,7 @@ impl<B: DrawingBackend> Canvas<B> {
             self.write(line, (self.px(24), self.px(32 + 30 * index as i32)), &style)?;
         }
         self.write(
-            FOOTER,
+            super::NOTICE,
             (self.px(24), height - self.px(18)),
             &self.text(15, FAINT, HPos::Left),
         )?;

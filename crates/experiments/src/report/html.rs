@@ -132,7 +132,7 @@ fn footer(html: &mut String, results: &Results) {
 type Facts = Vec<(&'static str, String)>;
 
 fn facts(provenance: &Provenance) -> Facts {
-    vec![
+    let mut facts = vec![
         (
             "version",
             format!("{} at commit {}", provenance.version, provenance.commit),
@@ -154,5 +154,15 @@ fn facts(provenance: &Provenance) -> Facts {
                 .clone()
                 .unwrap_or_else(|| "none".into()),
         ),
-    ]
+    ];
+    for (name, sha256) in [
+        ("pre-trained backbone", &provenance.backbone_sha256),
+        ("pre-trained decoder", &provenance.decoder_sha256),
+    ] {
+        facts.extend(sha256.iter().map(|sha256| (name, sha256.clone())));
+    }
+    if let Some(decoder) = &provenance.decoder_sha256 {
+        facts.push(("pre-trained decoder", decoder.clone()));
+    }
+    facts
 }

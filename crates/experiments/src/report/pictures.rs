@@ -9,11 +9,11 @@ use plotters::style::text_anchor::HPos;
 use crate::record::SliceRecord;
 
 use super::canvas::{
-    Canvas, Drawn, FAINT, FOOTER, INK, LegendEntry, Lettering, Marker, viridis, words,
+    Canvas, Drawn, FAINT, INK, LegendEntry, Lettering, Marker, viridis, words,
 };
 use super::render::{png, register};
 use super::results::slug;
-use super::settings::{point, points, setting};
+use super::settings::{is_never, point, points, setting};
 use super::{Figure, ReportError};
 use panel::{Panel, class_colour};
 
@@ -124,11 +124,15 @@ fn letter(
             .filter(|point| **point == 0)
             .count();
         let share = 100.0 * active as f64 / slice.paused_after.len() as f64;
-        let text = format!(
-            "Pausing at {}: {}{recommended}; {share:.1} % of the tokens never pause",
-            points(&slice.pause.pause_points),
-            setting(&slice.pause)
-        );
+        let text = if is_never(&slice.pause) {
+            format!("Nothing pauses{recommended}")
+        } else {
+            format!(
+                "Pausing at {}: {}{recommended}; {share:.1} % of the tokens never pause",
+                points(&slice.pause.pause_points),
+                setting(&slice.pause)
+            )
+        };
         canvas.write(
             &text,
             at(
@@ -139,7 +143,7 @@ fn letter(
         )?;
     }
     canvas.write(
-        FOOTER,
+        super::NOTICE,
         (MARGIN as i32, height as i32 - 18),
         &canvas.text(15, FAINT, HPos::Left),
     )?;

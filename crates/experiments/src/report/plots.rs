@@ -109,7 +109,9 @@ impl Axis {
             .next()
             .unwrap_or(1.0);
         let decimals = (-step.log10() - 1e-9).ceil().clamp(0.0, 6.0) as usize;
-        format!("{:.decimals$}", value + 0.0)
+        // Rounded first: a tick a little below zero would be printed as minus zero.
+        let scale = 10_f64.powi(decimals as i32);
+        format!("{:.decimals$}", (value * scale).round() / scale + 0.0)
     }
 }
 

@@ -1,14 +1,16 @@
-//! Which tables there are: comparison, pausing, efficiency, published speeds, the bench's.
+//! Which tables there are: summary, comparison, pausing, efficiency, published speeds, the bench's.
 
 mod bench;
 mod comparison;
 mod efficiency;
 mod pausing;
+mod summary;
 
 pub use bench::bench;
 pub use comparison::comparison;
 pub use efficiency::{efficiency, published_speed};
 pub use pausing::pausing;
+pub use summary::summary;
 
 use super::RECONSTRUCTION;
 use super::table::{Cell, Column, Emphasis, Table};

@@ -1,11 +1,17 @@
-//! A run that was stopped and resumed ends with the same weights as one that was not.
+//! Training survives: killed, out of disk and interrupted, a run ends with the same weights as one that was left
+//! alone.
+
+#![cfg(unix)]
 
 use std::fs;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use burn::tensor::Device;
-use fastersam_experiments::config::Experiment;
-use fastersam_experiments::{data, train};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor};
+
+use crate::program::{fastersam, stderr, text};
 
 const EXPERIMENT: &str = r#"
 id = "resume"
@@ -14,7 +20,7 @@ title = "Resuming"
 [data]
 source = "phantom"
 family = "heart"
-train_cases = 2
+train_cases = 3
 calibrate_cases = 1
 evaluate_cases = 1
 
@@ -24,7 +30,7 @@ input_size = 64
 pause_points = [0, 2, 4]
 
 [train]
-epochs = 2
+epochs = 3
 batch_size = 4
 learning_rate = 1e-3
 warmup_steps = 3
@@ -40,41 +46,95 @@ throughput_batch_sizes = []
 throughput_runs = 1
 "#;
 
-/// The parameters and the optimiser's state in a checkpoint.
-fn state(checkpoint: &Path) -> [Vec<u8>; 2] {
-    ["model.bpk", "optimizer.bpk"].map(|name| fs::read(checkpoint.join(name)).unwrap())
+/// `fastersam train` of the experiment in `folder`.
+fn train(folder: &Path, run: &str, more: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fastersam"));
+    command.current_dir(folder).args(["train", "-c", "experiment.toml", "-o", run]).args(more);
+    command
+}
+
+/// Starts a training and waits for a checkpoint other than `before`.
+fn start(folder: &Path, run: &str, more: &[&str], before: &str) -> Child {
+    let mut child = train(folder, run, more).stderr(Stdio::piped()).spawn().unwrap();
+    while latest(&folder.join(run)) == before {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before its checkpoint");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child
+}
+
+/// The name of the last checkpoint; empty where there is none.
+fn latest(run: &Path) -> String {
+    fs::read_to_string(run.join("checkpoints/latest")).unwrap_or_default()
 }
 
 #[test]
-fn a_killed_and_resumed_run_ends_with_the_same_weights() {
-    let experiment = Experiment::parse(EXPERIMENT, &[]).unwrap();
-    let data = data::load(&experiment, None).unwrap();
+fn a_run_that_was_killed_out_of_disk_and_interrupted_ends_with_the_same_weights() {
     let folder = tempfile::tempdir().unwrap();
-    let device = Device::flex();
+    let folder = folder.path();
+    fs::write(folder.join("experiment.toml"), EXPERIMENT).unwrap();
+    assert!(train(folder, "whole", &[]).stderr(Stdio::null()).status().unwrap().success());
+    let run = folder.join("run");
 
-    let whole = folder.path().join("whole");
-    let expected = train::train(&experiment, &data, &whole, false, &device).unwrap();
+    let mut killed = start(folder, "run", &[], "");
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let left = latest(&run);
+    assert!(left.starts_with("step-000-"), "killed after its first epoch: {left}");
 
-    // Killed in the middle of the first epoch: all that is left is its last checkpoint.
-    let killed = folder.path().join("killed");
-    train::train_until(&experiment, &data, &killed, &device, 3).unwrap();
-    assert!(fs::read_to_string(killed.join("checkpoints/latest")).unwrap().starts_with("step-000-00002"));
-    let resumed = train::train(&experiment, &data, &killed, true, &device).unwrap();
+    // Without --resume a trained model is not overwritten.
+    let refused = train(folder, "run", &[]).output().unwrap();
+    assert!(!refused.status.success() && stderr(&refused).contains("--resume"), "{}", stderr(&refused));
 
-    let (a, b) = (model_values(&expected.checkpoint), model_values(&resumed.checkpoint));
-    assert_eq!(a, b, "other weights after resuming");
-    assert!(!state(&resumed.checkpoint)[1].is_empty());
+    // No file may grow beyond 100 KiB: as on a full disk, no checkpoint can be written.
+    let limited = format!(
+        "trap '' XFSZ; ulimit -f 100; exec {} train -c experiment.toml -o run --resume",
+        env!("CARGO_BIN_EXE_fastersam")
+    );
+    let full = Command::new("bash").args(["-c", &limited]).current_dir(folder).output().unwrap();
+    let message = stderr(&full);
+    assert!(!full.status.success() && message.contains("checkpoints"), "{message}");
+    assert!(message.contains("too large") && !message.contains("panicked"), "{message}");
+    let entries = fs::read_dir(run.join("checkpoints")).unwrap().map(|e| e.unwrap().file_name());
+    let mut entries: Vec<_> = entries.map(|name| name.into_string().unwrap()).collect();
+    entries.sort();
+    assert_eq!(entries, ["latest".to_owned(), left.clone()], "something half-written");
+
+    // Ctrl-C: the process saves and stops.
+    let interrupted = start(folder, "run", &["--resume"], &left);
+    let before = latest(&run);
+    let id = interrupted.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let interrupted = interrupted.wait_with_output().unwrap();
+    let message = stderr(&interrupted);
+    assert!(!interrupted.status.success() && message.contains("continue with --resume"), "{message}");
+    assert_ne!(latest(&run), before, "nothing was saved");
+
+    assert!(train(folder, "run", &["--resume"]).stderr(Stdio::null()).status().unwrap().success());
+    assert_eq!(weights(&folder.join("whole")), weights(&run), "other weights after resuming");
+    let epochs = |run: &Path| fs::read_to_string(run.join("train.csv")).unwrap().lines().count();
+    assert_eq!((epochs(&folder.join("whole")), epochs(&run)), (4, 4));
 
     // Another configuration must not go on from here.
-    let other = Experiment::parse(EXPERIMENT, &["train.batch_size=2".to_owned()]).unwrap();
-    assert!(train::train(&other, &data, &killed, true, &device).is_err());
+    let other = train(folder, "run", &["--resume", "--set", "train.batch_size=2"]).output().unwrap();
+    assert!(!other.status.success() && stderr(&other).contains("another"), "{}", stderr(&other));
+}
+
+#[test]
+fn a_loss_that_is_not_finite_stops_with_the_names_of_the_slices() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("experiment.toml");
+    fs::write(&config, EXPERIMENT).unwrap();
+    let run = folder.path().join("run");
+    let output =
+        fastersam(&["train", "-c", text(&config), "-o", text(&run), "--set", "train.learning_rate=1e30"]);
+    let message = stderr(&output);
+    assert!(!output.status.success() && message.contains("the loss is"), "{message}");
+    assert!(message.contains("patient") && message.contains(" slice "), "{message}");
 }
 
 /// The bits of every parameter, by path.
-fn model_values(checkpoint: &Path) -> Vec<(String, Vec<u32>)> {
-    use burn::module::{Module, ModuleVisitor, Param};
-    use burn::tensor::Tensor;
-
+fn weights(run: &Path) -> Vec<(String, Vec<u32>)> {
     struct Collect {
         path: Vec<String>,
         values: Vec<(String, Vec<u32>)>,
@@ -92,8 +152,9 @@ fn model_values(checkpoint: &Path) -> Vec<(String, Vec<u32>)> {
             self.values.push((self.path.join("."), bits));
         }
     }
-    let loaded = fastersam::Checkpoint::load(checkpoint, &Device::flex()).unwrap();
+    let loaded = fastersam::Checkpoint::load(&run.join("checkpoints"), &Device::flex()).unwrap();
     let mut collect = Collect { path: Vec::new(), values: Vec::new() };
     loaded.model.visit(&mut collect);
+    assert!(collect.values.len() > 50);
     collect.values
 }

@@ -34,6 +34,7 @@ pub fn provenance() -> Provenance {
         seed: 1,
         data_manifest_sha256: "5d1f".repeat(16),
         backbone_sha256: None,
+        decoder_sha256: None,
         weights_sha256: Some("a07c".repeat(16)),
         commit: "0123456".into(),
         version: "0.1.0".into(),

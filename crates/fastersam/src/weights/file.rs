@@ -16,7 +16,7 @@ use super::{pytorch, safetensors};
 /// The format of a [`WeightFile`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WeightFormat {
-    /// What `torch.save` writes (zip, or the older forms).
+    /// What `torch.save` writes (zip, or the form before PyTorch 1.6).
     PyTorch,
     /// Safetensors.
     Safetensors,
@@ -177,14 +177,23 @@ impl WeightFile {
     }
 }
 
+/// The number 0x1950a86a20f9469cfc6c, with which `torch.save` began a file before PyTorch 1.6.
+const LEGACY_MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
+
 /// Tells the format from the first bytes.
 fn sniff(start: &[u8]) -> Result<WeightFormat, String> {
-    if start.starts_with(b"PK") || start.get(257..262) == Some(b"ustar") {
+    if start.starts_with(b"PK") {
         return Ok(WeightFormat::PyTorch);
     }
-    // A pickle of protocol 2 or later.
+    if start.get(257..262) == Some(b"ustar") {
+        return Err("it is a TAR archive, PyTorch's form before 0.1.10, which is not read".to_owned());
+    }
+    // A pickle of protocol 2 or later. PyTorch's own begin with a magic number, and values follow them.
     if start.len() >= 2 && start[0] == 0x80 && (2..=5).contains(&start[1]) {
-        return Ok(WeightFormat::PyTorch);
+        let is_pytorch = start.windows(LEGACY_MAGIC.len()).take(32).any(|bytes| bytes == LEGACY_MAGIC);
+        return is_pytorch
+            .then_some(WeightFormat::PyTorch)
+            .ok_or_else(|| "it is a plain pickle, which holds no tensors".to_owned());
     }
     // The length of the header, then JSON.
     if start.get(8) == Some(&b'{') {

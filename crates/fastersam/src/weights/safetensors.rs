@@ -16,8 +16,8 @@ use serde_json::Value;
 use super::error::WeightError;
 use super::file::WeightTensor;
 
-/// The format's own limit of the header, bytes.
-const MAX_HEADER: u64 = 100_000_000;
+/// Largest header that is parsed, bytes; the format allows 100 MB, SAM ViT-H's has 0.06 MB.
+const MAX_HEADER: u64 = 8 << 20;
 
 #[derive(Deserialize)]
 struct Entry {

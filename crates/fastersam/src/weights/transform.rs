@@ -2,6 +2,10 @@
 
 use fastersam_pausing_encoder::position::{resize_abs_pos, resize_abs_pos_bicubic, resize_rel_pos};
 
+/// Largest side of a position table that is read; SAM's is 64, DINOv2's 37. Nothing but this bounds a table
+/// that is resized to the model's size.
+const MAX_SIDE: usize = 256;
+
 /// How tensors of a file become one parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transform {
@@ -43,23 +47,21 @@ impl Transform {
                 _ => Err((0, "a matrix".to_owned())),
             },
             Self::AbsolutePositions => fits(
-                matches!(*first, [1, h, w, c] if h == w && h > 0 && c == channels)
+                matches!(*first, [1, h, w, c] if h == w && (1..=MAX_SIDE).contains(&h) && c == channels)
                     && matches!(*target, [1, h, w, _] if h == w),
-                format!("[1, g, g, {channels}]"),
+                format!("[1, g, g, {channels}] with g of 1 to {MAX_SIDE}"),
             ),
             Self::RelativePositions => fits(
-                matches!(*first, [n, c] if n > 0 && c == channels) && target.len() == 2,
-                format!("[n, {channels}]"),
+                matches!(*first, [n, c] if (1..2 * MAX_SIDE).contains(&n) && c == channels) && target.len() == 2,
+                format!("[n, {channels}] with n of 1 to {}", 2 * MAX_SIDE - 1),
             ),
             Self::PatchPositions => fits(
-                matches!(*first, [1, n, c] if n > 1 && is_square(n - 1) && c == channels)
-                    && matches!(*target, [1, h, w, _] if h == w),
-                format!("[1, 1 + g * g, {channels}]"),
+                is_patch_table(first, channels) && matches!(*target, [1, h, w, _] if h == w),
+                format!("[1, 1 + g * g, {channels}] with g of 1 to {MAX_SIDE}"),
             ),
             Self::ClassPosition => fits(
-                matches!(*first, [1, n, c] if n > 0 && c == channels)
-                    && target.iter().product::<usize>() == channels,
-                format!("[1, 1 + g * g, {channels}]"),
+                is_patch_table(first, channels) && target.iter().product::<usize>() == channels,
+                format!("[1, 1 + g * g, {channels}] with g of 1 to {MAX_SIDE}"),
             ),
         }
     }
@@ -102,8 +104,11 @@ impl Transform {
     }
 }
 
-fn is_square(n: usize) -> bool {
-    n.isqrt().pow(2) == n
+/// Whether a shape is that of DINOv2's positions: the class token's, then those of a square of patches.
+fn is_patch_table(shape: &[usize], channels: usize) -> bool {
+    let &[1, n, c] = shape else { return false };
+    let side = n.saturating_sub(1).isqrt();
+    c == channels && (1..=MAX_SIDE).contains(&side) && n - 1 == side * side
 }
 
 /// `[rows, cols]` to `[cols, rows]`.

@@ -3,19 +3,20 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::store::ModuleRecord;
 use burn::tensor::{Device, Tensor, TensorData};
 use fastersam::checkpoint::{self, Checkpoint, CheckpointInfo};
 use fastersam::loss::{one_hot, segmentation_loss};
 use fastersam::{FasterSam, FasterSamError, ModelConfig, ModelOptions, Preset, WeightPaths};
+use fastersam_adapter::{ConvNorm, Tuning};
 use fastersam_datasets::phantom::Phantom;
 use fastersam_datasets::{Intensity, KeyedRng};
 use fastersam_kernels::resize_bilinear;
 use fastersam_pausing_encoder::PauseSettings;
 
-use crate::weights::files::{Entry, Folder, Stored, safetensors};
+use crate::weights::files::{Entry, Folder, Stored, entry, safetensors};
 use crate::weights::loading::{sam_config, sam_entries};
 
 const CLASSES: usize = 4;
@@ -65,6 +66,7 @@ fn info(model: ModelConfig, backbone: Option<(&Path, &str)>) -> CheckpointInfo {
         backbone_sha256: backbone.map(|(_, sha256)| sha256.to_owned()),
         backbone_file: backbone.map(|(path, _)| path.to_owned()),
         decoder_sha256: None,
+        decoder_file: None,
         recommended_thresholds: None,
     }
 }
@@ -152,6 +154,120 @@ fn only_what_was_trained_is_saved() {
     let saved = std::fs::metadata(whole).unwrap().len() - n_bytes;
     assert!(n_bytes >= values, "{n_bytes} bytes for {values}");
     assert!(saved >= 4 * (counts.all - counts.trained - buffer), "{saved} bytes saved");
+}
+
+/// `SAMed_s` on a backbone's and a decoder's own file: both are frozen but for the updates.
+fn tuned_with_low_rank(folder: &Folder) -> (PathBuf, CheckpointInfo, FasterSam) {
+    let backbone = write_backbone(folder, "sam.safetensors", 1);
+    let mut config = tuned_config();
+    config.encoder.tuning = Tuning::LoraWithDecoder { rank: 2 };
+    (config.conv_branch, config.decoder.skip_channels) = (None, None);
+    config.decoder.lora_rank = Some(2);
+    let decoder = folder.write("decoder.safetensors", &safetensors(&decoder_entries(&config), Stored::F32));
+    let paths = WeightPaths { backbone: Some(backbone.clone()), decoder: Some(decoder.clone()) };
+    let model = train(&config, &paths);
+    let sha256 = checkpoint::file_sha256(&backbone).unwrap();
+    let mut info = info(config, Some((&backbone, &sha256)));
+    info.decoder_sha256 = Some(checkpoint::file_sha256(&decoder).unwrap());
+    info.decoder_file = Some(decoder);
+    (save(&folder.path().join("run"), &info, &model), info, model)
+}
+
+/// The decoder of a freshly drawn model under SAM's names.
+fn decoder_entries(config: &ModelConfig) -> Vec<Entry> {
+    let model = config.init(9, &Device::flex()).unwrap();
+    let mut entries = Named::default();
+    model.decoder.visit(&mut entries);
+    entries.found
+}
+
+/// Parameters under SAM's names and in PyTorch's layout.
+#[derive(Default)]
+struct Named {
+    path: Vec<String>,
+    holders: Vec<String>,
+    found: Vec<Entry>,
+}
+
+impl ModuleVisitor for Named {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.path.push(name.to_owned());
+        self.holders.push(container_type.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+        self.holders.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let path = self.path.join(".");
+        if path.contains("lora") {
+            return;
+        }
+        let is_linear = self.holders.last().unwrap() == "Struct:Linear" && D == 2;
+        let value = if is_linear { param.val().transpose() } else { param.val() };
+        let key = [("conv1.", "0."), ("norm.", "1."), ("conv2.", "3.")].iter().fold(path, |path, (ours, theirs)| {
+            let place = "output_upscaling.";
+            path.replace(&format!("{place}{ours}"), &format!("{place}{theirs}"))
+        });
+        let shape = value.dims().to_vec();
+        self.found.push(entry(&key, &shape, value.into_data().try_to_vec::<f32>().unwrap()));
+    }
+}
+
+#[test]
+fn a_frozen_decoder_is_not_saved_either() {
+    let folder = Folder::new();
+    let (place, info, model) = tuned_with_low_rank(&folder);
+    let bytes = ModuleRecord::load(place.join("model.bpk")).unwrap().into_bytes().unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    let attention = "decoder.mask_decoder.transformer.layers.0.self_attn";
+    for (path, is_saved) in [
+        (format!("{attention}.q_proj.weight"), false),
+        (format!("{attention}.lora_q.linear_a.weight"), true),
+        ("decoder.mask_decoder.transformer.norm_final_attn.weight".to_owned(), false),
+        ("decoder.mask_decoder.output_upscaling.conv1.weight".to_owned(), true),
+        ("encoder.blocks.0.attn.lora.linear_b_v.weight".to_owned(), true),
+    ] {
+        assert_eq!(text.contains(&path), is_saved, "{path}");
+    }
+    let device = Device::flex();
+    assert_eq!(logits(&Checkpoint::load(&place, &device).unwrap().model), logits(&model));
+
+    // Both files moved: their folder says where they are, the backbone's file alone does not.
+    let elsewhere = folder.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    for file in [info.backbone_file.unwrap(), info.decoder_file.unwrap()] {
+        std::fs::rename(&file, elsewhere.join(file.file_name().unwrap())).unwrap();
+    }
+    let loaded = Checkpoint::load_with(&place, Some(&elsewhere), &device).unwrap();
+    assert_eq!(logits(&loaded.model), logits(&model));
+    let error = Checkpoint::load_with(&place, Some(&elsewhere.join("sam.safetensors")), &device).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("decoder.safetensors") && text.contains(&info.decoder_sha256.unwrap()), "{text}");
+}
+
+#[test]
+fn the_running_statistics_of_batch_norm_survive() {
+    let folder = Folder::new();
+    let mut config = tiny_config();
+    config.conv_branch.as_mut().unwrap().norm = ConvNorm::Batch;
+    let device = Device::flex().autodiff();
+    let (model, _) = config.init_from(&WeightPaths::default(), 2, &device).unwrap();
+    // A forward pass that nothing follows: its statistics are still on their way when the model is saved.
+    let before = logits(&model.valid());
+    model.forward(images(2, &device), &PauseSettings::never()).unwrap();
+    let run = folder.path().join("run");
+    save(&run, &info(config.clone(), None), &model);
+    let after = logits(&model.valid());
+    assert_ne!(before, after);
+    assert_eq!(logits(&Checkpoint::load(&run, &Device::flex()).unwrap().model), after);
+    // They are no parameters that an optimiser moves.
+    let counts = config.count_parameters(&model);
+    let group = tiny_config().n_parameters(&Device::flex()).unwrap();
+    assert_eq!(counts.trained, group.trained);
+    assert!(counts.all > group.all);
 }
 
 #[test]
@@ -244,7 +360,7 @@ fn a_frozen_part_that_no_file_has_is_refused() {
     let mut config = tuned_config();
     assert!(config.init_from(&paths, 0, &Device::flex()).is_ok());
     // The file has no decoder: its transformer would stay at random values.
-    config.encoder.tuning = fastersam_adapter::Tuning::LoraWithDecoder { rank: 2 };
+    config.encoder.tuning = Tuning::LoraWithDecoder { rank: 2 };
     (config.conv_branch, config.decoder.skip_channels) = (None, None);
     config.decoder.lora_rank = Some(2);
     let error = config.init_from(&paths, 0, &Device::flex()).unwrap_err().to_string();

@@ -4,9 +4,10 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use fastersam::loss::{one_hot, patch_fractions, segmentation_loss, soft_cross_entropy};
 use fastersam::{FasterSam, ModelConfig, ModelOptions, Preset};
+use fastersam_adapter::ConvNorm;
 use fastersam_datasets::KeyedRng;
 use fastersam_kernels::resize_bilinear;
-use fastersam_pausing_encoder::PauseSettings;
+use fastersam_pausing_encoder::{PauseSettings, WindowPadding};
 
 const SIZE: usize = 64;
 const CLASSES: usize = 3;
@@ -59,12 +60,71 @@ fn an_image_gets_the_same_logits_in_any_batch() {
 }
 
 #[test]
+fn a_packed_model_gives_the_same_logits_and_in_any_batch() {
+    let model = config().init(3, &Device::flex()).unwrap();
+    let packed = config().init(3, &Device::flex()).unwrap().packed();
+    // Ratios of the ranks, which rounding does not change here; a threshold may fall between two roundings.
+    for settings in [PauseSettings::never(), PauseSettings::keep_ratio([0.6, 0.5, 0.3])] {
+        let batch = logits(&packed, &[1, 2, 3], &settings);
+        let expected = logits(&model, &[1, 2, 3], &settings);
+        let pairs = batch.iter().flatten().zip(expected.iter().flatten());
+        let (mut largest, mut most_different) = (0.0_f32, 0.0_f32);
+        for (found, expected) in pairs.map(|(a, b)| (f32::from_bits(*a), f32::from_bits(*b))) {
+            largest = largest.max(expected.abs());
+            most_different = most_different.max((found - expected).abs());
+        }
+        assert!(most_different <= 1e-5 * largest.max(1.0), "{settings:?}: {most_different} of {largest}");
+        assert_eq!(logits(&packed, &[3, 1, 2], &settings), [2, 0, 1].map(|i: usize| batch[i].clone()), "permuted");
+        for (i, seed) in [1, 2, 3].into_iter().enumerate() {
+            assert_eq!(logits(&packed, &[seed], &settings)[0], batch[i], "{settings:?}: image {i} alone");
+        }
+    }
+}
+
+#[test]
 fn keeping_all_equals_never() {
     let model = config().init(3, &Device::flex()).unwrap();
     let never = logits(&model, &[1, 2], &PauseSettings::never());
     assert_eq!(never, logits(&model, &[1, 2], &PauseSettings::keep_ratio([1.0; 3])));
     assert_eq!(never, logits(&model, &[1, 2], &PauseSettings::threshold([0.0; 3])));
     assert_ne!(never, logits(&model, &[1, 2], &PauseSettings::keep_ratio([0.5; 3])));
+}
+
+#[test]
+fn images_of_another_shape_are_refused() {
+    let model = config().init(3, &Device::flex()).unwrap();
+    for shape in [[1, 3, SIZE, SIZE], [1, 1, SIZE, SIZE + 16], [0, 1, SIZE, SIZE]] {
+        let images = Tensor::<4>::zeros(shape, &Device::flex());
+        let error = model.forward(images, &PauseSettings::never()).unwrap_err().to_string();
+        assert!(error.contains(&format!("[b, 1, {SIZE}, {SIZE}]")) && error.contains(&format!("{shape:?}")), "{error}");
+    }
+}
+
+/// Everything that METHOD leaves open is a key of the model's options.
+#[test]
+fn the_switches_of_the_method_are_keys_of_the_options() {
+    let read = |text: &str| -> ModelConfig {
+        toml::from_str::<ModelOptions>(text).unwrap().resolve(CLASSES).unwrap()
+    };
+    let plain = read("preset = \"vit_b\"");
+    assert_eq!(plain, ModelOptions::new(Preset::VitB).resolve(CLASSES).unwrap());
+    assert_eq!(plain.decoder.skip_channels, Some([64, 128]));
+
+    let other = read(
+        "preset = \"vit_b\"\ninput_size = 256\nwindow_padding = \"masked\"\nconv_norm = \"batch\"\nskips = false\n\
+         pause_points = [0, 3, 6, 9]\ninjection_blocks = [0, 6]\ntune_layer_norms = false\n\
+         tuning = { scheme = \"conv_branch\" }",
+    );
+    assert_eq!(other.encoder.window_padding, WindowPadding::Masked);
+    assert_eq!(other.conv_branch.unwrap().norm, ConvNorm::Batch);
+    assert_eq!(other.decoder.skip_channels, None);
+    assert_eq!((other.encoder.pause_points, other.encoder.injection_blocks), (vec![0, 3, 6, 9], vec![0, 6]));
+    assert!(!other.tune_layer_norms);
+
+    assert!(read("preset = \"vit_s\"\nclass_token = true").encoder.class_token);
+    let refused = toml::from_str::<ModelOptions>("preset = \"vit_b\"\nclass_token = true").unwrap();
+    assert!(refused.resolve(CLASSES).unwrap_err().to_string().contains("class token"));
+    assert!(toml::from_str::<ModelOptions>("preset = \"vit_b\"\nwindow_paddin = \"sam\"").is_err());
 }
 
 #[test]

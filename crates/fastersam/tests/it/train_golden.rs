@@ -3,10 +3,10 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{Device, Gradients, Tensor};
-use fastersam::loss::{one_hot, segmentation_loss};
+use fastersam::loss::{CE_WEIGHT, DICE_WEIGHT, one_hot, segmentation_loss};
 use fastersam::weights::{LoadOptions, WeightFile, load_into};
 use fastersam_decoder::PromptFreeDecoder;
-use fastersam_golden::{Comparison, Fixture, config, fixture, json};
+use fastersam_golden::{Comparison, Fixture, config, fixture, has, json};
 use fastersam_pausing_encoder::{PauseSettings, PausingEncoder};
 use serde_json::Value;
 
@@ -96,6 +96,9 @@ fn check_after_step(comparison: &mut Comparison, fixture: &Fixture, step: usize,
 #[test]
 fn golden_ten_training_losses() {
     let (Some(fixture), Some(expected)) = (fixture("train_curve"), json("train_curve")) else { return };
+    if !has(&["config.json", "tolerances.json"]) {
+        return;
+    }
     let sizes = config();
     let train = &sizes["train"];
     let number = |value: &Value| value.as_f64().unwrap();
@@ -129,12 +132,13 @@ fn golden_ten_training_losses() {
     let n_steps = train["steps"].as_u64().unwrap() as usize;
     for step in 1..=n_steps {
         let encoded = network.encoder.forward(images.clone(), None, &PauseSettings::never()).unwrap();
-        let logits = network.decoder.forward(encoded.embedding, None).masks;
+        let logits = network.decoder.forward(encoded.embedding, None).unwrap().masks;
         let loss = segmentation_loss(logits.clone(), target.clone());
         let combined = loss.cross_entropy.clone().mul_scalar(number(&train["ce_weight"]))
             + loss.dice.clone().mul_scalar(number(&train["dice_weight"]));
-        assert_eq!(floats(combined.clone()), floats(
-            segmentation_loss(logits.clone(), target.clone()).combined()));
+        if (number(&train["ce_weight"]), number(&train["dice_weight"])) == (CE_WEIGHT, DICE_WEIGHT) {
+            assert_eq!(floats(combined.clone()), floats(loss.combined()));
+        }
         for (name, value) in
             [("loss", &combined), ("cross_entropy", &loss.cross_entropy), ("dice_loss", &loss.dice)]
         {

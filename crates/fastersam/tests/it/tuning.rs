@@ -82,7 +82,7 @@ fn every_scheme_runs_forward_and_backward_on_every_backbone() {
                     None,
                     &PauseSettings::threshold(vec![0.5; n_points]),
                 );
-                assert!(matches!(refused, Err(EncoderError::NotPointWise)), "{what} does not refuse to pause");
+                assert!(matches!(refused, Err(EncoderError::NotPointWise { .. })), "{what} does not refuse to pause");
                 assert!(model.forward(images.clone(), &pausing).is_err(), "{what}");
                 PauseSettings { score_heads: true, ..PauseSettings::never() }
             };

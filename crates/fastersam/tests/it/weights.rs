@@ -2,6 +2,7 @@
 
 pub mod files;
 pub mod golden;
+mod hostile;
 pub mod loading;
 mod reading;
 mod real;

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
@@ -16,23 +17,23 @@ use burn_flex::FlexTensor;
 
 use super::attention::Inputs;
 use super::attention_backward::{self, TableGradients};
-use super::linear::{LinearWants, Matrix, hidden_gradient, linear, linear_backward, linear_gelu_kept};
+use super::linear::{LinearWants, hidden_gradient, linear, linear_backward, linear_gelu_kept};
 use super::memory::{View, dense_rows, tensor};
 use super::norm::{NormWants, layer_norm_backward};
 use super::norm_2d::layer_norm_2d_backward;
-use super::panels::Panels;
-use super::{ConvShape, FusedOps, Maybe, Tables, gelu};
+use super::panels::{Matrix, Panels};
+use super::{ConvShape, FusedOps, GroupNormShape, Maybe, Tables, gelu, gradients_of_maps};
 use crate::layout::RaggedLayout;
 
 /// A tensor's memory, its place in the graph and whether somebody wants its gradient.
-struct Parent {
-    tensor: FlexTensor,
-    node: NodeGuard,
-    tracked: bool,
+pub(super) struct Parent {
+    pub tensor: FlexTensor,
+    pub node: NodeGuard,
+    pub tracked: bool,
 }
 
 impl Parent {
-    fn of<C: CheckpointStrategy>(tensor: FloatTensor<Autodiff<Flex, C>>) -> Self {
+    pub fn of<C: CheckpointStrategy>(tensor: FloatTensor<Autodiff<Flex, C>>) -> Self {
         let tracked = tensor.is_tracked();
         let (tensor, node) = tensor.into_parts();
         Self { tensor, node, tracked }
@@ -44,18 +45,26 @@ impl Parent {
     }
 
     /// A copy of the handle, if it will be needed.
-    fn keep(&self, needed: bool) -> Option<FlexTensor> {
+    pub fn keep(&self, needed: bool) -> Option<FlexTensor> {
         needed.then(|| self.tensor.clone())
     }
 }
 
 /// A parent that may be missing, and its tensor.
-fn maybe_parent<C: CheckpointStrategy>(
+pub(super) fn maybe_parent<C: CheckpointStrategy>(
     tensor: Maybe<Autodiff<Flex, C>>,
 ) -> (Option<FlexTensor>, NodeGuard) {
     let given = matches!(tensor, Maybe::Given(_));
     let parent = tensor.into_option().map_or_else(Parent::missing::<C>, Parent::of::<C>);
     (given.then_some(parent.tensor), parent.node)
+}
+
+impl LinearWants {
+    /// Of the parents x, weight and bias.
+    pub fn of(parents: [Option<NodeId>; 3]) -> Self {
+        let [x, weight, bias] = parents.map(|node| node.is_some());
+        Self { x, weight, bias }
+    }
 }
 
 /// Without the graph.
@@ -83,16 +92,12 @@ impl Backward<Flex, 3> for LayerNormBackward {
     ) {
         let gradient = grads.consume::<Flex>(&ops.node);
         let (x, weight, eps) = ops.state;
-        let [x_node, weight_node, bias_node] = ops.parents;
-        let wants =
-            NormWants { x: x_node.is_some(), affine: weight_node.is_some() || bias_node.is_some() };
+        let parents = ops.parents.map(|node| node.map(|node| node.id));
+        let [x_wanted, weight_wanted, bias_wanted] = parents.map(|node| node.is_some());
+        let wants = NormWants { x: x_wanted, affine: weight_wanted || bias_wanted };
         let backward = if self.of_map { layer_norm_2d_backward } else { layer_norm_backward };
         let (dx, dweight, dbias) = backward(x, weight, gradient, eps, wants);
-        for (node, gradient) in [(x_node, dx), (weight_node, dweight), (bias_node, dbias)] {
-            if let Some(node) = node {
-                grads.register::<Flex>(node.id, gradient);
-            }
-        }
+        register(grads, parents, [dx, dweight, dbias].map(Some));
     }
 }
 
@@ -157,24 +162,15 @@ impl Backward<Flex, 4> for LinearBackward {
     ) {
         let mut gradient = grads.consume::<Flex>(&ops.node);
         let LinearState { x, weight, hidden } = ops.state;
-        let [x_node, weight_node, bias_node, residual_node] = ops.parents;
-        if let Some(node) = residual_node {
-            grads.register::<Flex>(node.id, gradient.clone());
+        let [parents @ .., residual] = ops.parents.map(|node| node.map(|node| node.id));
+        if let Some(node) = residual {
+            grads.register::<Flex>(node, gradient.clone());
         }
         if let Some((hidden, bias)) = hidden {
             gradient = hidden_gradient(&hidden, bias, gradient);
         }
-        let wants = LinearWants {
-            x: x_node.is_some(),
-            weight: weight_node.is_some(),
-            bias: bias_node.is_some(),
-        };
-        let gradients = linear_backward(x, weight, gradient, wants);
-        for (node, gradient) in [x_node, weight_node, bias_node].into_iter().zip(gradients) {
-            if let (Some(node), Some(gradient)) = (node, gradient) {
-                grads.register::<Flex>(node.id, gradient);
-            }
-        }
+        let wants = LinearWants::of(parents);
+        register(grads, parents, linear_backward(x, weight, gradient, wants));
     }
 }
 
@@ -204,9 +200,9 @@ impl<const N: usize> AttentionState<N> {
     }
 }
 
-fn register<const N: usize>(
+pub(super) fn register<const N: usize>(
     grads: &mut Gradients,
-    parents: [Option<burn::backend::autodiff::NodeId>; N],
+    parents: [Option<NodeId>; N],
     gradients: [Option<FlexTensor>; N],
 ) {
     for (node, gradient) in parents.into_iter().zip(gradients) {
@@ -365,6 +361,15 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
         Self::from_inner(Flex::fused_packed_linear(Self::inner(x), weight, bias, residual, gelu))
     }
 
+    fn fused_conv(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Maybe<Self>,
+        shape: ConvShape,
+    ) -> FloatTensor<Self> {
+        gradients_of_maps::conv::<C>(x, weight, bias, shape)
+    }
+
     fn fused_packed_conv(
         x: FloatTensor<Self>,
         weight: Arc<Panels>,
@@ -379,11 +384,9 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        images_and_groups: [usize; 2],
-        eps: f64,
+        shape: GroupNormShape,
     ) -> FloatTensor<Self> {
-        let [x, weight, bias] = [x, weight, bias].map(Self::inner);
-        Self::from_inner(Flex::fused_group_norm_gelu(x, weight, bias, images_and_groups, eps))
+        gradients_of_maps::group_norm_gelu::<C>([x, weight, bias], shape)
     }
 
     fn fused_self_attention(

@@ -1,7 +1,5 @@
 //! Linear layers on packed rows, with what follows them.
 
-use std::sync::Arc;
-
 use burn_flex::FlexTensor;
 use gemm::Parallelism;
 
@@ -10,7 +8,7 @@ use super::matmul::product;
 use super::memory::{
     Shared, View, contiguous, dense_rows, filled, for_row_chunks, sum_over_rows, tensor, values,
 };
-use super::panels::{Finish, Panels, multiply, with_packed};
+use super::panels::{Finish, Matrix, multiply, with_packed};
 use super::simd::{Vector, multiversion};
 
 /// Which gradients somebody wants.
@@ -140,35 +138,6 @@ fn bias_or_zeros(bias: Option<FlexTensor>, n: usize) -> Vec<f32> {
     bias
 }
 
-/// The matrix of a linear layer: as it is, or packed before.
-#[derive(Clone)]
-pub(crate) enum Matrix {
-    /// `[d_in, d_out]`
-    Plain(FlexTensor),
-    /// The same, packed.
-    Packed(Arc<Panels>),
-}
-
-impl Matrix {
-    fn n_cols(&self) -> usize {
-        match self {
-            Self::Plain(weight) => View::of(weight).n_cols,
-            Self::Packed(panels) => panels.n(),
-        }
-    }
-
-    /// # Safety
-    /// As for [`multiply`].
-    unsafe fn multiply(&self, target: *mut f32, rows: View, finish: Finish<'_>) {
-        match self {
-            Self::Plain(weight) => with_packed(View::of(weight), |panels| unsafe {
-                multiply(target, rows, panels, finish);
-            }),
-            Self::Packed(panels) => unsafe { multiply(target, rows, panels, finish) },
-        }
-    }
-}
-
 /// `x * weight + bias (+ residual)`, then GELU if asked for; the residual's memory becomes the result
 /// where nobody else holds it.
 pub(crate) fn linear(
@@ -292,14 +261,24 @@ pub(crate) fn linear_backward(
         };
         tensor(dweight, [d_in, n])
     });
-    let dbias = wants.bias.then(|| {
-        let stride = slope.row_stride as usize;
-        let sums = sum_over_rows(m, 128, n, |first, count, sums| {
-            let sums = sums.as_mut_ptr();
-            // SAFETY: the rows exist; a stride of zero adds them up.
-            unsafe { sum_rows(slope.row(first), stride, sums, 0, sums, 0, count, n) };
-        });
-        tensor(sums, [n])
-    });
+    let dbias = wants.bias.then(|| tensor(row_sums(slope), [n]));
     [dx, dweight, dbias]
+}
+
+/// The sum of all rows.
+pub(crate) fn row_sums(rows: View) -> Vec<f32> {
+    let (stride, n) = (rows.row_stride as usize, rows.n_cols);
+    sum_over_rows(rows.n_rows, 128, n, |first, count, sums| {
+        let sums = sums.as_mut_ptr();
+        // SAFETY: the rows exist; a stride of zero adds them up.
+        unsafe { sum_rows(rows.row(first), stride, sums, 0, sums, 0, count, n) };
+    })
+}
+
+/// `target += source`
+///
+/// # Safety
+/// Both must hold `length` values.
+pub(crate) unsafe fn add_to(target: *mut f32, source: *const f32, length: usize) {
+    unsafe { sum_rows(source, 0, target, 0, target, 0, 1, length) };
 }

@@ -9,6 +9,7 @@ mod attention_backward;
 mod conv;
 mod gelu;
 mod gradients;
+mod gradients_of_maps;
 mod group_norm;
 mod linear;
 mod math;
@@ -28,9 +29,11 @@ use burn::tensor::{DType, Tensor};
 
 use crate::layout::{RaggedLayout, RelativePositions};
 use attention::Inputs;
-use linear::Matrix;
 use memory::{View, dense_rows};
+use panels::Matrix;
+
 pub(crate) use conv::ConvShape;
+pub(crate) use group_norm::GroupNormShape;
 pub(crate) use panels::Panels;
 
 /// Whether the fused operations can run on a tensor.
@@ -104,6 +107,13 @@ pub(crate) trait FusedOps: Backend {
         gelu: bool,
     ) -> FloatTensor<Self>;
 
+    fn fused_conv(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        #[extension_type] bias: Maybe<Self>,
+        shape: ConvShape,
+    ) -> FloatTensor<Self>;
+
     /// Without gradients.
     fn fused_packed_conv(
         x: FloatTensor<Self>,
@@ -112,13 +122,11 @@ pub(crate) trait FusedOps: Backend {
         shape: ConvShape,
     ) -> FloatTensor<Self>;
 
-    /// Without gradients.
     fn fused_group_norm_gelu(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        images_and_groups: [usize; 2],
-        eps: f64,
+        shape: GroupNormShape,
     ) -> FloatTensor<Self>;
 
     fn fused_self_attention(
@@ -208,23 +216,31 @@ impl FusedOps for Flex {
         linear::linear(x, &weight, bias.into_option(), residual.into_option(), gelu)
     }
 
+    fn fused_conv(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Maybe<Self>,
+        shape: ConvShape,
+    ) -> FloatTensor<Self> {
+        conv::conv(x, &Matrix::Plain(weight), bias.into_option(), shape)
+    }
+
     fn fused_packed_conv(
         x: FloatTensor<Self>,
         weight: Arc<Panels>,
         bias: Maybe<Self>,
         shape: ConvShape,
     ) -> FloatTensor<Self> {
-        conv::conv(x, &weight, bias.into_option(), shape)
+        conv::conv(x, &Matrix::Packed(weight), bias.into_option(), shape)
     }
 
     fn fused_group_norm_gelu(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        images_and_groups: [usize; 2],
-        eps: f64,
+        shape: GroupNormShape,
     ) -> FloatTensor<Self> {
-        group_norm::group_norm_gelu(x, weight, bias, images_and_groups, eps)
+        group_norm::group_norm_gelu(x, weight, bias, shape)
     }
 
     fn fused_self_attention(
@@ -325,6 +341,16 @@ pub(crate) fn packed_linear(
     Tensor::from_dispatch(Dispatch::fused_packed_linear(x, weight, maybe(bias), maybe(residual), gelu))
 }
 
+pub(crate) fn conv(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    shape: ConvShape,
+) -> Tensor<2> {
+    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
+    Tensor::from_dispatch(Dispatch::fused_conv(x, weight, maybe(bias), shape))
+}
+
 pub(crate) fn packed_conv(
     x: Tensor<2>,
     weight: &Arc<Panels>,
@@ -339,12 +365,10 @@ pub(crate) fn group_norm_gelu(
     x: Tensor<2>,
     weight: Tensor<1>,
     bias: Tensor<1>,
-    images_and_groups: [usize; 2],
-    eps: f64,
+    shape: GroupNormShape,
 ) -> Tensor<2> {
     let [weight, bias] = [weight, bias].map(Tensor::into_dispatch);
-    let y = Dispatch::fused_group_norm_gelu(x.into_dispatch(), weight, bias, images_and_groups, eps);
-    Tensor::from_dispatch(y)
+    Tensor::from_dispatch(Dispatch::fused_group_norm_gelu(x.into_dispatch(), weight, bias, shape))
 }
 
 pub(crate) fn self_attention(

@@ -9,7 +9,9 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
+use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::math::gelu;
@@ -48,16 +50,16 @@ impl fmt::Debug for Panels {
 }
 
 impl Panels {
+    /// Columns of the matrix.
+    pub fn n_cols(&self) -> usize {
+        self.n
+    }
+
     /// Packs a matrix with any strides.
     pub fn pack(matrix: View) -> Self {
         let mut panels = Self::default();
         panels.fill(matrix);
         panels
-    }
-
-    /// Columns of the matrix.
-    pub fn n(&self) -> usize {
-        self.n
     }
 
     fn fill(&mut self, matrix: View) {
@@ -133,6 +135,40 @@ pub(crate) fn with_packed<T>(matrix: View, work: impl FnOnce(&Panels) -> T) -> T
     let result = work(&panels);
     PACKED.with(|kept| kept.replace(panels));
     result
+}
+
+/// The right side of a product: as it is, or packed before.
+#[derive(Clone)]
+pub(crate) enum Matrix {
+    /// `[k, n]`
+    Plain(FlexTensor),
+    /// The same, packed.
+    Packed(Arc<Panels>),
+}
+
+impl Matrix {
+    pub fn n_cols(&self) -> usize {
+        match self {
+            Self::Plain(weight) => View::of(weight).n_cols,
+            Self::Packed(panels) => panels.n_cols(),
+        }
+    }
+
+    /// Calls `work` with the packed matrix.
+    pub fn with_panels<T>(&self, work: impl FnOnce(&Panels) -> T) -> T {
+        match self {
+            Self::Plain(weight) => with_packed(View::of(weight), work),
+            Self::Packed(panels) => work(panels),
+        }
+    }
+
+    /// [`multiply`] with this matrix.
+    ///
+    /// # Safety
+    /// As for [`multiply`].
+    pub unsafe fn multiply(&self, target: *mut f32, rows: View, finish: Finish<'_>) {
+        self.with_panels(|panels| unsafe { multiply(target, rows, panels, finish) });
+    }
 }
 
 /// What is added to a product, and what becomes of it.

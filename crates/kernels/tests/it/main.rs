@@ -4,6 +4,8 @@
 mod attention;
 mod independence;
 mod linear;
+mod maps;
 mod norm;
+mod packed;
 mod rows;
 mod support;

@@ -49,7 +49,9 @@ fn configurations_that_contradict_themselves_are_refused() {
     type Change = fn(&mut EncoderConfig);
     let good = EncoderConfig::vit_b(224);
     good.validate().unwrap();
-    let bad: [(&str, Change); 10] = [
+    let bad: [(&str, Change); 12] = [
+        ("MLP", |c| c.mlp_ratio = f64::NAN),
+        ("MLP", |c| c.mlp_ratio = 1e-3),
         ("patches of 16", |c| c.image_size = 225),
         ("heads", |c| c.n_heads = 7),
         ("do not increase", |c| c.pause_points = vec![3, 3]),
@@ -82,7 +84,7 @@ fn a_scheme_that_mixes_tokens_refuses_to_pause_but_runs() {
     let encoder = build(&config, &device);
     let (images, _) = batch(&config, &[1, 2], &device);
     let error = encoder.forward(images.clone(), None, &PauseSettings::keep_ratio([0.5])).unwrap_err();
-    assert_eq!(error, EncoderError::NotPointWise);
+    assert_eq!(error, EncoderError::NotPointWise { scheme: "sam_med2d" });
 
     // Keeping all of them pauses nothing, and `never` is the plain encoder.
     encoder.forward(images.clone(), None, &PauseSettings::keep_ratio([1.0])).unwrap();

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 mod exactness;
+mod full_size;
 mod golden_pausing;
 mod golden_sam;
 mod gradients;

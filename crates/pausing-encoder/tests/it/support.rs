@@ -102,7 +102,9 @@ impl<W: FnMut(&str, &[usize]) -> Option<Vec<f32>>> ModuleMapper for Loader<W> {
     }
 }
 
-fn load<M: Module>(
+/// The module with the parameters that `weights` gives for a path and a shape in PyTorch's layout, and their
+/// number.
+pub fn load<M: Module>(
     module: M,
     weights: impl FnMut(&str, &[usize]) -> Option<Vec<f32>>,
 ) -> (M, usize) {
@@ -157,7 +159,7 @@ pub fn golden_config(image_size: usize) -> EncoderConfig {
         embed_dim: size("embed_dim"),
         depth: size("depth"),
         n_heads: size("num_heads"),
-        mlp_ratio: encoder["mlp_ratio"].as_f64().unwrap() as usize,
+        mlp_ratio: encoder["mlp_ratio"].as_f64().unwrap(),
         out_chans: size("out_chans"),
         window_size: size("window_size"),
         global_attn_indexes: encoder["global_attn_indexes"]

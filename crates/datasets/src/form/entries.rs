@@ -1,119 +1,10 @@
-//! The forms in which data sets lie on disk, and where the files of each case are.
+//! Where the files of each case are, form by form.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
+use super::Form;
 use crate::error::DatasetError;
-
-/// A layout of files. Names as on the command line: `synapse-nifti`, `acdc-h5-slices`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Form {
-    /// BTCV: `img/imgNNNN.nii.gz`, `label/labelNNNN.nii.gz`.
-    SynapseNifti,
-    /// `TransUNet` and `SAMed`: `train_npz/caseNNNN_sliceZZZ.npz`, `test_vol_h5/caseNNNN.npy.h5`.
-    SynapseNpz,
-    /// The official layout: `patientNNN/patientNNN_frameFF.nii.gz`, `..._gt.nii.gz`, `Info.cfg`.
-    AcdcNifti,
-    /// `ACDC_training_volumes/patientNNN_frameFF.h5`.
-    AcdcH5,
-    /// `ACDC_training_slices/patientNNN_frameFF_slice_Z.h5`.
-    AcdcH5Slices,
-    /// `MT-UNet`: `train/case_NNN_sliceED_Z.npz`, `valid/...`, `test/case_NNN_volume_ED.npz`.
-    AcdcNpz,
-    /// NIfTI files in a layout of one's own, described by a TOML file.
-    Nifti,
-    /// This project's prepared form.
-    Prepared,
-}
-
-impl Form {
-    /// All forms.
-    pub const ALL: [Self; 8] = [
-        Self::SynapseNifti,
-        Self::SynapseNpz,
-        Self::AcdcNifti,
-        Self::AcdcH5,
-        Self::AcdcH5Slices,
-        Self::AcdcNpz,
-        Self::Nifti,
-        Self::Prepared,
-    ];
-
-    /// Its name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::SynapseNifti => "synapse-nifti",
-            Self::SynapseNpz => "synapse-npz",
-            Self::AcdcNifti => "acdc-nifti",
-            Self::AcdcH5 => "acdc-h5",
-            Self::AcdcH5Slices => "acdc-h5-slices",
-            Self::AcdcNpz => "acdc-npz",
-            Self::Nifti => "nifti",
-            Self::Prepared => "prepared",
-        }
-    }
-
-    /// The form that a folder (or the TOML file of a data set) has.
-    ///
-    /// # Errors
-    /// Where it is none of the forms.
-    pub fn detect(path: &Path) -> Result<Self, DatasetError> {
-        DatasetError::require(path, "give a data set's folder, or the TOML file that describes one")?;
-        if path.is_file() {
-            return match path.extension().is_some_and(|e| e == "toml") {
-                true => Ok(Self::Nifti),
-                false => Err(DatasetError::malformed(path, "a folder or a TOML file is needed")),
-            };
-        }
-        let has = |name: &str| path.join(name).is_dir();
-        if path.join(crate::prepared::MANIFEST).is_file() {
-            return Ok(Self::Prepared);
-        }
-        if path.join(crate::custom::FILE_NAME).is_file() {
-            return Ok(Self::Nifti);
-        }
-        if has("img") && has("label") {
-            return Ok(Self::SynapseNifti);
-        }
-        if has("train_npz") || has("test_vol_h5") {
-            return Ok(Self::SynapseNpz);
-        }
-        if has("ACDC_training_volumes") {
-            return Ok(Self::AcdcH5);
-        }
-        if has("ACDC_training_slices") {
-            return Ok(Self::AcdcH5Slices);
-        }
-        let names = names_in(path)?;
-        if names.iter().any(|n| AcdcName::parse(n, ".h5").is_some_and(|n| n.slice.is_some())) {
-            return Ok(Self::AcdcH5Slices);
-        }
-        if names.iter().any(|n| AcdcName::parse(n, ".h5").is_some()) {
-            return Ok(Self::AcdcH5);
-        }
-        if names.iter().any(|n| n.len() == 10 && n.starts_with("patient") && has(n)) {
-            return Ok(Self::AcdcNifti);
-        }
-        for part in ["train", "valid", "test"] {
-            let is_mt_unet = |n: &String| MtUnetName::parse(n).is_some();
-            if has(part) && names_in(&path.join(part))?.iter().any(is_mt_unet) {
-                return Ok(Self::AcdcNpz);
-            }
-        }
-        let known: Vec<&str> = Self::ALL.iter().map(|form| form.name()).collect();
-        Err(DatasetError::malformed(
-            path,
-            format!(
-                "it has none of the known forms ({}); describe files of your own with `fastersam data describe`",
-                known.join(", ")
-            ),
-        ))
-    }
-}
 
 /// The files of one case.
 #[derive(Clone, Debug)]
@@ -154,8 +45,7 @@ pub(crate) fn entries(form: Form, folder: &Path) -> Result<Vec<Entry>, DatasetEr
 
 fn synapse_nifti(folder: &Path) -> Result<Vec<Entry>, DatasetError> {
     let number = |name: &str, prefix: &str| {
-        let digits = name.strip_prefix(prefix)?;
-        let digits = digits.strip_suffix(".nii.gz").or_else(|| digits.strip_suffix(".nii"))?;
+        let digits = without_ending(name.strip_prefix(prefix)?)?;
         digits.parse::<u32>().ok().map(|n| (n, name.to_owned()))
     };
     let list = |part: &str, prefix: &str| -> Result<BTreeMap<u32, String>, DatasetError> {
@@ -178,29 +68,46 @@ fn synapse_nifti(folder: &Path) -> Result<Vec<Entry>, DatasetError> {
 
 fn synapse_npz(folder: &Path) -> Result<Vec<Entry>, DatasetError> {
     let mut slices: BTreeMap<String, BTreeMap<u32, PathBuf>> = BTreeMap::new();
-    let train = folder.join("train_npz");
-    for name in names_in_if_there(&train)? {
-        let Some((case, slice)) = name.strip_suffix(".npz").and_then(|stem| stem.split_once("_slice")) else {
-            continue;
-        };
-        if let (Some(case), Ok(slice)) = (synapse_id(case), slice.parse::<u32>()) {
-            slices.entry(case).or_default().insert(slice, train.join(&name));
+    let mut entries = Vec::new();
+    for part in parts(folder, &["train_npz", "test_vol_h5"]) {
+        for name in names_in(&part)? {
+            match SynapseName::parse(&name) {
+                Some(SynapseName { id, slice: Some(slice) }) => {
+                    slices.entry(id).or_default().insert(slice, part.join(&name));
+                }
+                Some(SynapseName { id, slice: None }) => {
+                    entries.push(Entry { key: id.clone(), id, files: Files::Volume(part.join(&name)) });
+                }
+                None => {}
+            }
         }
     }
-    let mut entries = in_order(slices)?;
-    let test = folder.join("test_vol_h5");
-    for name in names_in_if_there(&test)? {
-        let stem = name.strip_suffix(".npy.h5").or_else(|| name.strip_suffix(".h5"));
-        if let Some(id) = stem.and_then(synapse_id) {
-            entries.push(Entry { key: id.clone(), id, files: Files::Volume(test.join(&name)) });
-        }
-    }
+    entries.extend(in_order(slices)?);
     sorted(folder, entries)
 }
 
-fn synapse_id(name: &str) -> Option<String> {
-    let number = name.strip_prefix("case")?.parse::<u32>().ok()?;
-    Some(format!("case{number:04}"))
+/// `caseNNNN_sliceZZZ.npz` or `caseNNNN.npy.h5`.
+pub(super) struct SynapseName {
+    id: String,
+    slice: Option<u32>,
+}
+
+impl SynapseName {
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        let (case, slice) = match name.strip_suffix(".npz") {
+            Some(stem) => stem.split_once("_slice").map(|(case, slice)| (case, Some(slice)))?,
+            None => (name.strip_suffix(".npy.h5").or_else(|| name.strip_suffix(".h5"))?, None),
+        };
+        let number = case.strip_prefix("case")?.parse::<u32>().ok()?;
+        let slice = slice.map(str::parse).transpose().ok()?;
+        Some(Self { id: format!("case{number:04}"), slice })
+    }
+}
+
+/// The named folders in a folder that are there; the folder itself where none is: people move files.
+fn parts(folder: &Path, names: &[&str]) -> Vec<PathBuf> {
+    let there: Vec<PathBuf> = names.iter().map(|name| folder.join(name)).filter(|part| part.is_dir()).collect();
+    if there.is_empty() { vec![folder.to_owned()] } else { there }
 }
 
 fn acdc_nifti(folder: &Path) -> Result<Vec<Entry>, DatasetError> {
@@ -212,8 +119,8 @@ fn acdc_nifti(folder: &Path) -> Result<Vec<Entry>, DatasetError> {
         }
         for frame in crate::acdc::frames(&folder.join(&patient).join("Info.cfg"))? {
             let id = format!("{patient}_frame{frame:02}");
-            let image = folder.join(&patient).join(format!("{id}.nii.gz"));
-            let label = folder.join(&patient).join(format!("{id}_gt.nii.gz"));
+            let of_patient = folder.join(&patient);
+            let (image, label) = (with_ending(&of_patient, &id), with_ending(&of_patient, &format!("{id}_gt")));
             entries.push(Entry { id, key: patient.clone(), files: Files::Nifti([image, label]) });
         }
     }
@@ -221,14 +128,14 @@ fn acdc_nifti(folder: &Path) -> Result<Vec<Entry>, DatasetError> {
 }
 
 /// `patientNNN_frameFF[_slice_Z]`.
-struct AcdcName {
+pub(super) struct AcdcName {
     patient: String,
     id: String,
-    slice: Option<u32>,
+    pub(super) slice: Option<u32>,
 }
 
 impl AcdcName {
-    fn parse(name: &str, suffix: &str) -> Option<Self> {
+    pub(super) fn parse(name: &str, suffix: &str) -> Option<Self> {
         let stem = name.strip_suffix(suffix)?;
         let (id, slice) = match stem.split_once("_slice_") {
             Some((id, slice)) => (id, Some(slice.parse().ok()?)),
@@ -243,10 +150,10 @@ impl AcdcName {
 
 fn acdc_h5(form: Form, folder: &Path) -> Result<Vec<Entry>, DatasetError> {
     let part = if form == Form::AcdcH5 { "ACDC_training_volumes" } else { "ACDC_training_slices" };
-    let folder = if folder.join(part).is_dir() { folder.join(part) } else { folder.to_owned() };
+    let folder = &parts(folder, &[part])[0];
     let mut slices: BTreeMap<String, BTreeMap<u32, PathBuf>> = BTreeMap::new();
     let mut entries = Vec::new();
-    for file in names_in(&folder)? {
+    for file in names_in(folder)? {
         let Some(AcdcName { patient, id, slice }) = AcdcName::parse(&file, ".h5") else { continue };
         match (form, slice) {
             (Form::AcdcH5Slices, Some(slice)) => {
@@ -259,18 +166,18 @@ fn acdc_h5(form: Form, folder: &Path) -> Result<Vec<Entry>, DatasetError> {
         }
     }
     entries.extend(in_order(slices)?);
-    sorted(&folder, entries)
+    sorted(folder, entries)
 }
 
 /// `case_NNN_sliceED_Z.npz` or `case_NNN_volume_ED.npz`.
-struct MtUnetName {
+pub(super) struct MtUnetName {
     patient: String,
     phase: String,
     slice: Option<u32>,
 }
 
 impl MtUnetName {
-    fn parse(name: &str) -> Option<Self> {
+    pub(super) fn parse(name: &str) -> Option<Self> {
         let (number, rest) = name.strip_suffix(".npz")?.strip_prefix("case_")?.split_once('_')?;
         let patient = format!("patient{:03}", number.parse::<u32>().ok()?);
         let (phase, slice) = match rest.strip_prefix("volume_") {
@@ -287,16 +194,15 @@ impl MtUnetName {
 fn acdc_npz(folder: &Path) -> Result<Vec<Entry>, DatasetError> {
     let mut slices: BTreeMap<String, BTreeMap<u32, PathBuf>> = BTreeMap::new();
     let mut entries = Vec::new();
-    for part in ["train", "valid", "test"] {
-        let folder = folder.join(part);
-        for file in names_in_if_there(&folder)? {
+    for part in parts(folder, &["train", "valid", "test"]) {
+        for file in names_in(&part)? {
             let Some(MtUnetName { patient, phase, slice }) = MtUnetName::parse(&file) else { continue };
             let id = format!("{patient}_{phase}");
             match slice {
                 Some(slice) => {
-                    slices.entry(id).or_default().insert(slice, folder.join(&file));
+                    slices.entry(id).or_default().insert(slice, part.join(&file));
                 }
-                None => entries.push(Entry { id, key: patient, files: Files::Volume(folder.join(&file)) }),
+                None => entries.push(Entry { id, key: patient, files: Files::Volume(part.join(&file)) }),
             }
         }
     }
@@ -334,6 +240,18 @@ fn sorted(folder: &Path, mut entries: Vec<Entry>) -> Result<Vec<Entry>, DatasetE
     }
 }
 
+/// The name of a NIfTI file without its ending.
+pub(crate) fn without_ending(name: &str) -> Option<&str> {
+    name.strip_suffix(".nii.gz").or_else(|| name.strip_suffix(".nii"))
+}
+
+/// A NIfTI file by its name without ending: `.nii.gz`, unless only `.nii` is there.
+pub(crate) fn with_ending(folder: &Path, stem: &str) -> PathBuf {
+    let plain = folder.join(format!("{stem}.nii"));
+    let zipped = folder.join(format!("{stem}.nii.gz"));
+    if plain.is_file() && !zipped.exists() { plain } else { zipped }
+}
+
 /// The names of a folder's files and folders, sorted.
 pub(crate) fn names_in(folder: &Path) -> Result<Vec<String>, DatasetError> {
     let entries = std::fs::read_dir(folder).map_err(DatasetError::io(folder))?;
@@ -341,8 +259,4 @@ pub(crate) fn names_in(folder: &Path) -> Result<Vec<String>, DatasetError> {
         entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
     names.sort();
     Ok(names)
-}
-
-fn names_in_if_there(folder: &Path) -> Result<Vec<String>, DatasetError> {
-    if folder.is_dir() { names_in(folder) } else { Ok(Vec::new()) }
 }

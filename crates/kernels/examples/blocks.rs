@@ -1,7 +1,7 @@
 //! Speed of the fused operations against compositions of burn's, on a stack of transformer blocks.
 //!
 //! Both are run alternately in one process, so that whatever else the machine does slows both; the
-//! medians are compared. `cargo run --release -p fastersam-kernels --example speed [rounds]`
+//! medians are compared. `cargo run --release -p fastersam-kernels --example blocks [rounds]`
 #![allow(missing_docs, clippy::print_stdout)]
 
 use std::hint::black_box;

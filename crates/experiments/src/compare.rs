@@ -1,0 +1,74 @@
+//! `fastersam compare`: two runs on the same cases, case by case.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use fastersam_metrics::{CaseScores, Comparison, MeasureComparison, compare_runs};
+
+/// Sign flips and bootstrap draws.
+const RESAMPLES: usize = 10_000;
+/// Scores of thousands of cases have less.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// What to compare.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// First run: an evaluation record, or what `evaluate --json` printed
+    first: PathBuf,
+    /// Second run, on the same cases; differences are second minus first
+    second: PathBuf,
+    /// Seed of the resampling
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Compares two runs under both protocols, and says it in words or JSON.
+///
+/// # Errors
+/// Where a file holds no scores, or the runs have other cases.
+pub fn compare(arguments: &CompareArgs) -> Result<String> {
+    let (first, second) = (read(&arguments.first)?, read(&arguments.second)?);
+    let found = compare_runs(&first, &second, RESAMPLES, arguments.seed)?;
+    if arguments.json {
+        return Ok(serde_json::to_string(&found)?);
+    }
+    let mut lines = vec![format!("second minus first over {} cases", found.n_cases)];
+    for (protocol, of) in [("transunet", &found.transunet), ("strict", &found.strict)] {
+        lines.extend(measure(&format!("{protocol} Dice"), &of.dice));
+        lines.extend(measure(&format!("{protocol} HD95 in voxels"), &of.hd95_vox));
+    }
+    Ok(lines.join("\n"))
+}
+
+fn read(path: &Path) -> Result<Vec<CaseScores>> {
+    let what = || path.display().to_string();
+    let len = std::fs::metadata(path).with_context(what)?.len();
+    if len > MAX_BYTES {
+        bail!("{} has {len} bytes; scores have at most {MAX_BYTES}", path.display());
+    }
+    let text = std::fs::read_to_string(path).with_context(what)?;
+    let mut result: serde_json::Value = serde_json::from_str(&text).with_context(what)?;
+    let inside = if result["record"].is_object() { &mut result["record"] } else { &mut result };
+    if !inside["cases"].is_array() {
+        bail!("{} holds no scores of cases: give an evaluation record, or what `evaluate --json` printed", path.display());
+    }
+    serde_json::from_value(inside["cases"].take()).with_context(what)
+}
+
+fn measure(name: &str, measure: &MeasureComparison) -> Vec<String> {
+    let line = |name: String, found: &Option<Comparison>, left_out: usize| {
+        let Some(c) = found else { return format!("  {name:<10} no case is scored in both") };
+        let interval = c.interval.map_or(String::new(), |(low, high)| format!(", {low:+.4} to {high:+.4}"));
+        let left_out = if left_out > 0 { format!(", {left_out} left out") } else { String::new() };
+        format!("  {name:<10} {:+.4}{interval}, p = {:.4}, {} cases{left_out}", c.mean_difference, c.p_value, c.n_cases)
+    };
+    let classes = measure.per_class.iter().zip(&measure.left_out).enumerate();
+    std::iter::once(name.to_owned())
+        .chain([line("mean".to_owned(), &measure.mean, 0)])
+        .chain(classes.map(|(class, (found, &left_out))| line(format!("class {}", class + 1), found, left_out)))
+        .collect()
+}

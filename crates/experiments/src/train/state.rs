@@ -1,0 +1,178 @@
+//! Where a training stands: from the start, in checkpoints, and back.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use burn::optim::{AdamWConfig, ModuleOptimizer};
+use burn::tensor::Device;
+use fastersam::checkpoint::{self, Checkpoint, CheckpointInfo};
+use fastersam::{FasterSamError, ModelConfig};
+use serde::{Deserialize, Serialize};
+
+use super::Trainer;
+use crate::config::{Experiment, TrainConfig};
+use crate::data::ExperimentData;
+use crate::progress::say;
+use crate::record::EpochRow;
+
+const OPTIMIZER: &str = "optimizer.bpk";
+const TRAINER: &str = "trainer.json";
+
+/// Where a training stands; lies in every checkpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Progress {
+    /// Seed of every random draw.
+    pub seed: u64,
+    /// How it trains.
+    pub train: TrainConfig,
+    /// SHA-256 of the data.
+    pub data_sha256: String,
+    /// Epochs done.
+    pub epoch: usize,
+    /// Steps done in the epoch under way.
+    pub step_in_epoch: usize,
+    /// Sums of loss, cross entropy, Dice loss and pause heads' loss over those steps.
+    pub sums: [f64; 4],
+    /// One row an epoch done.
+    pub rows: Vec<EpochRow>,
+}
+
+impl Progress {
+    fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join(TRAINER);
+        let text = std::fs::read_to_string(&path).with_context(|| format!("{} can't be read", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("in {}", path.display()))
+    }
+}
+
+/// Seed and training configuration that made a checkpoint, where it still says so.
+///
+/// # Errors
+/// Where the file that says so is damaged.
+pub fn trained_with(checkpoint: &Path) -> Result<Option<(u64, TrainConfig)>> {
+    if !checkpoint.join(TRAINER).exists() {
+        return Ok(None);
+    }
+    let progress = Progress::read(checkpoint)?;
+    Ok(Some((progress.seed, progress.train)))
+}
+
+/// SHA-256 of the weight files that a model started from.
+pub(super) struct Hashes {
+    pub backbone: Option<String>,
+    pub decoder: Option<String>,
+}
+
+impl Trainer {
+    pub(super) fn start(
+        experiment: &Experiment,
+        config: ModelConfig,
+        data: &ExperimentData,
+        device: &Device,
+    ) -> Result<(Self, Hashes)> {
+        let device = device.clone().autodiff();
+        let (model, pretrained) = config.init_from(&experiment.weight_files, experiment.seed, &device)?;
+        for report in [&pretrained.backbone, &pretrained.decoder].into_iter().flatten() {
+            say(&format!(
+                "{}: {}: {} tensors used, {} not, SHA-256 {}",
+                experiment.id,
+                report.architecture,
+                report.used.len(),
+                report.unused.len() + report.set_aside.len(),
+                report.sha256
+            ));
+        }
+        let counts = config.count_parameters(&model);
+        say(&format!("{}: {} of {} parameters are trained", experiment.id, counts.trained, counts.all));
+        let hashes = Hashes {
+            backbone: pretrained.backbone.map(|report| report.sha256),
+            decoder: pretrained.decoder.map(|report| report.sha256),
+        };
+        let progress = Progress {
+            seed: experiment.seed,
+            train: experiment.train.clone(),
+            data_sha256: data.sha256.clone(),
+            epoch: 0,
+            step_in_epoch: 0,
+            sums: [0.0; 4],
+            rows: Vec::new(),
+        };
+        let trainer = Self {
+            experiment: experiment.clone(),
+            config,
+            device,
+            model,
+            optimizer: optimizer(&experiment.train),
+            progress,
+            since: (Instant::now(), 0),
+        };
+        Ok((trainer, hashes))
+    }
+
+    pub(super) fn resume(
+        experiment: &Experiment,
+        config: ModelConfig,
+        data: &ExperimentData,
+        checkpoints: &Path,
+        device: &Device,
+    ) -> Result<(Self, Hashes)> {
+        let device = device.clone().autodiff();
+        let backbone = experiment.weight_files.backbone.as_deref();
+        let Checkpoint { info, model, folder, .. } = Checkpoint::load_with(checkpoints, backbone, &device)?;
+        let progress = Progress::read(&folder)?;
+        let other = [
+            (info.model != config, "model"),
+            (progress.seed != experiment.seed, "seed"),
+            (progress.train != experiment.train, "[train] section"),
+            (progress.data_sha256 != data.sha256, "data"),
+        ];
+        if let Some((_, what)) = other.iter().find(|(differs, _)| *differs) {
+            bail!(
+                "{} was trained with another {what}; resume with the same experiment file and options, or leave \
+                 --resume out and name another folder with --output",
+                folder.display()
+            );
+        }
+        let optimizer = optimizer(&experiment.train)
+            .load(folder.join(OPTIMIZER))
+            .with_context(|| format!("the optimiser's state in {} can't be read", folder.display()))?;
+        say(&format!(
+            "{}: goes on at epoch {}, step {}",
+            experiment.id,
+            progress.epoch + 1,
+            progress.step_in_epoch + 1
+        ));
+        let hashes = Hashes { backbone: info.backbone_sha256, decoder: info.decoder_sha256 };
+        let experiment = experiment.clone();
+        let since = (Instant::now(), 0);
+        Ok((Self { experiment, config, device, model, optimizer, progress, since }, hashes))
+    }
+
+    pub(super) fn save(&self, checkpoints: &Path, info: &CheckpointInfo) -> Result<PathBuf> {
+        let name = format!("step-{:03}-{:05}", self.progress.epoch, self.progress.step_in_epoch);
+        let place = checkpoint::save(checkpoints, &name, info, &self.model, |folder| {
+            checkpoint::write_synced(&folder.join(TRAINER), checkpoint::to_json(&self.progress)?.as_bytes())?;
+            let path = folder.join(OPTIMIZER);
+            let saved = self.optimizer.save(&path);
+            saved.map_err(|e| FasterSamError::Io { path, source: std::io::Error::other(e) })
+        });
+        place.with_context(|| {
+            format!(
+                "no checkpoint could be written; the one before is as it was in {}. Make room, then go on with \
+                 --resume",
+                checkpoints.display()
+            )
+        })
+    }
+}
+
+fn optimizer(train: &TrainConfig) -> ModuleOptimizer {
+    AdamWConfig::new()
+        .with_beta_1(0.9)
+        .with_beta_2(0.999)
+        .with_epsilon(1e-8)
+        .with_weight_decay(train.weight_decay as f32)
+        .init()
+}
