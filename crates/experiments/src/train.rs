@@ -16,6 +16,7 @@ use burn::tensor::{Device, Tensor};
 use fastersam::checkpoint::{self, CheckpointInfo};
 use fastersam::{FasterSam, ModelConfig};
 use fastersam_datasets::{BatchLoader, SliceSet};
+use fastersam_kernels::on_workers;
 
 use crate::config::{Experiment, TrainConfig};
 use crate::data::ExperimentData;
@@ -119,7 +120,7 @@ impl Trainer {
         for batch in loader {
             let step = epoch * n_batches + self.progress.step_in_epoch;
             let rate = learning_rate(&train, step, train.epochs * n_batches);
-            let losses = self.step(set, &batch, rate)?;
+            let losses = on_workers(|| self.step(set, &batch, rate))?;
             for (sum, loss) in self.progress.sums.iter_mut().zip(losses) {
                 *sum += loss;
             }

@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use fastersam_adapter::ConvBranch;
 use fastersam_decoder::PromptFreeDecoder;
+use fastersam_kernels::on_workers;
 use fastersam_pausing_encoder::{EncoderError, PauseSettings, PausingEncoder, StageOutput};
 
 use crate::config::{ModelConfig, Normalisation};
@@ -90,11 +91,13 @@ impl FasterSam {
                 found: format!("{:?}", images.dims()),
             }));
         }
-        let conv = self.conv_branch.as_ref().map(|branch| branch.forward(images.clone()));
-        let encoded = self.encoder.forward(self.normalise(images), conv.as_ref(), settings)?;
-        let skips = conv.map(|features| (features.stride4, features.stride8));
-        let decoded = self.decoder.forward(encoded.embedding, skips)?;
-        Ok(ModelOutput { logits: decoded.masks, stages: encoded.stages })
+        on_workers(|| {
+            let conv = self.conv_branch.as_ref().map(|branch| branch.forward(images.clone()));
+            let encoded = self.encoder.forward(self.normalise(images), conv.as_ref(), settings)?;
+            let skips = conv.map(|features| (features.stride4, features.stride8));
+            let decoded = self.decoder.forward(encoded.embedding, skips)?;
+            Ok(ModelOutput { logits: decoded.masks, stages: encoded.stages })
+        })
     }
 
     /// Gray `[b, 1, s, s]` in [0, 1] to the three normalised channels that the backbone expects.

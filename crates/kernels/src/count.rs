@@ -4,6 +4,7 @@
 use std::cell::Cell;
 
 use crate::layout::RaggedLayout;
+use crate::workers::on_workers;
 
 thread_local! {
     /// Operations are called on one thread, whatever threads they then work on.
@@ -16,11 +17,14 @@ pub fn product(m: usize, k: usize, n: usize) {
     EXECUTED.with(|executed| executed.set(executed.get() + (m * k * n) as u64));
 }
 
-/// What `work` gives, and the multiply-accumulates of the products that it started on this thread.
-pub fn counted<T>(work: impl FnOnce() -> T) -> (T, u64) {
-    let before = EXECUTED.with(Cell::get);
-    let result = work();
-    (result, EXECUTED.with(Cell::get) - before)
+/// What `work` gives, and the multiply-accumulates of the products that it started.
+pub fn counted<T: Send>(work: impl FnOnce() -> T + Send) -> (T, u64) {
+    // Where `work` itself goes to the workers, it stays on this thread of theirs.
+    on_workers(|| {
+        let before = EXECUTED.with(Cell::get);
+        let result = work();
+        (result, EXECUTED.with(Cell::get) - before)
+    })
 }
 
 /// Adds the products of an attention through `d` channels: queries with keys, weights with values, and

@@ -10,6 +10,7 @@ mod layout;
 mod nn;
 mod ops;
 mod resize;
+mod workers;
 
 pub use layout::{Place, RaggedLayout, RelativePositions, Segment};
 pub use nn::{Conv3x3, LayerNorm, Linear, LinearConfig};
@@ -18,3 +19,4 @@ pub use ops::{
     ragged_attention, ragged_self_attention,
 };
 pub use resize::resize_bilinear;
+pub use workers::on_workers;

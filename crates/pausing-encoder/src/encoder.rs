@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use fastersam_adapter::{ConvFeatures, CrossBranch, Injection, StageZeroHead, grid_tokens};
-use fastersam_kernels::LayerNorm;
+use fastersam_kernels::{LayerNorm, on_workers};
 
 use crate::active::{ActiveTokens, indices};
 use crate::block::Block;
@@ -104,6 +104,15 @@ impl PausingEncoder {
     /// Where the sizes, the features or the settings don't fit the encoder, or where something may
     /// pause under a tuning scheme that mixes tokens.
     pub fn forward(
+        &self,
+        images: Tensor<4>,
+        conv: Option<&ConvFeatures>,
+        settings: &PauseSettings,
+    ) -> Result<EncoderOutput, EncoderError> {
+        on_workers(|| self.encode(images, conv, settings))
+    }
+
+    fn encode(
         &self,
         images: Tensor<4>,
         conv: Option<&ConvFeatures>,

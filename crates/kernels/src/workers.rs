@@ -1,0 +1,15 @@
+//! Where a series of operations runs.
+
+/// Runs `work`, a series of operations, on one of the threads that the operations are split over, and waits
+/// for it. Each operation then starts at once; called from any other thread, each would wake a worker and be
+/// waited for, which takes longer than a small operation itself.
+pub fn on_workers<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    #[cfg(feature = "flex")]
+    {
+        rayon::scope(|_| work())
+    }
+    #[cfg(not(feature = "flex"))]
+    {
+        work()
+    }
+}
