@@ -17,6 +17,7 @@ use serde_json::json;
 use super::Pausing;
 use crate::cli::print;
 use crate::progress::{self, say};
+use crate::report::NOTICE;
 
 /// What to segment, and with what.
 #[derive(Debug, Args)]
@@ -79,13 +80,16 @@ pub fn run(arguments: &SegmentArgs, device: &Device) -> Result<()> {
     });
     if arguments.json {
         let volumes: serde_json::Map<_, _> = volumes_ml.map(|(name, ml)| (name.clone(), json!(ml))).collect();
-        let result = json!({ "segmentation": output, "labels": names, "seconds": seconds, "volume_ml": volumes });
+        let result = json!({
+            "segmentation": output, "labels": names, "seconds": seconds, "volume_ml": volumes, "notice": NOTICE,
+        });
         print(&result.to_string());
     } else {
         for (name, ml) in volumes_ml {
             say(&format!("{name:<20} {ml:>10.1} ml"));
         }
         say(&format!("{} slices in {seconds:.2} s; label names in {}", volume.dim().0, names.display()));
+        say(NOTICE);
         print(&output.display().to_string());
     }
     Ok(())

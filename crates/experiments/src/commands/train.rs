@@ -10,6 +10,7 @@ use crate::cli::print;
 use crate::config::Experiment;
 use crate::provenance::Origin;
 use crate::record::write_record;
+use crate::report::NOTICE;
 use crate::subject::Subject;
 use crate::{data, progress, train};
 
@@ -55,6 +56,7 @@ pub fn run(arguments: &TrainArgs, device: &Device, origin: &Origin) -> Result<()
             folder.display()
         );
     }
+    progress::say(NOTICE);
     let data = data::load(&experiment, arguments.data.as_deref())?;
     let trained = progress::resumable(train::train(&experiment, &data, &folder, arguments.resume, device))?;
     let weights = experiment.weight_files.backbone.as_deref();
