@@ -24,6 +24,19 @@ enum Xtask {
     /// Import, check and describe data sets, write phantoms (`--help` for its options)
     #[command(disable_help_flag = true)]
     Data(program::Passed),
+    /// Look at files with pre-trained weights
+    #[command(subcommand)]
+    Weights(Weights),
+}
+
+#[derive(clap::Subcommand)]
+enum Weights {
+    /// Say what a file is and whether it fits a model (`--help` for its options)
+    #[command(disable_help_flag = true)]
+    Inspect(program::Passed),
+    /// The same, and fail where keys are missing or unknown
+    #[command(disable_help_flag = true)]
+    Check(program::Passed),
 }
 
 fn main() -> ExitCode {
@@ -42,9 +55,11 @@ fn main() -> ExitCode {
 fn run(command: Xtask) -> Result<()> {
     match command {
         Xtask::Test(test) => test.run(),
-        Xtask::Reproduce(passed) => passed.run("reproduce"),
-        Xtask::Bench(passed) => passed.run("bench"),
-        Xtask::Data(passed) => passed.run("data"),
+        Xtask::Reproduce(passed) => passed.run(&["reproduce"]),
+        Xtask::Bench(passed) => passed.run(&["bench"]),
+        Xtask::Data(passed) => passed.run(&["data"]),
+        Xtask::Weights(Weights::Inspect(passed)) => passed.run(&["inspect"]),
+        Xtask::Weights(Weights::Check(passed)) => passed.run(&["inspect", "--check"]),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `cargo xtask reproduce`, `bench`, `data`: commands of the program `fastersam`, compiled if need be.
+//! `cargo xtask reproduce`, `bench`, `data`, `weights`: commands of the program `fastersam`, compiled if need be.
 
 use anyhow::Result;
 use clap::Args;
@@ -15,8 +15,8 @@ pub struct Passed {
 
 impl Passed {
     /// Runs a command of the program with these options.
-    pub fn run(&self, command: &str) -> Result<()> {
-        let run = ["run", "--release", "--package", "fastersam-experiments", "--bin", "fastersam", "--", command];
-        cargo(&run, &self.arguments)
+    pub fn run(&self, command: &[&str]) -> Result<()> {
+        let run = ["run", "--release", "--package", "fastersam-experiments", "--bin", "fastersam", "--"];
+        cargo(&[&run, command].concat(), &self.arguments)
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use clap::Args;
 use fastersam::checkpoint;
@@ -25,6 +25,9 @@ pub struct InspectArgs {
     /// List every tensor of a weight file
     #[arg(long)]
     tensors: bool,
+    /// Fail where the model needs keys that the file lacks, or the file has keys that nothing knows
+    #[arg(long)]
+    check: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -92,6 +95,9 @@ fn weights(arguments: &InspectArgs, device: &Device) -> Result<String> {
         shape: tensor.shape.clone(),
         dtype: format!("{:?}", tensor.dtype).to_lowercase(),
     });
+    if arguments.check {
+        check(&file, model.as_ref())?;
+    }
     let inspection = Inspection {
         file: arguments.file.clone(),
         format: file.format.to_string(),
@@ -105,6 +111,25 @@ fn weights(arguments: &InspectArgs, device: &Device) -> Result<String> {
         return Ok(checkpoint::to_json(&inspection)?);
     }
     Ok(text(&inspection, arguments.tensors))
+}
+
+/// Fails unless the file is of use to a model, as a whole.
+fn check(file: &WeightFile, model: Option<&Comparison>) -> Result<()> {
+    let Some(Comparison { preset, report, .. }) = model else {
+        bail!("{}: no preset has this size", file.path().display());
+    };
+    if report.missing.is_empty() && report.unused.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "{} as weights of {}: {} keys missing ({}), {} that nothing knows ({})",
+        file.path().display(),
+        name(*preset),
+        report.missing.len(),
+        report.missing.join(", "),
+        report.unused.len(),
+        report.unused.join(", ")
+    )
 }
 
 /// What a model of this preset would take from the file.

@@ -62,7 +62,7 @@ fn golden_inspect_shows_architecture_keys_and_hash() {
     assert!(text.contains("image_encoder.blocks.11.attn.qkv.weight [2304, 768] f32"), "{text}");
     assert!(text.contains("0 resized"), "{text}");
 
-    let json: serde_json::Value = serde_json::from_str(&stdout(&path, &["--json"])).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&stdout(&path, &["--json", "--check"])).unwrap();
     assert_eq!(json["tensors"].as_array().unwrap().len(), 314);
     let report = &json["model"]["report"];
     let n = |key: &str| report[key].as_array().unwrap().len();
@@ -102,6 +102,9 @@ fn golden_inspect_names_what_is_wrong() {
     for part in ["misshapen.safetensors", key, "[3071, 768]", "[3072, 768]"] {
         assert!(message.contains(part), "{part} in\n{message}");
     }
+    let message = error(&changed, &["--check"]);
+    assert!(message.contains("1 keys missing (image_encoder.blocks.5.norm1.bias)"), "{message}");
+    assert!(message.contains("1 that nothing knows (image_encoder.blocks.5.extra)"), "{message}");
     // A model of another size.
     let message = error(&changed, &["--preset", "vit_l"]);
     assert!(message.contains("vit_l") && message.contains("768"), "{message}");

@@ -113,9 +113,17 @@ fn is_patch_table(shape: &[usize], channels: usize) -> bool {
 
 /// `[rows, cols]` to `[cols, rows]`.
 fn transpose(values: &[f32], rows: usize, cols: usize) -> Vec<f32> {
-    let mut out = Vec::with_capacity(values.len());
-    for col in 0..cols {
-        out.extend((0..rows).map(|row| values[row * cols + col]));
+    // Tiles that stay in the cache.
+    const TILE: usize = 32;
+    let mut out = vec![0.0; values.len()];
+    for first_row in (0..rows).step_by(TILE) {
+        for first_col in (0..cols).step_by(TILE) {
+            for row in first_row..(first_row + TILE).min(rows) {
+                for col in first_col..(first_col + TILE).min(cols) {
+                    out[col * rows + row] = values[row * cols + col];
+                }
+            }
+        }
     }
     out
 }

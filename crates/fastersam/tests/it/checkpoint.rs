@@ -308,6 +308,38 @@ fn a_model_that_was_trained_as_a_whole_needs_no_other_file() {
 }
 
 #[test]
+fn a_damaged_checkpoint_is_refused() {
+    let folder = Folder::new();
+    let config = tiny_config();
+    let model = config.init(1, &Device::flex()).unwrap();
+    let place = save(&folder.path().join("run"), &info(config, None), &model);
+    let file = place.join("model.bpk");
+    let whole = std::fs::read(&file).unwrap();
+    let check = |bytes: &[u8]| {
+        std::fs::write(&file, bytes).unwrap();
+        // Values may be damaged unseen; anything else is an error that names the file.
+        if let Err(error) = Checkpoint::load(&place, &Device::flex()) {
+            let text = error.to_string();
+            assert!(matches!(error, FasterSamError::Checkpoint { .. }) && text.contains("model.bpk"), "{text}");
+            return false;
+        }
+        true
+    };
+    for len in (0..64).chain((64..whole.len()).step_by(whole.len() / 40)) {
+        assert!(!check(&whole[..len]), "cut to {len} of {} bytes", whole.len());
+    }
+    let mut rng = KeyedRng::new(6, &[]);
+    for _ in 0..200 {
+        // The names and sizes lie at the start.
+        let mut bytes = whole.clone();
+        let at = (rng.uniform() * 4096.0) as usize;
+        bytes[at] = (rng.uniform() * 256.0) as u8;
+        check(&bytes);
+    }
+    assert!(check(&whole));
+}
+
+#[test]
 fn a_checkpoint_that_lacks_a_trained_parameter_is_refused() {
     let folder = Folder::new();
     let (place, _, _) = tuned(&folder);

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use fastersam::weights::{Architecture, LoadOptions, WeightFile, WeightFormat, load_into, recognise};
 use fastersam::{ModelOptions, Preset, WeightPaths};
@@ -58,6 +59,31 @@ fn real_lite_medsam_fills_the_decoder() {
     assert!(report.unused.is_empty(), "{:?}", report.unused);
     assert!(report.used.contains(&"prompt_encoder.no_mask_embed.weight".to_owned()));
     assert!(report.new.iter().any(|path| path.starts_with("decoder.mask_decoder.mask_tokens")));
+}
+
+/// SAM's own checkpoints, for whoever has them: every tensor has its place, and the model runs.
+#[test]
+fn real_sam_checkpoints_fill_their_presets() {
+    for (name, preset, n_tensors) in [
+        ("sam_vit_b_01ec64.pth", Preset::VitB, 314),
+        ("sam_vit_l_0b3195.pth", Preset::VitL, 482),
+        ("sam_vit_h_4b8939.pth", Preset::VitH, 594),
+    ] {
+        let Some(file) = real(name) else {
+            skipped(name);
+            continue;
+        };
+        let architecture = recognise(&file).unwrap();
+        assert_eq!(architecture.preset(), Some(preset), "{name}: {architecture}");
+        let config = ModelOptions::new(preset).resolve(9).unwrap();
+        let paths = WeightPaths { backbone: Some(file.path().to_owned()), decoder: None };
+        let (model, pretrained) = config.init_from(&paths, 0, &Device::flex()).unwrap();
+        let report = pretrained.backbone.unwrap();
+        assert_eq!(report.used.len() + report.set_aside.len(), n_tensors, "{name}: {:?}", report.unused);
+        let images = Tensor::zeros([1, 1, config.input_size(), config.input_size()], &Device::flex());
+        let logits = model.no_grad().forward(images, &PauseSettings::never()).unwrap().logits;
+        assert!(floats(logits).iter().all(|v| v.is_finite()), "{name}");
+    }
 }
 
 /// The whole file of LiteMedSAM, whose encoder is none of ours, gives the decoder that its excerpt gives.
