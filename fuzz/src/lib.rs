@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fastersam_datasets::coding::SynapseCoding;
 use fastersam_datasets::{DataSet, Form, OpenOptions};
 
 /// Calls `read` with the path of a file of these bytes, alone in a folder.
@@ -18,11 +17,9 @@ pub fn with_file(name: &str, bytes: &[u8], read: impl FnOnce(&Path)) {
     read(&path);
 }
 
-/// Opens a folder as a data set and reads all its cases; errors are as good as data.
-pub fn read_all(folder: &Path, form: Form) {
-    let coding = Some(SynapseCoding::Raw);
-    let options = OpenOptions { form: Some(form), coding, ..OpenOptions::default() };
-    if let Ok(set) = DataSet::open(folder, &options) {
+/// Opens a data set and reads all its cases; errors are as good as data.
+pub fn read_all(path: &Path, form: Form) {
+    if let Ok(set) = DataSet::open(path, &OpenOptions { form: Some(form), ..OpenOptions::default() }) {
         for case in 0..set.len() {
             let _ = set.read(case);
         }
