@@ -60,6 +60,19 @@ impl<'a> Segmenter<'a> {
         volume: &Array3<f32>,
         settings: &PauseSettings,
     ) -> Result<Segmentation, FasterSamError> {
+        self.segment_with(volume, settings, |_| {})
+    }
+
+    /// [`segment`](Self::segment) that says after each batch how many slices it had.
+    ///
+    /// # Errors
+    /// As [`segment`](Self::segment).
+    pub fn segment_with(
+        &self,
+        volume: &Array3<f32>,
+        settings: &PauseSettings,
+        mut done: impl FnMut(usize),
+    ) -> Result<Segmentation, FasterSamError> {
         let (n_slices, rows, cols) = volume.dim();
         if n_slices == 0 || rows == 0 || cols == 0 {
             return Err(FasterSamError::Scan(format!("it is empty: {:?}", volume.dim())));
@@ -83,6 +96,7 @@ impl<'a> Segmenter<'a> {
             let (small, stages) = result?;
             pauses.extend(slice_pauses(&stages, n, self.model.encoder.config()));
             Self::to_native_size(&small, target);
+            done(n);
         }
         Ok(Segmentation { classes, slices: pauses })
     }

@@ -35,17 +35,27 @@ const MODEL_HALF: &str = "fastersam-vit_b-224-b1-model-half";
 /// How often `fast` runs in the time of `slow`, per slice: what, target, slow, fast.
 const SPEED_UPS: [(&str, f64, &str, &str); 8] = [
     ("ViT-B encoder at 224, never, against PyTorch's at 224", 1.1, PEER, ENCODER),
-    ("the same at batch 8", 1.1, "pytorch-vit_b-224-b8-encoder-never", "fastersam-vit_b-224-b8-encoder-never"),
+    (
+        "ViT-B encoder at 224, never, batch 8, against PyTorch's at 224, batch 8",
+        1.1,
+        "pytorch-vit_b-224-b8-encoder-never",
+        "fastersam-vit_b-224-b8-encoder-never",
+    ),
     ("encoder, keep 0.5 / 0.5 / 1.0, against never", 1.8, ENCODER, "fastersam-vit_b-224-b1-encoder-half"),
     ("whole model at 224, keep 0.5 / 0.5 / 1.0, against PyTorch's encoder at 512", 12.0, PEER_512, MODEL_HALF),
-    ("the same against PyTorch's encoder at 1024", 75.0, PEER_1024, MODEL_HALF),
+    ("whole model at 224, keep 0.5 / 0.5 / 1.0, against PyTorch's encoder at 1024", 75.0, PEER_1024, MODEL_HALF),
     (
         "whole model at 224, stage 0, batch 1, against PyTorch's encoder at 512",
         22.0,
         PEER_512,
         "fastersam-vit_b-224-b1-model-stage0",
     ),
-    ("the same at batch 8", 28.0, PEER_512, "fastersam-vit_b-224-b8-model-stage0"),
+    (
+        "whole model at 224, stage 0, batch 8, against PyTorch's encoder at 512",
+        28.0,
+        PEER_512,
+        "fastersam-vit_b-224-b8-model-stage0",
+    ),
     (
         "training step, ViT-S encoder with adapters, 8 x 256 tokens, against PyTorch's",
         1.0,

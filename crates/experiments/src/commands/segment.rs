@@ -11,7 +11,6 @@ use fastersam::checkpoint::{self, Checkpoint};
 use fastersam::Segmenter;
 use fastersam_datasets::Scan;
 use fastersam_pausing_encoder::PauseSettings;
-use ndarray::{Array3, Axis};
 use serde_json::json;
 
 use super::Pausing;
@@ -64,7 +63,9 @@ pub fn run(arguments: &SegmentArgs, device: &Device) -> Result<()> {
     info.intensity.scale(&mut volume);
     let started = Instant::now();
     let segmenter = Segmenter::new(&model, &info.model, arguments.batch_size, device.clone());
-    let classes = segment(&segmenter, &volume, &settings, arguments.batch_size.max(1))?;
+    let bar = progress::bar("segmenting", volume.dim().0, "slices");
+    let classes = segmenter.segment_with(&volume, &settings, |n| bar.inc(n as u64))?.classes;
+    bar.finish_and_clear();
     let seconds = started.elapsed().as_secs_f64();
 
     // The names first: a label map never lies without them.
@@ -93,24 +94,6 @@ pub fn run(arguments: &SegmentArgs, device: &Device) -> Result<()> {
         print(&output.display().to_string());
     }
     Ok(())
-}
-
-/// The class map of a volume, batch after batch, so that progress shows.
-fn segment(
-    segmenter: &Segmenter<'_>,
-    volume: &Array3<f32>,
-    settings: &PauseSettings,
-    batch_size: usize,
-) -> Result<Array3<u8>> {
-    let mut classes = Array3::zeros(volume.dim());
-    let bar = progress::bar("segmenting", volume.dim().0, "slices");
-    let parts = volume.axis_chunks_iter(Axis(0), batch_size);
-    for (part, mut target) in parts.zip(classes.axis_chunks_iter_mut(Axis(0), batch_size)) {
-        target.assign(&segmenter.segment(&part.to_owned(), settings)?.classes);
-        bar.inc(part.dim().0 as u64);
-    }
-    bar.finish_and_clear();
-    Ok(classes)
 }
 
 /// A file's name without `.nii` and `.gz`.

@@ -52,7 +52,9 @@ pub fn markdown(record: &BenchRecord, section: &Section) -> String {
     for plot in BENCH_SHOWN.iter().filter_map(|id| by_id(id)) {
         _ = write!(page, "\n![{}](plots/{}.png)\n", plot.caption, plot.id);
     }
-    for table in &section.tables {
+    for mut table in section.tables.iter().cloned() {
+        // It stands at the top already.
+        table.notes.retain(|note| !note.contains(RECONSTRUCTION));
         page.push('\n');
         page.push_str(&table.to_markdown());
     }

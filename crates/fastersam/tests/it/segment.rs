@@ -29,7 +29,10 @@ fn any_batch_size_gives_what_slice_after_slice_gives() {
     }
     assert!(expected.iter().any(|&class| class != expected[(0, 0, 0)]), "a map of one class shows nothing");
     for batch_size in [1, 2, 3, 5, 8] {
-        let found = Segmenter::new(&model, &config, batch_size, device.clone()).segment(&volume, &settings).unwrap();
+        let segmenter = Segmenter::new(&model, &config, batch_size, device.clone());
+        let mut done = Vec::new();
+        let found = segmenter.segment_with(&volume, &settings, |n| done.push(n)).unwrap();
+        assert_eq!((done.len(), done.iter().sum()), (5_usize.div_ceil(batch_size), 5), "{done:?}");
         assert_eq!(found.classes, expected, "batches of {batch_size}");
         assert_eq!(found.slices, paused_at, "batches of {batch_size}");
     }
