@@ -138,12 +138,12 @@ impl Trainer {
         let optimizer = optimizer(&experiment.train)
             .load(folder.join(OPTIMIZER))
             .with_context(|| format!("the optimiser's state in {} can't be read", folder.display()))?;
-        say(&format!(
-            "{}: goes on at epoch {}, step {}",
-            experiment.id,
-            progress.epoch + 1,
-            progress.step_in_epoch + 1
-        ));
+        let (epoch, step) = (progress.epoch + 1, progress.step_in_epoch + 1);
+        say(&if epoch > experiment.train.epochs {
+            format!("{}: trained already", experiment.id)
+        } else {
+            format!("{}: goes on at epoch {epoch}, step {step}", experiment.id)
+        });
         let hashes = Hashes { backbone: info.backbone_sha256, decoder: info.decoder_sha256 };
         let experiment = experiment.clone();
         let since = (Instant::now(), 0);
