@@ -52,7 +52,7 @@ fn synapse_nifti(folder: &Path) -> Result<Vec<Entry>, DatasetError> {
         Ok(names_in(&folder.join(part))?.iter().filter_map(|name| number(name, prefix)).collect())
     };
     let (images, labels) = (list("img", "img")?, list("label", "label")?);
-    for case in labels.keys().filter(|case| !images.contains_key(case)) {
+    if let Some(case) = labels.keys().find(|case| !images.contains_key(case)) {
         let path = folder.join(format!("img/img{case:04}.nii.gz"));
         return Err(DatasetError::Missing { path, hint: "there is a label map for it".into() });
     }

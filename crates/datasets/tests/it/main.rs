@@ -1,5 +1,5 @@
 //! Tests of the data sets.
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 mod files;
 mod forms;
