@@ -1,7 +1,5 @@
 //! From a volume to its class map.
 
-use std::thread::ScopedJoinHandle;
-
 use burn::tensor::{Device, Tensor, TensorData};
 use fastersam_datasets::resample::{zoom_cubic, zoom_nearest};
 use fastersam_pausing_encoder::{EncoderConfig, PauseSettings, StageOutput};
@@ -11,7 +9,7 @@ use rayon::prelude::*;
 use crate::class_map::class_map;
 use crate::config::ModelConfig;
 use crate::error::FasterSamError;
-use crate::model::FasterSam;
+use crate::model::{FasterSam, ModelOutput};
 
 /// Segments slices and volumes with a model.
 #[derive(Debug)]
@@ -81,19 +79,20 @@ impl<'a> Segmenter<'a> {
         let mut pauses = Vec::with_capacity(n_slices);
         let slices: Vec<ArrayView2<f32>> = volume.outer_iter().collect();
         let mut batches = slices.chunks(self.batch_size);
-        let size = self.input_size;
+        let (model, size) = (self.model, self.input_size);
         let mut next = batches.next().map(|batch| resample(batch, size));
         for target in classes.axis_chunks_iter_mut(Axis(0), self.batch_size) {
             let Some(pixels) = next.take() else { break };
             let n = target.len_of(Axis(0));
+            let images = self.images(pixels, n);
             // The next batch is resampled while this one is computed.
-            let (result, resampled) = std::thread::scope(|scope| {
-                let resampling = batches.next().map(|batch| scope.spawn(move || resample(batch, size)));
-                let result = self.classify(self.images(pixels, n), settings);
-                (result, resampling.map(ScopedJoinHandle::join).transpose())
-            });
-            next = resampled.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            let (small, stages) = result?;
+            let (output, resampled) = rayon::join(
+                || model.forward(images, settings),
+                || batches.next().map(|batch| resample(batch, size)),
+            );
+            next = resampled;
+            let ModelOutput { logits, stages } = output?;
+            let small = self.class_maps(logits);
             pauses.extend(slice_pauses(&stages, n, self.model.encoder.config()));
             Self::to_native_size(&small, target);
             done(n);

@@ -8,6 +8,7 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Int, Tensor, TensorData};
 
 use crate::layout::{Place, RaggedLayout, RelativePositions};
+use crate::workers::on_workers;
 
 thread_local! {
     static FORCED: Cell<bool> = const { Cell::new(false) };
@@ -15,11 +16,14 @@ thread_local! {
 
 /// Runs `work` with the compositions in place of the fused operations, to compare them. Layers that were
 /// packed before stay fused.
-pub fn instead_of_fused<T>(work: impl FnOnce() -> T) -> T {
-    let before = FORCED.with(|forced| forced.replace(true));
-    let result = work();
-    FORCED.with(|forced| forced.set(before));
-    result
+pub fn instead_of_fused<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    // Where `work` itself goes to the workers, it stays on this thread of theirs.
+    on_workers(|| {
+        let before = FORCED.with(|forced| forced.replace(true));
+        let result = work();
+        FORCED.with(|forced| forced.set(before));
+        result
+    })
 }
 
 /// Whether this thread asked for the compositions.

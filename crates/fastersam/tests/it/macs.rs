@@ -1,9 +1,10 @@
 //! Predicted multiply-accumulates against those of the matrix products that a forward pass runs.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use fastersam::{ModelConfig, ModelOptions, Preset};
 use fastersam_adapter::Tuning;
 use fastersam_kernels::count::counted;
+use fastersam_kernels::generic::instead_of_fused;
 use fastersam_pausing_encoder::{Context, EncoderConfig, PauseSettings, PausingEncoder, WindowPadding};
 
 const BATCH: usize = 2;
@@ -81,6 +82,21 @@ fn packed_or_not_runs_the_same_products() {
     assert_eq!(active, [[98, 49]]);
     let (_, plain) = run(&config.init(&Device::flex()));
     assert_eq!(plain, executed);
+}
+
+#[test]
+fn a_whole_pass_can_do_without_the_fused_operations() {
+    let device = Device::flex();
+    let encoder = EncoderConfig { n_classes: 9, tuning: Tuning::None, ..EncoderConfig::tiny(64) }.init(&device);
+    let values: Vec<f32> = (0..3 * 64 * 64).map(|i| (i % 97) as f32 / 97.0 - 0.5).collect();
+    let images = Tensor::<4>::from_data(TensorData::new(values, [1, 3, 64, 64]), &device);
+    let run = || encoder.forward(images.clone(), None, &PauseSettings::never()).unwrap().embedding;
+    let (fused, composed) = (run(), instead_of_fused(run));
+    let values = |map: Tensor<4>| map.into_data().try_to_vec::<f32>().unwrap();
+    let (fused, composed) = (values(fused), values(composed));
+    let difference = fused.iter().zip(&composed).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
+    assert!(difference < 1e-4, "{difference}");
+    assert_ne!(fused, composed, "to the bit the same: the fused operations ran in both");
 }
 
 /// The whole model: CNN branch, stage 0, injection, adapters, decoder with skips.
