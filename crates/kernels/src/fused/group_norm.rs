@@ -1,6 +1,7 @@
 //! GroupNorm and GELU on rows, one a pixel, channels last, and their gradients.
 
 use burn_flex::FlexTensor;
+use rayon::prelude::*;
 
 use super::math::{each_vector, gelu, gelu_derivative};
 use super::memory::{Shared, contiguous, filled, for_row_chunks, sum_over_rows, tensor, values};
@@ -252,7 +253,7 @@ pub(crate) fn group_norm_gelu(
     let n = norm.n_rows(m, c);
     let fill = |target: *mut f32| {
         let target = Shared(target);
-        for image in 0..norm.n_images {
+        (0..norm.n_images).into_par_iter().with_max_len(1).for_each(|image| {
             let x = &source[image * n * c..(image + 1) * n * c];
             let [mean, inverse] = norm.statistics(x, n, c);
             let scale = products(&inverse, weight);
@@ -265,7 +266,7 @@ pub(crate) fn group_norm_gelu(
                     scale_gelu(x, mean, scale, shift.as_ptr(), target, count, c);
                 }
             });
-        }
+        });
     };
     // SAFETY: every row is written.
     let y = unsafe { filled(m * c, fill) };
@@ -284,10 +285,11 @@ pub(crate) fn group_norm_gelu_backward(
     let (source, weight, shift) = (values(&x), values(&weight), values(&bias));
     let gradient = values(&gradient);
     let n = norm.n_rows(m, c);
-    let (mut dweight, mut dbias) = (vec![0.0; c], vec![0.0; c]);
+    // The gradients of weight and bias from each image.
+    let mut of_images = Vec::new();
     let fill = |target: *mut f32| {
         let target = Shared(target);
-        for image in 0..norm.n_images {
+        let images = (0..norm.n_images).into_par_iter().with_max_len(1).map(|image| {
             let start = image * n * c;
             let x = &source[start..start + n * c];
             let [mean, inverse] = norm.statistics(x, n, c);
@@ -303,12 +305,6 @@ pub(crate) fn group_norm_gelu_backward(
                 }
             });
             let (of_bias, of_weight) = (&sums[..c], products(&sums[c..], &inverse));
-            for (total, value) in dbias.iter_mut().zip(of_bias) {
-                *total += value;
-            }
-            for (total, value) in dweight.iter_mut().zip(&of_weight) {
-                *total += value;
-            }
             // What reaches x through mean and variance.
             let constant = products(&norm.group_means(&products(of_bias, weight), n), &inverse);
             let of_x = products(&norm.group_means(&products(&of_weight, weight), n), &inverse);
@@ -322,9 +318,18 @@ pub(crate) fn group_norm_gelu_backward(
                     finish(x, mean, scale, of_x.as_ptr(), constant.as_ptr(), target, count, c);
                 }
             });
-        }
+            [of_weight, of_bias.to_vec()]
+        });
+        of_images = images.collect();
     };
     // SAFETY: every row is written.
     let dx = unsafe { filled(m * c, fill) };
+    let [mut dweight, mut dbias] = [vec![0.0; c], vec![0.0; c]];
+    for [of_weight, of_bias] in &of_images {
+        for i in 0..c {
+            dweight[i] += of_weight[i];
+            dbias[i] += of_bias[i];
+        }
+    }
     [tensor(dx, shape), tensor(dweight, [c]), tensor(dbias, [c])]
 }
