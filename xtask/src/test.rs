@@ -28,6 +28,7 @@ impl Test {
 }
 
 fn has_nextest() -> bool {
-    let asked = cargo_command().args(["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let asked =
+        cargo_command().args(["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     asked.is_ok_and(|status| status.success())
 }

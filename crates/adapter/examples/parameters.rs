@@ -6,8 +6,8 @@
 use burn::module::Module;
 use burn::tensor::Device;
 use fastersam_adapter::{
-    BottleneckAdapterConfig, ChannelGateAdapterConfig, ConvBranchConfig, CrossBranchConfig,
-    InjectionConfig, LoraQvConfig, MsaAdaptersConfig, Tuning,
+    BottleneckAdapterConfig, ChannelGateAdapterConfig, ConvBranchConfig, CrossBranchConfig, InjectionConfig,
+    LoraQvConfig, MsaAdaptersConfig, Tuning,
 };
 
 const EMBED_DIM: usize = 768;
@@ -44,13 +44,8 @@ fn added(tuning: &Tuning, device: &Device) -> usize {
         n += BLOCKS * adapter.num_params();
     }
     if let Some(hidden_dim) = tuning.cross_branch_reduction().map(hidden) {
-        let config = CrossBranchConfig {
-            channels,
-            embed_dim: EMBED_DIM,
-            n_heads: N_HEADS,
-            hidden_dim,
-            n_blocks: POINTS,
-        };
+        let config =
+            CrossBranchConfig { channels, embed_dim: EMBED_DIM, n_heads: N_HEADS, hidden_dim, n_blocks: POINTS };
         n += config.init(device).num_params();
     }
     n
@@ -69,11 +64,6 @@ fn main() {
         Tuning::Bottleneck { reduction: 4 },
         Tuning::ConvBranchBottleneck { reduction: 4 },
     ] {
-        println!(
-            "{:<24} {:>12}  {}",
-            tuning.name(),
-            added(&tuning, &device),
-            tuning.is_point_wise()
-        );
+        println!("{:<24} {:>12}  {}", tuning.name(), added(&tuning, &device), tuning.is_point_wise());
     }
 }

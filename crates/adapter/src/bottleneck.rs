@@ -24,9 +24,7 @@ impl BottleneckAdapterConfig {
         let zeros = Initializer::Zeros;
         BottleneckAdapter {
             down: LinearConfig::new(self.embed_dim, self.hidden_dim).init(device),
-            up: LinearConfig::new(self.hidden_dim, self.embed_dim)
-                .with_initializer(zeros)
-                .init(device),
+            up: LinearConfig::new(self.hidden_dim, self.embed_dim).with_initializer(zeros).init(device),
         }
     }
 
@@ -104,8 +102,7 @@ impl MsaAdaptersConfig {
     /// Builds both adapters, drawn as in the original.
     #[must_use]
     pub fn init(&self, device: &Device) -> MsaAdapters {
-        let config =
-            BottleneckAdapterConfig { embed_dim: self.embed_dim, hidden_dim: self.hidden_dim };
+        let config = BottleneckAdapterConfig { embed_dim: self.embed_dim, hidden_dim: self.hidden_dim };
         MsaAdapters { space: config.init_drawn(device), mlp: config.init_drawn(device) }
     }
 }

@@ -75,9 +75,8 @@ impl ConvBranchConfig {
     /// Builds the branch; the configuration must be [valid](Self::validate).
     #[must_use]
     pub fn init(&self, device: &Device) -> ConvBranch {
-        let layers = self.layers().map(|(input, output, stride)| {
-            ConvLayer::new(input, output, stride, self.norm, device)
-        });
+        let layers =
+            self.layers().map(|(input, output, stride)| ConvLayer::new(input, output, stride, self.norm, device));
         ConvBranch { layers: layers.into() }
     }
 
@@ -129,17 +128,12 @@ impl ConvBranch {
             n_images: b,
             size: [height, width],
         };
-        let through = |layers: &[ConvLayer], rows: Rows| {
-            layers.iter().fold(rows, |rows, layer| layer.forward(rows))
-        };
+        let through =
+            |layers: &[ConvLayer], rows: Rows| layers.iter().fold(rows, |rows, layer| layer.forward(rows));
         let stride4 = through(&self.layers[..3], rows);
         let stride8 = through(&self.layers[3..5], stride4.clone());
         let stride16 = through(&self.layers[5..], stride8.clone());
-        ConvFeatures {
-            stride4: stride4.into_map(),
-            stride8: stride8.into_map(),
-            stride16: stride16.into_map(),
-        }
+        ConvFeatures { stride4: stride4.into_map(), stride8: stride8.into_map(), stride16: stride16.into_map() }
     }
 }
 
@@ -169,10 +163,8 @@ struct ConvLayer {
 
 impl ConvLayer {
     fn new(input: usize, output: usize, stride: usize, norm: ConvNorm, device: &Device) -> Self {
-        let group_norm =
-            (norm == ConvNorm::Group).then(|| GroupNorm::new(N_GROUPS, output, device));
-        let batch_norm =
-            (norm == ConvNorm::Batch).then(|| BatchNormConfig::new(output).init(device));
+        let group_norm = (norm == ConvNorm::Group).then(|| GroupNorm::new(N_GROUPS, output, device));
+        let batch_norm = (norm == ConvNorm::Batch).then(|| BatchNormConfig::new(output).init(device));
         Self { conv: Conv3x3::new([input, output], stride, true, device), group_norm, batch_norm }
     }
 

@@ -13,8 +13,8 @@
 use std::sync::Arc;
 
 use burn::module::Module;
-use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::PaddingConfig2d;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Tensor};
 use fastersam_kernels::{LayerNorm, Linear, LinearConfig, RaggedLayout, Segment, gelu, ragged_attention};
 
@@ -48,13 +48,7 @@ impl CrossBranchConfig {
         let linear = || LinearConfig::new(d, d).init(device);
         let adapter = BottleneckAdapterConfig { embed_dim: d, hidden_dim: self.hidden_dim };
         let block = |_| CrossBranchBlock {
-            attn: CrossAttention {
-                q: linear(),
-                k: linear(),
-                v: linear(),
-                proj: linear(),
-                n_heads: self.n_heads,
-            },
+            attn: CrossAttention { q: linear(), k: linear(), v: linear(), proj: linear(), n_heads: self.n_heads },
             refine: Conv2dConfig::new([d, d], [3, 3])
                 .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
                 .with_bias(false)
@@ -155,12 +149,7 @@ impl CrossBranchBlock {
     /// - normal: normalised active rows `[m, embed_dim]`; map: `[b * n, embed_dim]`
     /// - output: `[m, embed_dim]`
     #[must_use]
-    pub fn attend(
-        &self,
-        normal: Tensor<2>,
-        map: Tensor<2>,
-        layout: &Arc<RaggedLayout>,
-    ) -> Tensor<2> {
+    pub fn attend(&self, normal: Tensor<2>, map: Tensor<2>, layout: &Arc<RaggedLayout>) -> Tensor<2> {
         normal.clone() + self.attn.forward(normal, map, layout)
     }
 

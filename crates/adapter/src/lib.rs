@@ -15,8 +15,7 @@ pub use bottleneck::{BottleneckAdapter, BottleneckAdapterConfig, MsaAdapters, Ms
 pub use channel_gate::{ChannelGateAdapter, ChannelGateAdapterConfig};
 pub use conv_branch::{ConvBranch, ConvBranchConfig, ConvFeatures, ConvNorm};
 pub use cross_branch::{
-    CrossAttention, CrossBranch, CrossBranchBlock, CrossBranchConfig, cross_branch_blocks,
-    cross_branch_layout,
+    CrossAttention, CrossBranch, CrossBranchBlock, CrossBranchConfig, cross_branch_blocks, cross_branch_layout,
 };
 pub use error::AdapterError;
 pub use group_norm::GroupNorm;

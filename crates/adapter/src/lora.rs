@@ -22,8 +22,7 @@ impl LoraQvConfig {
     /// Builds the updates; B starts at zero, so that they change nothing at first.
     #[must_use]
     pub fn init(&self, device: &Device) -> LoraQv {
-        let (a, b) =
-            (|| down(self.embed_dim, self.rank, device), || up(self.rank, self.embed_dim, device));
+        let (a, b) = (|| down(self.embed_dim, self.rank, device), || up(self.rank, self.embed_dim, device));
         LoraQv { linear_a_q: a(), linear_b_q: b(), linear_a_v: a(), linear_b_v: b() }
     }
 
@@ -41,10 +40,7 @@ fn down(d_input: usize, rank: usize, device: &Device) -> Linear {
 
 /// B: zero.
 fn up(rank: usize, d_output: usize, device: &Device) -> Linear {
-    LinearConfig::new(rank, d_output)
-        .with_bias(false)
-        .with_initializer(Initializer::Zeros)
-        .init(device)
+    LinearConfig::new(rank, d_output).with_bias(false).with_initializer(Initializer::Zeros).init(device)
 }
 
 /// `q += B_q A_q x`, `v += B_v A_v x`. Names as in SAMed.

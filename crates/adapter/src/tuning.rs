@@ -73,25 +73,16 @@ impl TryFrom<Written> for Tuning {
             ("conv_branch", None, None) => Ok(Self::ConvBranch),
             ("lora", Some(rank), None) => Ok(Self::Lora { rank }),
             ("lora_with_decoder", Some(rank), None) => Ok(Self::LoraWithDecoder { rank }),
-            ("medical_sam_adapter", None, Some(reduction)) => {
-                Ok(Self::MedicalSamAdapter { reduction })
-            }
+            ("medical_sam_adapter", None, Some(reduction)) => Ok(Self::MedicalSamAdapter { reduction }),
             ("sam_med2d", None, Some(reduction)) => Ok(Self::SamMed2d { reduction }),
             ("samus", None, Some(reduction)) => Ok(Self::Samus { reduction }),
             ("bottleneck", None, Some(reduction)) => Ok(Self::Bottleneck { reduction }),
-            ("conv_branch_bottleneck", None, Some(reduction)) => {
-                Ok(Self::ConvBranchBottleneck { reduction })
-            }
+            ("conv_branch_bottleneck", None, Some(reduction)) => Ok(Self::ConvBranchBottleneck { reduction }),
             ("none" | "conv_branch", ..) => takes("neither `rank` nor `reduction`"),
             ("lora" | "lora_with_decoder", ..) => takes("the key `rank` and no other"),
-            (
-                "medical_sam_adapter"
-                | "sam_med2d"
-                | "samus"
-                | "bottleneck"
-                | "conv_branch_bottleneck",
-                ..,
-            ) => takes("the key `reduction` and no other"),
+            ("medical_sam_adapter" | "sam_med2d" | "samus" | "bottleneck" | "conv_branch_bottleneck", ..) => {
+                takes("the key `reduction` and no other")
+            }
             _ => Err(format!(
                 "no tuning scheme `{scheme}`; there are none, lora, lora_with_decoder, \
                  medical_sam_adapter, sam_med2d, samus, conv_branch, bottleneck and \
@@ -140,9 +131,7 @@ impl Tuning {
     #[must_use]
     pub fn bottleneck_reduction(&self) -> Option<usize> {
         match self {
-            Self::Bottleneck { reduction } | Self::ConvBranchBottleneck { reduction } => {
-                Some(*reduction)
-            }
+            Self::Bottleneck { reduction } | Self::ConvBranchBottleneck { reduction } => Some(*reduction),
             _ => None,
         }
     }

@@ -84,7 +84,9 @@ pub fn check(set: &DataSet, required: &[String], partial: bool) -> Report {
         if found.voxels[1..].iter().all(|&n| n == 0) {
             problems.push(format!("{}: its label map holds background only", case.id));
         }
-        if let Some(spacing) = case.spacing_mm.filter(|spacing| spacing.iter().any(|mm| !(0.05..=20.0).contains(mm))) {
+        if let Some(spacing) =
+            case.spacing_mm.filter(|spacing| spacing.iter().any(|mm| !(0.05..=20.0).contains(mm)))
+        {
             problems.push(format!("{}: a spacing of {spacing:?} mm is none of a scan", case.id));
         }
         problems.extend(set.geometry_problem(at).map_err(|e| e.to_string())?);
@@ -162,7 +164,8 @@ fn splits(
                 keys.len()
             ));
         }
-        if let Some(published) = split.published_slices.filter(|n| *n != split.slices && split.missing.is_empty()) {
+        if let Some(published) = split.published_slices.filter(|n| *n != split.slices && split.missing.is_empty())
+        {
             report.problems.push(format!("{name} has {} slices, the published one has {published}", split.slices));
         }
         report.splits.insert(name.clone(), split);
@@ -214,7 +217,9 @@ impl fmt::Display for Report {
             let shape = [0, 1, 2].map(|axis| range(&|c| c.shape[axis] as f64));
             let spacing = [0, 1, 2].map(|axis| range(&|c| c.spacing_mm.map_or(f64::NAN, |mm| mm[axis])));
             let text = |ranges: [(f64, f64); 3]| {
-                ranges.map(|(low, high)| if low == high { format!("{low}") } else { format!("{low} to {high}") }).join(" x ")
+                ranges
+                    .map(|(low, high)| if low == high { format!("{low}") } else { format!("{low} to {high}") })
+                    .join(" x ")
             };
             let n = self.cases.len();
             let is_known = self.cases.iter().all(|case| case.spacing_mm.is_some());

@@ -41,7 +41,8 @@ impl Codings {
     /// The canonical class of each code of a coding; structures that are not scored are background.
     fn canonical(&self, coding: &str) -> Vec<u8> {
         let names = self.codings.get(coding).map_or(&[][..], |coding| &coding.names);
-        let class = |name: &String| self.scored.iter().position(|scored| scored == name).map_or(0, |at| at as u8 + 1);
+        let class =
+            |name: &String| self.scored.iter().position(|scored| scored == name).map_or(0, |at| at as u8 + 1);
         std::iter::once(0).chain(names.iter().map(class)).collect()
     }
 

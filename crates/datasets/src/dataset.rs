@@ -189,7 +189,11 @@ impl DataSet {
         }
         let keys = self.splits.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.splits.keys().map(String::as_str).collect();
-            DatasetError::Request(format!("{} has no split {name:?}; there are: {}, all", self.name, known.join(", ")))
+            DatasetError::Request(format!(
+                "{} has no split {name:?}; there are: {}, all",
+                self.name,
+                known.join(", ")
+            ))
         })?;
         self.find(keys)
     }
@@ -225,7 +229,8 @@ impl DataSet {
     /// # Errors
     /// Where a file is missing or broken, image and label don't fit, or a label is not in the coding.
     pub fn read(&self, case: usize) -> Result<Case, DatasetError> {
-        let entry = self.entries.get(case).ok_or_else(|| DatasetError::Request(format!("there is no case {case}")))?;
+        let entry =
+            self.entries.get(case).ok_or_else(|| DatasetError::Request(format!("there is no case {case}")))?;
         match &entry.files {
             Files::Nifti([image, label]) => self.read_nifti(&entry.id, image, label),
             Files::Volume(path) => self.finish(&entry.id, path, self.arrays(path)?),
@@ -272,7 +277,11 @@ impl DataSet {
         let (of_image, of_label) = (Scan::read_spacing(image, wanted)?, Scan::read_spacing(label, wanted)?);
         let differs = of_image.iter().zip(&of_label).any(|(a, b)| (a - b).abs() > 0.01 * a.max(*b));
         Ok(differs.then(|| {
-            format!("{} has the spacing {of_label:?} mm, its image {} {of_image:?}", label.display(), image.display())
+            format!(
+                "{} has the spacing {of_label:?} mm, its image {} {of_image:?}",
+                label.display(),
+                image.display()
+            )
         }))
     }
 

@@ -57,7 +57,9 @@ impl<'a> Npz<'a> {
             .map_err(|e| malformed(format!("it has no readable array `{name}` ({e}); it has: {known}")))?;
         let claimed = member.size();
         let (header, header_len) = Header::read(&mut member).map_err(|e| malformed(format!("`{name}` {e}")))?;
-        let n = header.n_elements().ok_or_else(|| malformed(format!("`{name}` claims the shape {:?}", header.shape)))?;
+        let n = header
+            .n_elements()
+            .ok_or_else(|| malformed(format!("`{name}` claims the shape {:?}", header.shape)))?;
         let n_bytes = n * header.kind.size() as u64;
         if claimed != header_len as u64 + n_bytes {
             return Err(malformed(format!(
@@ -181,7 +183,8 @@ impl Header {
             _ => return Err("has a broken `fortran_order`".to_owned()),
         };
         let shape = value("shape")?.strip_prefix('(').and_then(|rest| rest.split_once(')'));
-        let sizes = shape.ok_or("has a broken `shape`")?.0.split(',').map(str::trim).filter(|size| !size.is_empty());
+        let sizes =
+            shape.ok_or("has a broken `shape`")?.0.split(',').map(str::trim).filter(|size| !size.is_empty());
         let shape = sizes
             .map(|size| size.parse::<usize>().map_err(|_| format!("has the size `{size}` in its shape")))
             .collect::<Result<Vec<usize>, String>>()?;

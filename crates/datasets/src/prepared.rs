@@ -123,7 +123,8 @@ impl Prepared {
             if n.is_none_or(|n| n == 0 || n > MAX_VOXELS) {
                 return Err(malformed(format!("{} claims the shape {:?}", case.id, case.shape)));
             }
-            if let Some(spacing) = case.spacing_mm.filter(|mm| mm.iter().any(|mm| !(mm.is_finite() && *mm > 0.0))) {
+            if let Some(spacing) = case.spacing_mm.filter(|mm| mm.iter().any(|mm| !(mm.is_finite() && *mm > 0.0)))
+            {
                 return Err(malformed(format!("{} has the spacing {spacing:?} mm", case.id)));
             }
             let mut worlds = case.orientation.axes;
@@ -193,7 +194,10 @@ impl Prepared {
         let (spacing_mm, orientation) = (entry.spacing_mm, entry.orientation);
         let case = Case { id: entry.id.clone(), image, label, spacing_mm, orientation };
         if manifest::sha256([&case]) != entry.sha256 {
-            return Err(DatasetError::malformed(&path, "its values are not those that its manifest has the hash of"));
+            return Err(DatasetError::malformed(
+                &path,
+                "its values are not those that its manifest has the hash of",
+            ));
         }
         Ok(case)
     }
@@ -290,7 +294,8 @@ pub(crate) fn read_text(path: &Path, max_bytes: u64) -> Result<String, DatasetEr
 /// A text file that appears as a whole.
 pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), DatasetError> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let scratch = tempfile::NamedTempFile::with_prefix_in(".writing-", folder).map_err(DatasetError::io(folder))?;
+    let scratch =
+        tempfile::NamedTempFile::with_prefix_in(".writing-", folder).map_err(DatasetError::io(folder))?;
     std::fs::write(scratch.path(), text).map_err(DatasetError::io(path))?;
     scratch.into_temp_path().persist(path).map_err(|e| DatasetError::io(path)(e.error))
 }

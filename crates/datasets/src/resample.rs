@@ -222,8 +222,7 @@ impl CausalStart {
     fn of_columns(&self, matrix: &[f64], n_cols: usize) -> Vec<f64> {
         let (first, rest) = matrix.split_at(n_cols);
         let (between, last) = rest.split_at(rest.len() - n_cols);
-        let mut sums: Vec<f64> =
-            first.iter().zip(last).map(|(first, last)| first + self.last * last).collect();
+        let mut sums: Vec<f64> = first.iter().zip(last).map(|(first, last)| first + self.last * last).collect();
         for (weight, row) in self.weights.iter().zip(between.chunks_exact(n_cols)) {
             for (sum, value) in sums.iter_mut().zip(row) {
                 *sum += weight * value;
@@ -240,10 +239,7 @@ pub fn rotation_sources(shape: [usize; 2], degrees: i32) -> Vec<Option<(usize, u
     let angle = f64::from(degrees).to_radians();
     let (sin, cos) = exact_sin_cos(degrees).unwrap_or((angle.sin(), angle.cos()));
     let centre = shape.map(|n| (n as f64 - 1.0) / 2.0);
-    let turned = [
-        cos * centre[0] + sin * centre[1],
-        -sin * centre[0] + cos * centre[1],
-    ];
+    let turned = [cos * centre[0] + sin * centre[1], -sin * centre[0] + cos * centre[1]];
     let offset = [centre[0] - turned[0], centre[1] - turned[1]];
     let mut sources = Vec::with_capacity(shape[0] * shape[1]);
     for row in 0..shape[0] {

@@ -1,9 +1,9 @@
 //! Slices at network size, in batches, prepared ahead by worker threads.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::Arc;
 use std::thread;
 
 use ndarray::{Array2, ArrayView2, Axis};
@@ -73,9 +73,7 @@ impl SliceSet {
     /// What a slice is called: its case and its number.
     #[must_use]
     pub fn name(&self, slice: usize) -> String {
-        self.index.get(slice).map_or_else(String::new, |&(case, at)| {
-            format!("{} slice {at}", self.cases[case].id)
-        })
+        self.index.get(slice).map_or_else(String::new, |&(case, at)| format!("{} slice {at}", self.cases[case].id))
     }
 
     /// The order of the slices in an epoch.

@@ -40,8 +40,7 @@ struct Synapse {
 }
 
 fn file() -> Result<File, DatasetError> {
-    toml::from_str(SPLITS)
-        .map_err(|e| DatasetError::Request(format!("the built-in splits can't be read: {e}")))
+    toml::from_str(SPLITS).map_err(|e| DatasetError::Request(format!("the built-in splits can't be read: {e}")))
 }
 
 /// The patients of an ACDC split: `train`, `valid` or `test`.
@@ -70,8 +69,9 @@ pub fn synapse(split: &str) -> Result<Vec<u32>, DatasetError> {
         ("train", _) => Some(splits.train),
         ("test", _) => Some(splits.test),
         (_, Some(name)) => match name.strip_suffix("-train") {
-            Some(name) => fold(name)
-                .map(|held_out| splits.train.into_iter().filter(|c| !held_out.contains(c)).collect()),
+            Some(name) => {
+                fold(name).map(|held_out| splits.train.into_iter().filter(|c| !held_out.contains(c)).collect())
+            }
             None => fold(name),
         },
         _ => None,
@@ -95,7 +95,8 @@ pub(crate) fn all(is_synapse: bool) -> Result<BTreeMap<String, Vec<String>>, Dat
             }
         }
     } else {
-        for (split, cases) in [("train", &file.acdc.train), ("valid", &file.acdc.valid), ("test", &file.acdc.test)] {
+        for (split, cases) in [("train", &file.acdc.train), ("valid", &file.acdc.valid), ("test", &file.acdc.test)]
+        {
             splits.insert(split.to_owned(), names(cases));
         }
     }

@@ -111,8 +111,18 @@ impl<'a> Writer<'a> {
             Form::SynapseNifti => {
                 let number = id.trim_start_matches("case");
                 let label = scan.label.mapv(|class| self.coding.code(class));
-                write_image_volume(&self.path(&["img", &format!("img{number}.nii.gz")])?, &scan.raw, spacing, place)?;
-                write_label_volume(&self.path(&["label", &format!("label{number}.nii.gz")])?, &label, spacing, place)
+                write_image_volume(
+                    &self.path(&["img", &format!("img{number}.nii.gz")])?,
+                    &scan.raw,
+                    spacing,
+                    place,
+                )?;
+                write_label_volume(
+                    &self.path(&["label", &format!("label{number}.nii.gz")])?,
+                    &label,
+                    spacing,
+                    place,
+                )
             }
             Form::Nifti => {
                 let name = format!("{id}.nii.gz");

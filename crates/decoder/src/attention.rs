@@ -37,9 +37,7 @@ impl Attention {
     ) -> Self {
         let inner = dim / downsample;
         let projection = || LinearConfig::new(dim, inner).init(device);
-        let lora = || {
-            lora_rank.map(|rank| LoraLinearConfig { d_input: dim, d_output: inner, rank }.init(device))
-        };
+        let lora = || lora_rank.map(|rank| LoraLinearConfig { d_input: dim, d_output: inner, rank }.init(device));
         Self {
             q_proj: projection(),
             k_proj: projection(),
@@ -62,13 +60,7 @@ impl Attention {
     /// - q: `[n_queries, dim]`; k, v: `[n_keys, dim]`, one segment of each an image
     /// - output: `[n_queries, dim]`
     #[must_use]
-    pub fn forward(
-        &self,
-        q: Tensor<2>,
-        k: Tensor<2>,
-        v: Tensor<2>,
-        layout: &Arc<RaggedLayout>,
-    ) -> Tensor<2> {
+    pub fn forward(&self, q: Tensor<2>, k: Tensor<2>, v: Tensor<2>, layout: &Arc<RaggedLayout>) -> Tensor<2> {
         let q = project(&self.q_proj, self.lora_q.as_ref(), q);
         let k = self.k_proj.rows(k);
         let v = project(&self.v_proj, self.lora_v.as_ref(), v);

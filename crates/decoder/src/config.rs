@@ -52,13 +52,7 @@ impl MaskDecoderConfig {
     /// 64 wide: the decoder of the small presets.
     #[must_use]
     pub fn tiny(n_classes: usize) -> Self {
-        Self {
-            transformer_dim: 64,
-            n_heads: 4,
-            mlp_dim: 256,
-            iou_head_hidden_dim: 64,
-            ..Self::sam(n_classes)
-        }
+        Self { transformer_dim: 64, n_heads: 4, mlp_dim: 256, iou_head_hidden_dim: 64, ..Self::sam(n_classes) }
     }
 
     /// Checks that the sizes fit together.
@@ -115,9 +109,8 @@ impl MaskDecoderConfig {
         let layer = attention(t, t, d) + 2 * cross + 2 * t * d * self.mlp_dim;
         let (c1, c2) = (d / 4, d / 8);
         let upscaling = n * d * 4 * c1 + 4 * n * c1 * 4 * c2;
-        let skips = self
-            .skip_channels
-            .map_or(0, |[stride4, stride8]| 4 * n * stride8 * c1 + 16 * n * stride4 * c2);
+        let skips =
+            self.skip_channels.map_or(0, |[stride4, stride8]| 4 * n * stride8 * c1 + 16 * n * stride4 * c2);
         let hypernetworks = self.n_mask_tokens * (2 * d * d + d * c2);
         let masks = self.n_mask_tokens * 16 * n * c2;
         (self.depth * layer + cross + upscaling + skips + hypernetworks + masks) as u64

@@ -21,8 +21,7 @@ pub struct Mlp {
 
 impl Mlp {
     fn new(dims: &[usize], device: &Device) -> Self {
-        let layers =
-            dims.windows(2).map(|d| LinearConfig::new(d[0], d[1]).init(device)).collect();
+        let layers = dims.windows(2).map(|d| LinearConfig::new(d[0], d[1]).init(device)).collect();
         Self { layers }
     }
 
@@ -178,8 +177,7 @@ impl PromptFreeDecoder {
         let decoder = &self.mask_decoder;
         let [b, d, grid, _] = embedding.dims();
         let n = grid * grid;
-        let tokens =
-            Tensor::cat(vec![decoder.iou_token.weight.val(), decoder.mask_tokens.weight.val()], 0);
+        let tokens = Tensor::cat(vec![decoder.iou_token.weight.val(), decoder.mask_tokens.weight.val()], 0);
         let t = tokens.dims()[0];
         let tokens = tokens.repeat_dim(0, b);
         let rows = embedding.permute([0, 2, 3, 1]).reshape([b * n, d]);

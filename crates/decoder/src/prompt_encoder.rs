@@ -14,9 +14,7 @@ pub struct PositionEmbeddingRandom {
 impl PositionEmbeddingRandom {
     fn new(dim: usize, device: &Device) -> Self {
         let matrix = Tensor::random([2, dim / 2], Distribution::Normal(0.0, 1.0), device);
-        Self {
-            positional_encoding_gaussian_matrix: Param::from_tensor(matrix).set_require_grad(false),
-        }
+        Self { positional_encoding_gaussian_matrix: Param::from_tensor(matrix).set_require_grad(false) }
     }
 
     /// The encoding of every place of a square grid: `[grid * grid, dim]`, row after row.

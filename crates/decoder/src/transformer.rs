@@ -24,9 +24,8 @@ pub(crate) struct Layouts {
 impl Layouts {
     pub fn new(b: usize, t: usize, n: usize) -> Self {
         let between = |q: usize, k: usize| {
-            let segments = (0..b)
-                .map(|i| Segment { queries: i * q..(i + 1) * q, keys: i * k..(i + 1) * k })
-                .collect();
+            let segments =
+                (0..b).map(|i| Segment { queries: i * q..(i + 1) * q, keys: i * k..(i + 1) * k }).collect();
             Arc::new(RaggedLayout { segments, ..RaggedLayout::default() })
         };
         Self { tokens: between(t, t), tokens_to_image: between(t, n), image_to_tokens: between(n, t) }
@@ -141,9 +140,7 @@ pub struct TwoWayTransformer {
 impl TwoWayTransformer {
     pub(crate) fn new(config: &MaskDecoderConfig, device: &Device) -> Self {
         Self {
-            layers: (0..config.depth)
-                .map(|i| TwoWayAttentionBlock::new(config, i == 0, device))
-                .collect(),
+            layers: (0..config.depth).map(|i| TwoWayAttentionBlock::new(config, i == 0, device)).collect(),
             final_attn_token_to_image: Attention::new(
                 config.transformer_dim,
                 config.n_heads,

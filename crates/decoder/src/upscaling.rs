@@ -1,8 +1,8 @@
 //! The up-scaling of the image rows to four times the grid, with skips from a CNN branch.
 
 use burn::module::Module;
-use burn::nn::conv::{ConvTranspose2d, ConvTranspose2dConfig};
 use burn::nn::Initializer;
+use burn::nn::conv::{ConvTranspose2d, ConvTranspose2dConfig};
 use burn::tensor::{Device, Tensor};
 use fastersam_kernels::{LayerNorm, Linear, LinearConfig, gelu, linear, resize_bilinear};
 
@@ -35,9 +35,8 @@ impl OutputUpscaling {
         let conv = |from: usize, to: usize| {
             ConvTranspose2dConfig::new([from, to], [2, 2]).with_stride([2, 2]).init(device)
         };
-        let skip = |from: usize, to: usize| {
-            LinearConfig::new(from, to).with_initializer(Initializer::Zeros).init(device)
-        };
+        let skip =
+            |from: usize, to: usize| LinearConfig::new(from, to).with_initializer(Initializer::Zeros).init(device);
         Self {
             conv1: conv(dim, dim / 4),
             norm: LayerNorm::new(dim / 4, EPS, device),
@@ -65,12 +64,7 @@ impl OutputUpscaling {
     /// - rows: `[b * grid * grid, dim]`; skips: the maps at strides 4 and 8, `[b, c, h, w]`
     /// - output: `[b * 4 grid * 4 grid, dim / 8]`, one row a pixel, image after image
     #[must_use]
-    pub fn forward(
-        &self,
-        rows: Tensor<2>,
-        grid: usize,
-        skips: Option<(Tensor<4>, Tensor<4>)>,
-    ) -> Tensor<2> {
+    pub fn forward(&self, rows: Tensor<2>, grid: usize, skips: Option<(Tensor<4>, Tensor<4>)>) -> Tensor<2> {
         let (stride4, stride8) = skips.unzip();
         let [packed1, packed2] = self.packed.as_ref().map_or([None, None], |[a, b]| [Some(a), Some(b)]);
         let x = double(&self.conv1, packed1, rows, grid);
@@ -90,12 +84,7 @@ fn as_matrix(conv: &ConvTranspose2d) -> (Tensor<2>, Option<Tensor<1>>) {
 }
 
 /// Such a convolution on rows: `[b * g * g, c] -> [b * 2g * 2g, c']`.
-fn double(
-    conv: &ConvTranspose2d,
-    packed: Option<&Linear>,
-    rows: Tensor<2>,
-    grid: usize,
-) -> Tensor<2> {
+fn double(conv: &ConvTranspose2d, packed: Option<&Linear>, rows: Tensor<2>, grid: usize) -> Tensor<2> {
     let b = rows.dims()[0] / (grid * grid).max(1);
     let rows = match packed {
         Some(layer) => layer.rows(rows),
@@ -105,18 +94,11 @@ fn double(
         }
     };
     let to = rows.dims()[1] / 4;
-    rows.reshape([b * grid, grid, 2, 2 * to])
-        .permute([0, 2, 1, 3])
-        .reshape([b * 4 * grid * grid, to])
+    rows.reshape([b * grid, grid, 2, 2 * to]).permute([0, 2, 1, 3]).reshape([b * 4 * grid * grid, to])
 }
 
 /// Adds a projected map, resized to `side`, to the rows.
-fn add_skip(
-    projection: Option<&Linear>,
-    map: Option<Tensor<4>>,
-    rows: Tensor<2>,
-    side: usize,
-) -> Tensor<2> {
+fn add_skip(projection: Option<&Linear>, map: Option<Tensor<4>>, rows: Tensor<2>, side: usize) -> Tensor<2> {
     let (Some(projection), Some(map)) = (projection, map) else { return rows };
     let [b, c, _, _] = map.dims();
     let map = resize_bilinear(map, side).permute([0, 2, 3, 1]).reshape([b * side * side, c]);

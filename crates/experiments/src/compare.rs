@@ -54,7 +54,10 @@ fn read(path: &Path) -> Result<Vec<CaseScores>> {
     let mut result: serde_json::Value = serde_json::from_str(&text).with_context(what)?;
     let inside = if result["record"].is_object() { &mut result["record"] } else { &mut result };
     if !inside["cases"].is_array() {
-        bail!("{} holds no scores of cases: give an evaluation record, or what `evaluate --json` printed", path.display());
+        bail!(
+            "{} holds no scores of cases: give an evaluation record, or what `evaluate --json` printed",
+            path.display()
+        );
     }
     serde_json::from_value(inside["cases"].take()).with_context(what)
 }
@@ -64,7 +67,10 @@ fn measure(name: &str, measure: &MeasureComparison) -> Vec<String> {
         let Some(c) = found else { return format!("  {name:<10} no case is scored in both") };
         let interval = c.interval.map_or(String::new(), |(low, high)| format!(", {low:+.4} to {high:+.4}"));
         let left_out = if left_out > 0 { format!(", {left_out} left out") } else { String::new() };
-        format!("  {name:<10} {:+.4}{interval}, p = {:.4}, {} cases{left_out}", c.mean_difference, c.p_value, c.n_cases)
+        format!(
+            "  {name:<10} {:+.4}{interval}, p = {:.4}, {} cases{left_out}",
+            c.mean_difference, c.p_value, c.n_cases
+        )
     };
     let classes = measure.per_class.iter().zip(&measure.left_out).enumerate();
     std::iter::once(name.to_owned())

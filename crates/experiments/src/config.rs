@@ -247,12 +247,11 @@ impl Experiment {
     /// # Errors
     /// Where it holds an unknown key, lacks one, or asks for what can't be.
     pub fn parse(text: &str, overrides: &[String]) -> Result<Self> {
-        let mut builder = config::Config::builder()
-            .add_source(config::File::from_str(text, config::FileFormat::Toml));
+        let mut builder =
+            config::Config::builder().add_source(config::File::from_str(text, config::FileFormat::Toml));
         for entry in overrides {
-            let (key, value) = entry
-                .split_once('=')
-                .with_context(|| format!("--set {entry}: write it as key=value"))?;
+            let (key, value) =
+                entry.split_once('=').with_context(|| format!("--set {entry}: write it as key=value"))?;
             // The value in TOML's own syntax; what that can't parse is text.
             let value = toml_value(value);
             builder = builder.set_override(key, value).with_context(|| format!("--set {entry}"))?;

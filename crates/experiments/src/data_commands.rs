@@ -169,7 +169,8 @@ pub fn run(command: &DataCommand, print: impl Fn(&str)) -> Result<()> {
         DataCommand::Import { source, output } => import(&source.open()?, output, print),
         DataCommand::Check { source, split, partial, json } => {
             let report = check::check(&source.open()?, split, *partial);
-            let text = if *json { serde_json::to_string(&report)? } else { report.to_string().trim_end().to_owned() };
+            let text =
+                if *json { serde_json::to_string(&report)? } else { report.to_string().trim_end().to_owned() };
             print(&text);
             match report.problems.len() {
                 0 => Ok(()),
@@ -208,7 +209,12 @@ fn import(set: &DataSet, output: &Path, print: impl Fn(&str)) -> Result<()> {
     let manifest = prepared::import(set, output, |_| bar.inc(1))?;
     bar.finish_and_clear();
     let slices: usize = manifest.cases.iter().map(|case| case.shape[0]).sum();
-    say(&format!("{}: {} cases, {slices} slices, coding {}", manifest.name, manifest.cases.len(), manifest.coding));
+    say(&format!(
+        "{}: {} cases, {slices} slices, coding {}",
+        manifest.name,
+        manifest.cases.len(),
+        manifest.coding
+    ));
     print(&output.display().to_string());
     Ok(())
 }

@@ -82,12 +82,7 @@ pub fn evaluate(
 ///
 /// # Errors
 /// As [`evaluate`].
-pub fn mean_dice(
-    model: &FasterSam,
-    config: &ModelConfig,
-    cases: &[Case],
-    device: &Device,
-) -> Result<Option<f64>> {
+pub fn mean_dice(model: &FasterSam, config: &ModelConfig, cases: &[Case], device: &Device) -> Result<Option<f64>> {
     let never = PauseSettings::never();
     let found = evaluate(model, config, cases, &never, VALIDATION_BATCH, device, "validation")?;
     Ok(summarise(&found.cases).transunet.dice)

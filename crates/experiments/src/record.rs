@@ -12,8 +12,7 @@ use fastersam_metrics::{CaseScores, Summary};
 use serde::{Deserialize, Serialize};
 
 pub use bench::{
-    BenchDice, BenchRecord, BenchRow, BenchScope, PeerVersions, ProductRow, Program, WayRow, WholeWay,
-    quantile,
+    BenchDice, BenchRecord, BenchRow, BenchScope, PeerVersions, ProductRow, Program, WayRow, WholeWay, quantile,
 };
 pub(crate) use files::slug;
 pub use files::{RECORD_SCHEMA, RecordError, read_records, write_record};

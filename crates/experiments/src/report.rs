@@ -22,8 +22,8 @@ use std::path::{Path, PathBuf};
 
 use crate::record::{Record, RecordError, read_records};
 
-pub use published::{Published, PublishedRow, PublishedScores, PublishedSpeed};
 pub use bench_page::copy as copy_bench_page;
+pub use published::{Published, PublishedRow, PublishedScores, PublishedSpeed};
 use results::Results;
 pub use table::{Cell, Column, Emphasis, Table};
 
@@ -108,19 +108,14 @@ struct Section {
 pub fn build(records: &Path, published: &Path, out: &Path) -> Result<PathBuf, ReportError> {
     let saved = read_records(records)?;
     if saved.is_empty() {
-        return Err(ReportError::Empty {
-            folder: records.to_owned(),
-        });
+        return Err(ReportError::Empty { folder: records.to_owned() });
     }
     let files = files(saved, &Published::read(published)?)?;
     // The page last: while it is missing, the report is not done.
     let (pages, parts): (Vec<_>, Vec<_>) = files.iter().partition(|(name, _)| !name.contains('/'));
     for (name, bytes) in parts.into_iter().chain(pages) {
         let path = out.join(name);
-        let io = |source| ReportError::Io {
-            path: path.clone(),
-            source,
-        };
+        let io = |source| ReportError::Io { path: path.clone(), source };
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(io)?;
         }
@@ -133,24 +128,17 @@ pub fn build(records: &Path, published: &Path, out: &Path) -> Result<PathBuf, Re
 ///
 /// # Errors
 /// A figure or a table can't be drawn.
-pub fn files(
-    records: Vec<Record>,
-    published: &Published,
-) -> Result<BTreeMap<String, Vec<u8>>, ReportError> {
+pub fn files(records: Vec<Record>, published: &Published) -> Result<BTreeMap<String, Vec<u8>>, ReportError> {
     let results = Results::new(records);
     let sections = sections(&results, published)?;
     let mut files = BTreeMap::new();
     for section in &sections {
         for table in &section.tables {
-            let csv = table.to_csv().map_err(|error| ReportError::Draw {
-                figure: table.id.clone(),
-                reason: error.to_string(),
-            })?;
+            let csv = table
+                .to_csv()
+                .map_err(|error| ReportError::Draw { figure: table.id.clone(), reason: error.to_string() })?;
             files.insert(format!("tables/{}.csv", table.id), csv.into_bytes());
-            files.insert(
-                format!("tables/{}.md", table.id),
-                table.to_markdown().into_bytes(),
-            );
+            files.insert(format!("tables/{}.md", table.id), table.to_markdown().into_bytes());
         }
         for plot in &section.plots {
             files.insert(format!("plots/{}.png", plot.id), plot.png.clone());
@@ -167,10 +155,7 @@ pub fn files(
     {
         files.insert(bench_page::FILE.into(), bench_page::markdown(bench, section).into_bytes());
     }
-    files.insert(
-        "index.html".into(),
-        html::page(&sections, &results).into_bytes(),
-    );
+    files.insert("index.html".into(), html::page(&sections, &results).into_bytes());
     Ok(files)
 }
 

@@ -58,7 +58,8 @@ impl<'a> Subject<'a> {
         device: &Device,
         origin: &Origin,
     ) -> Result<Self> {
-        let Checkpoint { info, model, weights_sha256, folder } = Checkpoint::load_with(checkpoint, weights, device)?;
+        let Checkpoint { info, model, weights_sha256, folder } =
+            Checkpoint::load_with(checkpoint, weights, device)?;
         if data.labels != info.labels {
             anyhow::bail!(
                 "the model in {} tells {:?} apart, but the data set {} has {:?}; give the experiment file that fits \
@@ -110,7 +111,13 @@ impl<'a> Subject<'a> {
     ///
     /// # Errors
     /// Where the user interrupts.
-    pub fn evaluate(&self, cases: &[Case], setting: &Setting, batch_size: usize, what: &str) -> Result<Evaluation> {
+    pub fn evaluate(
+        &self,
+        cases: &[Case],
+        setting: &Setting,
+        batch_size: usize,
+        what: &str,
+    ) -> Result<Evaluation> {
         let title = format!("{} {what}: {}", self.experiment.id, setting.name());
         evaluate::evaluate(&self.model, &self.config, cases, &setting.settings, batch_size, &self.device, &title)
     }

@@ -157,7 +157,8 @@ impl Run<'_> {
     fn score(&self, settings: &[Setting], recommended: usize) -> Result<()> {
         let Subject { experiment, data, .. } = self.subject;
         for (i, setting) in settings.iter().enumerate() {
-            let found = self.subject.evaluate(&data.evaluate, setting, experiment.measure.batch_size, "scoring")?;
+            let found =
+                self.subject.evaluate(&data.evaluate, setting, experiment.measure.batch_size, "scoring")?;
             let pause = self.pause_record(setting, i == recommended);
             if i == 0 || i == recommended {
                 self.pictures(&found, &pause)?;
@@ -183,7 +184,6 @@ impl Run<'_> {
 }
 
 fn shares(tokens: &TokenRecord) -> String {
-    let shares: Vec<String> =
-        tokens.active_share_after_stage.iter().map(|share| format!("{share:.3}")).collect();
+    let shares: Vec<String> = tokens.active_share_after_stage.iter().map(|share| format!("{share:.3}")).collect();
     shares.join(" / ")
 }

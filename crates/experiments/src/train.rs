@@ -57,8 +57,7 @@ pub fn train(
     } else {
         Trainer::start(experiment, config, data, device)?
     };
-    std::fs::create_dir_all(&checkpoints)
-        .with_context(|| format!("{} can't be made", checkpoints.display()))?;
+    std::fs::create_dir_all(&checkpoints).with_context(|| format!("{} can't be made", checkpoints.display()))?;
     let info = CheckpointInfo {
         format: checkpoint::FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -101,11 +101,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// As [`load`](Self::load), and where a file is not the one that the model was tuned on.
-    pub fn load_with(
-        path: &Path,
-        weights: Option<&Path>,
-        device: &Device,
-    ) -> Result<Self, FasterSamError> {
+    pub fn load_with(path: &Path, weights: Option<&Path>, device: &Device) -> Result<Self, FasterSamError> {
         let folder = resolve(path)?;
         let info = read_info(&folder)?;
         let file = folder.join(MODEL);
@@ -113,9 +109,8 @@ impl Checkpoint {
         // No parameter is drawn: all of them are in one of the files.
         let model = info.model.freeze(info.model.build(device)?);
         let model = fill_frozen(model, &folder, &info, weights)?;
-        let unreadable = |e: RecordError| {
-            FasterSamError::checkpoint(&file, format!("the parameters can't be read: {e}"))
-        };
+        let unreadable =
+            |e: RecordError| FasterSamError::checkpoint(&file, format!("the parameters can't be read: {e}"));
         let record = ModuleRecord::load(&file).map_err(unreadable)?;
         // Parameters that the model does not have are refused below, so that the same number is the same set.
         let (mut expected, mut all) = (0, 0);
@@ -147,10 +142,8 @@ pub fn save(
     write_more: impl FnOnce(&Path) -> Result<(), FasterSamError>,
 ) -> Result<PathBuf, FasterSamError> {
     fs::create_dir_all(folder).map_err(FasterSamError::io(folder))?;
-    let scratch = tempfile::Builder::new()
-        .prefix(".writing-")
-        .tempdir_in(folder)
-        .map_err(FasterSamError::io(folder))?;
+    let scratch =
+        tempfile::Builder::new().prefix(".writing-").tempdir_in(folder).map_err(FasterSamError::io(folder))?;
     let text = to_json(info)?;
     write_synced(&scratch.path().join(INFO), text.as_bytes())?;
     let file = scratch.path().join(MODEL);
@@ -200,8 +193,8 @@ pub fn recommend(folder: &Path, thresholds: Option<Vec<f32>>) -> Result<(), Fast
 pub fn read_info(folder: &Path) -> Result<CheckpointInfo, FasterSamError> {
     let path = folder.join(INFO);
     let text = fs::read_to_string(&path).map_err(FasterSamError::io(&path))?;
-    let info: CheckpointInfo = serde_json::from_str(&text)
-        .map_err(|e| FasterSamError::checkpoint(&path, format!("{e}")))?;
+    let info: CheckpointInfo =
+        serde_json::from_str(&text).map_err(|e| FasterSamError::checkpoint(&path, format!("{e}")))?;
     if info.format != FORMAT {
         return Err(FasterSamError::checkpoint(
             &path,

@@ -292,8 +292,7 @@ impl Normalisation {
         std: [58.395 / 255.0, 57.12 / 255.0, 57.375 / 255.0],
     };
     /// `ImageNet`'s, as DINOv2 uses them.
-    pub const IMAGENET_UNIT: Self =
-        Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+    pub const IMAGENET_UNIT: Self = Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
     /// For backbones trained from scratch: [0, 1] becomes [-2, 2].
     pub const UNIT: Self = Self { mean: [0.5; 3], std: [0.25; 3] };
 }

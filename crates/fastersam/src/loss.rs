@@ -57,8 +57,7 @@ pub fn segmentation_loss(logits: Tensor<4>, target: Tensor<3>) -> SegmentationLo
     let predicted = over(p.square());
     // Indicators are their own squares.
     let labelled = over(target);
-    let score = (overlap.mul_scalar(2.0).add_scalar(SMOOTH))
-        / (predicted + labelled).add_scalar(SMOOTH);
+    let score = (overlap.mul_scalar(2.0).add_scalar(SMOOTH)) / (predicted + labelled).add_scalar(SMOOTH);
     let dice = score.mean().mul_scalar(-1.0).add_scalar(1.0);
     SegmentationLoss { cross_entropy, dice }
 }

@@ -77,11 +77,7 @@ impl FasterSam {
     ///
     /// # Errors
     /// Where the image size or the pause settings don't fit the model.
-    pub fn forward(
-        &self,
-        images: Tensor<4>,
-        settings: &PauseSettings,
-    ) -> Result<ModelOutput, FasterSamError> {
+    pub fn forward(&self, images: Tensor<4>, settings: &PauseSettings) -> Result<ModelOutput, FasterSamError> {
         let size = self.encoder.config().image_size;
         let [batch, shape @ ..] = images.dims();
         if batch == 0 || shape != [1, size, size] {
@@ -104,9 +100,7 @@ impl FasterSam {
     #[must_use]
     pub fn normalise(&self, images: Tensor<4>) -> Tensor<4> {
         let Normalisation { mean, std } = self.normalisation;
-        let channels = (0..3)
-            .map(|c| images.clone().sub_scalar(mean[c]).div_scalar(std[c]))
-            .collect();
+        let channels = (0..3).map(|c| images.clone().sub_scalar(mean[c]).div_scalar(std[c])).collect();
         Tensor::cat(channels, 1)
     }
 }

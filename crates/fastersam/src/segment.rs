@@ -53,11 +53,7 @@ impl<'a> Segmenter<'a> {
     ///
     /// # Errors
     /// Where the volume is empty or the pause settings don't fit the model.
-    pub fn segment(
-        &self,
-        volume: &Array3<f32>,
-        settings: &PauseSettings,
-    ) -> Result<Segmentation, FasterSamError> {
+    pub fn segment(&self, volume: &Array3<f32>, settings: &PauseSettings) -> Result<Segmentation, FasterSamError> {
         self.segment_with(volume, settings, |_| {})
     }
 
@@ -154,11 +150,7 @@ fn resample(slices: &[ArrayView2<f32>], size: usize) -> Vec<f32> {
 
 /// Where the tokens of each slice of a batch paused.
 #[must_use]
-pub fn slice_pauses(
-    stages: &[StageOutput],
-    n_slices: usize,
-    config: &EncoderConfig,
-) -> Vec<SlicePauses> {
+pub fn slice_pauses(stages: &[StageOutput], n_slices: usize, config: &EncoderConfig) -> Vec<SlicePauses> {
     let n_tokens = config.n_tokens();
     let empty = SlicePauses { paused_at: vec![0; n_tokens], paused_class: vec![0; n_tokens] };
     let mut slices = vec![empty; n_slices];
@@ -177,8 +169,7 @@ pub fn slice_pauses(
                 continue;
             }
             let (slice, token) = (row as usize / n_tokens, row as usize % n_tokens);
-            let class =
-                (0..n_classes).fold(0, |best, c| if logits[c] > logits[best] { c } else { best });
+            let class = (0..n_classes).fold(0, |best, c| if logits[c] > logits[best] { c } else { best });
             slices[slice].paused_at[token] = at;
             slices[slice].paused_class[token] = class as u8;
         }

@@ -10,10 +10,8 @@ use serde_json::Value;
 /// The folder of the fixtures in use: `FASTERSAM_GOLDEN` or the committed set.
 #[must_use]
 pub fn folder() -> PathBuf {
-    std::env::var_os("FASTERSAM_GOLDEN").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"),
-        PathBuf::from,
-    )
+    std::env::var_os("FASTERSAM_GOLDEN")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"), PathBuf::from)
 }
 
 /// One stored tensor, in row-major order.
@@ -101,9 +99,7 @@ impl Fixture {
     /// The tensor `key`.
     #[must_use]
     pub fn get(&self, key: &str) -> &Array {
-        self.tensors
-            .get(key)
-            .unwrap_or_else(|| panic!("{}.safetensors holds no tensor {key}", self.name))
+        self.tensors.get(key).unwrap_or_else(|| panic!("{}.safetensors holds no tensor {key}", self.name))
     }
 
     /// Whether the file holds `key`.
@@ -119,8 +115,7 @@ impl Fixture {
 
     /// The tensors that are weights (neither `input.*` nor `output.*`), by official name.
     pub fn weights(&self) -> impl Iterator<Item = (&str, &Array)> {
-        self.iter()
-            .filter(|(key, _)| !key.starts_with("input.") && !key.starts_with("output."))
+        self.iter().filter(|(key, _)| !key.starts_with("input.") && !key.starts_with("output."))
     }
 }
 
@@ -144,19 +139,18 @@ pub fn fixture(name: &str) -> Option<Fixture> {
     }
     let path = folder().join(file);
     let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let file =
-        SafeTensors::deserialize(&bytes).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let file = SafeTensors::deserialize(&bytes).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let tensors = file
         .iter()
         .map(|(key, view)| {
             let raw = view.data();
             let data = match view.dtype() {
-                Dtype::F32 => Elements::F32(
-                    raw.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
-                ),
-                Dtype::I64 => Elements::I64(
-                    raw.as_chunks::<8>().0.iter().map(|b| i64::from_le_bytes(*b)).collect(),
-                ),
+                Dtype::F32 => {
+                    Elements::F32(raw.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
+                }
+                Dtype::I64 => {
+                    Elements::I64(raw.as_chunks::<8>().0.iter().map(|b| i64::from_le_bytes(*b)).collect())
+                }
                 Dtype::U8 | Dtype::BOOL => Elements::U8(raw.to_vec()),
                 other => panic!("{}: {key} has the type {other:?}", path.display()),
             };

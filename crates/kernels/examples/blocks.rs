@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use fastersam_kernels::{
-    Place, RaggedLayout, RelativePositions, generic, layer_norm, linear, linear_gelu,
-    linear_residual, ragged_self_attention,
+    Place, RaggedLayout, RelativePositions, generic, layer_norm, linear, linear_gelu, linear_residual,
+    ragged_self_attention,
 };
 
 /// A stack of blocks on a batch of images.
@@ -118,9 +118,7 @@ impl Block {
             up: weight(d, 4 * d),
             down: weight(4 * d, d),
             biases: [vector(3 * d), vector(d), vector(4 * d), vector(d)],
-            tables: shape
-                .relative_positions
-                .then(|| RelativePositions { height: table(), width: table() }),
+            tables: shape.relative_positions.then(|| RelativePositions { height: table(), width: table() }),
             heads: shape.heads,
         }
     }
@@ -223,24 +221,18 @@ fn main() {
         let layout = Arc::new(layout);
 
         let device = Device::flex();
-        let blocks: Vec<Block> =
-            (0..shape.depth).map(|_| Block::new(shape, &device, false)).collect();
+        let blocks: Vec<Block> = (0..shape.depth).map(|_| Block::new(shape, &device, false)).collect();
         let x = numbers([n, shape.embed_dim], 2.0, &device);
         let fused = || blocks.iter().fold(x.clone(), |x, block| block.fused(x, &layout));
         let generic = || blocks.iter().fold(x.clone(), |x, block| block.generic(x, &layout));
         let times = alternate(
             rounds,
-            &mut [
-                &mut || drop(black_box(fused())),
-                &mut || drop(black_box(generic())),
-                &mut peak(),
-            ],
+            &mut [&mut || drop(black_box(fused())), &mut || drop(black_box(generic())), &mut peak()],
         );
         report(shape.name, "forward", shape.macs(), &times);
 
         let device = device.autodiff();
-        let trained: Vec<Block> =
-            (0..shape.depth).map(|_| Block::new(shape, &device, true)).collect();
+        let trained: Vec<Block> = (0..shape.depth).map(|_| Block::new(shape, &device, true)).collect();
         let x = numbers([n, shape.embed_dim], 2.0, &device);
         let fused = || {
             let y = trained.iter().fold(x.clone(), |x, block| block.fused(x, &layout));

@@ -34,12 +34,7 @@ pub(crate) fn is_forced() -> bool {
 
 /// See [`crate::layer_norm`].
 #[must_use]
-pub fn layer_norm<const D: usize>(
-    x: Tensor<D>,
-    weight: Tensor<1>,
-    bias: Tensor<1>,
-    eps: f64,
-) -> Tensor<D> {
+pub fn layer_norm<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<D> {
     let centred = x.clone() - x.mean_dim(D - 1);
     let variance = centred.clone().square().mean_dim(D - 1);
     let normal = centred / variance.add_scalar(eps).sqrt();
@@ -163,8 +158,7 @@ pub fn ragged_attention(
     let [n_queries, d] = q.dims();
     if let Some((n_q, n_k)) = layout.uniform() {
         let b = layout.segments.len();
-        let places = relative_positions
-            .map(|tables| (tables, &layout.query_places[..], &layout.key_places[..]));
+        let places = relative_positions.map(|tables| (tables, &layout.query_places[..], &layout.key_places[..]));
         return batched(q, k, v, [b, n_q, n_k, n_heads], places);
     }
     let mut outputs = Vec::with_capacity(layout.segments.len());
@@ -206,9 +200,7 @@ fn batched(
         let twice = q.reshape([b, 1, d]).repeat_dim(1, 2).reshape([2 * b, d]);
         let doubled: Option<Vec<Place>> =
             places.as_ref().map(|(_, queries, _)| queries.iter().flat_map(|&p| [p, p]).collect());
-        let places = places
-            .zip(doubled.as_deref())
-            .map(|((tables, _, keys), queries)| (tables, queries, keys));
+        let places = places.zip(doubled.as_deref()).map(|((tables, _, keys), queries)| (tables, queries, keys));
         return batched(twice, k, v, [b, 2, n_k, n_heads], places)
             .reshape([b, 2, d])
             .slice([0..b, 0..1, 0..d])
@@ -220,10 +212,9 @@ fn batched(
     let scale = (head_dim as f64).powf(-0.5);
     let mut logits = q.clone().mul_scalar(scale).matmul(k.transpose());
     if let Some((tables, queries, keys)) = places {
-        for (table, coordinate) in [
-            (tables.height, (|p: &Place| p.row) as fn(&Place) -> u16),
-            (tables.width, |p: &Place| p.col),
-        ] {
+        for (table, coordinate) in
+            [(tables.height, (|p: &Place| p.row) as fn(&Place) -> u16), (tables.width, |p: &Place| p.col)]
+        {
             logits = logits + positional(q.clone(), table, queries, keys, coordinate);
         }
     }
@@ -252,8 +243,7 @@ fn positional(
             }
         }
     }
-    let offsets =
-        Tensor::<4, Int>::from_data(TensorData::new(offsets, [b, 1, n_q, n_k]), &q.device());
+    let offsets = Tensor::<4, Int>::from_data(TensorData::new(offsets, [b, 1, n_q, n_k]), &q.device());
     let products = q.matmul(table.transpose().unsqueeze::<4>());
     products.gather(3, offsets.expand([b, n_heads, n_q, n_k]))
 }

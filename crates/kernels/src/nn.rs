@@ -95,11 +95,7 @@ impl Linear {
     /// A layer of given parameters, `[d_in, d_out]` and `[d_out]`, leaves of the graph if there is one.
     #[must_use]
     pub fn from_parts(weight: Tensor<2>, bias: Option<Tensor<1>>) -> Self {
-        Self {
-            weight: Param::from_tensor(weight),
-            bias: bias.map(Param::from_tensor),
-            packed: Packed::default(),
-        }
+        Self { weight: Param::from_tensor(weight), bias: bias.map(Param::from_tensor), packed: Packed::default() }
     }
 
     /// `x * weight + bias`

@@ -24,17 +24,8 @@ macro_rules! fused_or_generic {
 /// # Shapes
 /// - x: `[.., d]`; weight, bias: `[d]`
 #[must_use]
-pub fn layer_norm<const D: usize>(
-    x: Tensor<D>,
-    weight: Tensor<1>,
-    bias: Tensor<1>,
-    eps: f64,
-) -> Tensor<D> {
-    fused_or_generic!(
-        x,
-        crate::fused::layer_norm(x, weight, bias, eps),
-        generic::layer_norm(x, weight, bias, eps)
-    )
+pub fn layer_norm<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<D> {
+    fused_or_generic!(x, crate::fused::layer_norm(x, weight, bias, eps), generic::layer_norm(x, weight, bias, eps))
 }
 
 /// SAM's `LayerNorm2d`: a LayerNorm over the channels of `[b, c, h, w]`.
@@ -54,11 +45,7 @@ pub fn layer_norm_2d(x: Tensor<4>, weight: Tensor<1>, bias: Tensor<1>, eps: f64)
 #[must_use]
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
     count_linear(&x, &weight);
-    fused_or_generic!(
-        x,
-        crate::fused::linear(x, weight, bias, None),
-        generic::linear(x, weight, bias)
-    )
+    fused_or_generic!(x, crate::fused::linear(x, weight, bias, None), generic::linear(x, weight, bias))
 }
 
 /// [`linear`], then [`gelu`].

@@ -65,7 +65,8 @@ pub(crate) fn distances_between(from: &Mask, to: &Mask, spacings: &[[f64; 3]]) -
         let field = planar_distances(to, [1.0, 1.0]);
         spacings.iter().map(|&[slice, pixel, _]| search(from, &field, slice, pixel * pixel)).collect()
     } else {
-        let transform = |&[slice, row, col]: &[f64; 3]| search(from, &planar_distances(to, [row, col]), slice, 1.0);
+        let transform =
+            |&[slice, row, col]: &[f64; 3]| search(from, &planar_distances(to, [row, col]), slice, 1.0);
         spacings.iter().map(transform).collect()
     }
 }
@@ -162,8 +163,7 @@ impl Pass {
                 let below = self.heights[self.heights.len() - 1];
                 let (p, q) = (site as f64, q as f64);
                 // Where both parabolas have the same height, in voxels.
-                let crossing =
-                    ((height - below) / square + (q * q - p * p)) / (2.0 * (q - p));
+                let crossing = ((height - below) / square + (q * q - p * p)) / (2.0 * (q - p));
                 if crossing > self.starts[self.starts.len() - 1] {
                     break crossing;
                 }

@@ -40,9 +40,7 @@ impl Mask {
     pub(crate) fn bounding_box(&self, other: &Self) -> Option<[(usize, usize); 3]> {
         let [_, rows, cols] = self.shape;
         let mut bounds = [(usize::MAX, 0); 3];
-        for (line, (a, b)) in
-            self.voxels.chunks_exact(cols).zip(other.voxels.chunks_exact(cols)).enumerate()
-        {
+        for (line, (a, b)) in self.voxels.chunks_exact(cols).zip(other.voxels.chunks_exact(cols)).enumerate() {
             let hit = |i: usize| a[i] || b[i];
             let Some(first) = (0..cols).find(|&i| hit(i)) else { continue };
             let last = (0..cols).rev().find(|&i| hit(i)).unwrap_or(first);

@@ -227,12 +227,5 @@ fn score_class(class: u8, volume: &Volume, extent: &Extent, spacing: Option<[f64
         hd95_vox: diagonal([1.0; 3]),
         hd95_mm: spacing.map(diagonal),
     });
-    ClassScore {
-        class,
-        transunet,
-        strict,
-        jaccard: is_in_one.then_some(0.0),
-        surface_vox: None,
-        surface_mm: None,
-    }
+    ClassScore { class, transunet, strict, jaccard: is_in_one.then_some(0.0), surface_vox: None, surface_mm: None }
 }

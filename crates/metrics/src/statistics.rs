@@ -80,8 +80,7 @@ pub fn compare_paired(a: &[f64], b: &[f64], resamples: usize, seed: u64) -> Resu
     let mut rng = Rng(seed ^ 0x5eed);
     let as_large = (0..resamples)
         .filter(|_| {
-            let sum: f64 =
-                differences.iter().map(|d| if rng.next() >> 63 == 0 { *d } else { -*d }).sum();
+            let sum: f64 = differences.iter().map(|d| if rng.next() >> 63 == 0 { *d } else { -*d }).sum();
             (sum / n as f64).abs() >= mean_difference.abs() - 1e-15
         })
         .count();

@@ -76,8 +76,7 @@ impl SurfaceDistances {
     /// The 95th percentile of both directions' distances together (numpy's linear interpolation).
     #[must_use]
     pub fn hd95(&self) -> f64 {
-        let mut pooled: Vec<f64> =
-            self.to_truth.iter().chain(&self.to_prediction).copied().collect();
+        let mut pooled: Vec<f64> = self.to_truth.iter().chain(&self.to_prediction).copied().collect();
         percentile(&mut pooled, 95.0)
     }
 

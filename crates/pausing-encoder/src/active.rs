@@ -236,8 +236,7 @@ impl AttentionPlan {
         Self {
             layout: Arc::new(layout(&queries, &keys)),
             queries: query_order(&queries, device),
-            keys: has_other_keys
-                .then(|| indices(keys.iter().flatten().map(|(row, _)| *row), device)),
+            keys: has_other_keys.then(|| indices(keys.iter().flatten().map(|(row, _)| *row), device)),
             frozen,
         }
     }
@@ -265,10 +264,8 @@ fn layout(queries: &[Vec<PlacedRow>], keys: &[Vec<PlacedRow>]) -> RaggedLayout {
         .iter()
         .zip(keys)
         .map(|(queries, keys)| {
-            let segment = Segment {
-                queries: n_queries..n_queries + queries.len(),
-                keys: n_keys..n_keys + keys.len(),
-            };
+            let segment =
+                Segment { queries: n_queries..n_queries + queries.len(), keys: n_keys..n_keys + keys.len() };
             (n_queries, n_keys) = (segment.queries.end, segment.keys.end);
             segment
         })
@@ -278,10 +275,7 @@ fn layout(queries: &[Vec<PlacedRow>], keys: &[Vec<PlacedRow>]) -> RaggedLayout {
 }
 
 /// The order of the query rows and the way back, where it is not the packed order anyway.
-fn query_order(
-    queries: &[Vec<PlacedRow>],
-    device: &Device,
-) -> Option<(Tensor<1, Int>, Tensor<1, Int>)> {
+fn query_order(queries: &[Vec<PlacedRow>], device: &Device) -> Option<(Tensor<1, Int>, Tensor<1, Int>)> {
     let order: Vec<u32> = queries.iter().flatten().map(|(row, _)| *row).collect();
     if order.is_sorted() {
         return None;
@@ -308,20 +302,11 @@ mod tests {
         let lengths = |plan: &AttentionPlan| -> Vec<(usize, usize)> {
             plan.layout.segments.iter().map(|s| (s.queries.len(), s.keys.len())).collect()
         };
-        assert_eq!(
-            lengths(&plan(&active, 2, WindowPadding::Sam)),
-            [(4, 4), (2, 4), (2, 4), (1, 4)]
-        );
-        assert_eq!(
-            lengths(&plan(&active, 2, WindowPadding::Masked)),
-            [(4, 4), (2, 2), (2, 2), (1, 1)]
-        );
+        assert_eq!(lengths(&plan(&active, 2, WindowPadding::Sam)), [(4, 4), (2, 4), (2, 4), (1, 4)]);
+        assert_eq!(lengths(&plan(&active, 2, WindowPadding::Masked)), [(4, 4), (2, 2), (2, 2), (1, 1)]);
         // Only the centre and the upper right corner go on: two windows are skipped altogether.
         active.images[0] = vec![2, 4];
-        assert_eq!(
-            lengths(&plan(&active, 2, WindowPadding::Sam)),
-            [(1, 1), (1, 3), (0, 0), (0, 0)]
-        );
+        assert_eq!(lengths(&plan(&active, 2, WindowPadding::Sam)), [(1, 1), (1, 3), (0, 0), (0, 0)]);
     }
 
     #[test]

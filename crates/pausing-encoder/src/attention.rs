@@ -73,12 +73,7 @@ impl Attention {
     /// # Shapes
     /// - x: normalised active rows `[m, d]`; frozen: normalised rows of the plan's paused tokens
     /// - output: `[m, d]`
-    pub(crate) fn attend(
-        &self,
-        x: Tensor<2>,
-        frozen: Option<Tensor<2>>,
-        plan: &AttentionPlan,
-    ) -> Tensor<2> {
+    pub(crate) fn attend(&self, x: Tensor<2>, frozen: Option<Tensor<2>>, plan: &AttentionPlan) -> Tensor<2> {
         let [m, d] = x.dims();
         let qkv = self.project(x);
         let tables = self.relative_positions();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use fastersam_adapter::{
-    BottleneckAdapter, BottleneckAdapterConfig, ChannelGateAdapter, ChannelGateAdapterConfig,
-    CrossBranchBlock, MsaAdapters, MsaAdaptersConfig,
+    BottleneckAdapter, BottleneckAdapterConfig, ChannelGateAdapter, ChannelGateAdapterConfig, CrossBranchBlock,
+    MsaAdapters, MsaAdaptersConfig,
 };
 use fastersam_kernels::{LayerNorm, Linear, LinearConfig, RaggedLayout};
 
@@ -28,8 +28,7 @@ impl BlockConfig<'_> {
         let hidden_dim = encoder.mlp_dim();
         let scale = || encoder.layer_scale.then(|| Param::from_tensor(Tensor::ones([d], device)));
         // Relative positions cover the windows, or the grid.
-        let rel_pos_size =
-            encoder.use_rel_pos.then(|| encoder.window_of(self.index).unwrap_or(encoder.grid()));
+        let rel_pos_size = encoder.use_rel_pos.then(|| encoder.window_of(self.index).unwrap_or(encoder.grid()));
         let narrow = |reduction: usize| (d / reduction.max(1)).max(1);
         Block {
             norm1: LayerNorm::new(d, eps, device),
@@ -45,9 +44,9 @@ impl BlockConfig<'_> {
                 let hidden_dim = narrow(reduction);
                 BottleneckAdapterConfig { embed_dim: d, hidden_dim }.init(device)
             }),
-            msa_adapters: tuning.msa_reduction().map(|reduction| {
-                MsaAdaptersConfig { embed_dim: d, hidden_dim: narrow(reduction) }.init(device)
-            }),
+            msa_adapters: tuning
+                .msa_reduction()
+                .map(|reduction| MsaAdaptersConfig { embed_dim: d, hidden_dim: narrow(reduction) }.init(device)),
             channel_gate: tuning.channel_gate_reduction().map(|reduction| {
                 let hidden_dim = narrow(reduction);
                 ChannelGateAdapterConfig { embed_dim: d, hidden_dim }.init(device)
@@ -119,12 +118,7 @@ impl Block {
 
     /// # Shapes
     /// - x, output: active rows `[m, d]`
-    pub(crate) fn forward(
-        &self,
-        x: Tensor<2>,
-        plan: &AttentionPlan,
-        cross: Option<CrossView<'_>>,
-    ) -> Tensor<2> {
+    pub(crate) fn forward(&self, x: Tensor<2>, plan: &AttentionPlan, cross: Option<CrossView<'_>>) -> Tensor<2> {
         let frozen = plan.frozen.clone().map(|rows| self.norm1.forward(rows));
         let normal = self.attention_input(x.clone(), cross);
         let attended = self.attn.attend(normal, frozen, plan);
@@ -141,12 +135,7 @@ impl Block {
     }
 
     /// Everything after the attention: output projection, residual, MLP and what is parallel to it.
-    pub(crate) fn finish(
-        &self,
-        x: Tensor<2>,
-        attended: Tensor<2>,
-        cross: Option<CrossView<'_>>,
-    ) -> Tensor<2> {
+    pub(crate) fn finish(&self, x: Tensor<2>, attended: Tensor<2>, cross: Option<CrossView<'_>>) -> Tensor<2> {
         let x = match &self.msa_adapters {
             Some(adapters) => {
                 let attended = adapters.after_attention(self.attn.proj.rows(attended));

@@ -3,9 +3,7 @@
 use burn::nn::conv::Conv2dConfig;
 use burn::nn::{Initializer, PaddingConfig2d};
 use burn::tensor::Device;
-use fastersam_adapter::{
-    CrossBranchConfig, InjectionConfig, StageZeroHeadConfig, Tuning, cross_branch_blocks,
-};
+use fastersam_adapter::{CrossBranchConfig, InjectionConfig, StageZeroHeadConfig, Tuning, cross_branch_blocks};
 use fastersam_kernels::LayerNorm;
 use serde::{Deserialize, Serialize};
 
@@ -136,11 +134,7 @@ impl EncoderConfig {
     /// Small enough to train on real scans with a CPU: 192 wide, 6 blocks.
     #[must_use]
     pub fn small(image_size: usize) -> Self {
-        Self {
-            embed_dim: 192,
-            conv_channels: [32, 64, 128],
-            ..Self::tiny(image_size)
-        }
+        Self { embed_dim: 192, conv_channels: [32, 64, 128], ..Self::tiny(image_size) }
     }
 
     /// The embedded default: 96 wide, 6 blocks.
@@ -180,9 +174,8 @@ impl EncoderConfig {
     /// A window as large as the grid is global attention.
     #[must_use]
     pub fn window_of(&self, block: usize) -> Option<usize> {
-        let windowed = self.window_size > 0
-            && self.window_size != self.grid()
-            && !self.global_attn_indexes.contains(&block);
+        let windowed =
+            self.window_size > 0 && self.window_size != self.grid() && !self.global_attn_indexes.contains(&block);
         windowed.then_some(self.window_size)
     }
 
@@ -212,16 +205,11 @@ impl EncoderConfig {
             return complain(format!("a grid of {} tokens a side is too large", self.grid()));
         }
         if self.n_heads == 0 || self.embed_dim == 0 || !self.embed_dim.is_multiple_of(self.n_heads) {
-            return complain(format!(
-                "{} channels can't be split into {} heads",
-                self.embed_dim, self.n_heads
-            ));
+            return complain(format!("{} channels can't be split into {} heads", self.embed_dim, self.n_heads));
         }
-        for (name, size) in [
-            ("depth", self.depth),
-            ("out_chans", self.out_chans),
-            ("conv_channels", self.conv_channels[2]),
-        ] {
+        for (name, size) in
+            [("depth", self.depth), ("out_chans", self.out_chans), ("conv_channels", self.conv_channels[2])]
+        {
             if size == 0 {
                 return complain(format!("{name} is 0"));
             }
@@ -234,9 +222,7 @@ impl EncoderConfig {
             return complain(format!("the LayerNorms' eps is {}", self.layer_norm_eps));
         }
         if self.class_token && (self.window_size > 0 || self.use_rel_pos) {
-            return complain(
-                "a class token has no place in windows or relative positions".to_owned(),
-            );
+            return complain("a class token has no place in windows or relative positions".to_owned());
         }
         if !self.pause_points.is_sorted_by(|a, b| a < b) {
             return complain(format!("the pause points {:?} do not increase", self.pause_points));
@@ -258,10 +244,7 @@ impl EncoderConfig {
             return complain(format!("injection before block {block} of {}", self.depth));
         }
         if !self.injection_blocks.is_sorted_by(|a, b| a < b) {
-            return complain(format!(
-                "the injection blocks {:?} do not increase",
-                self.injection_blocks
-            ));
+            return complain(format!("the injection blocks {:?} do not increase", self.injection_blocks));
         }
         if self.n_classes < 2 {
             return complain(format!("pause heads need two classes or more, not {}", self.n_classes));
@@ -283,9 +266,8 @@ impl EncoderConfig {
             .with_stride([self.patch_size, self.patch_size])
             .with_padding(PaddingConfig2d::Valid)
             .init(device);
-        let blocks = (0..self.depth)
-            .map(|index| BlockConfig { encoder: self, index }.init(device))
-            .collect::<Vec<Block>>();
+        let blocks =
+            (0..self.depth).map(|index| BlockConfig { encoder: self, index }.init(device)).collect::<Vec<Block>>();
         let injections = if self.tuning.uses_injection() {
             let config = InjectionConfig { channels: self.conv_channels[2], embed_dim: d };
             self.injection_blocks.iter().map(|_| config.init(device)).collect()
@@ -303,12 +285,8 @@ impl EncoderConfig {
             .init(device)
         });
         let stage_zero = (self.pause_points.first() == Some(&0)).then(|| {
-            StageZeroHeadConfig {
-                channels: self.conv_channels[2],
-                hidden_dim: 64,
-                n_classes: self.n_classes,
-            }
-            .init(device)
+            StageZeroHeadConfig { channels: self.conv_channels[2], hidden_dim: 64, n_classes: self.n_classes }
+                .init(device)
         });
         let pause_heads = self
             .pause_points

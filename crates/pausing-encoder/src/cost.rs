@@ -181,9 +181,9 @@ impl EncoderConfig {
     /// What the tuning scheme adds before the blocks.
     fn input_adapter_macs(&self) -> f64 {
         let (n, d) = (self.n_tokens() as f64, self.embed_dim as f64);
-        self.tuning.cross_branch_reduction().map_or(0.0, |reduction| {
-            n * d * (self.conv_channels[2] as f64 + 2.0 * self.narrow_dim(reduction))
-        })
+        self.tuning
+            .cross_branch_reduction()
+            .map_or(0.0, |reduction| n * d * (self.conv_channels[2] as f64 + 2.0 * self.narrow_dim(reduction)))
     }
 
     /// What the tuning scheme adds to one block.
@@ -240,11 +240,7 @@ mod tests {
     #[test]
     fn pausing_at_224() {
         let config = EncoderConfig::vit_b(224);
-        for (shares, giga) in [
-            ([0.7, 0.49, 0.343], 11.2),
-            ([0.5, 0.25, 0.25], 8.9),
-            ([0.3, 0.3, 0.3], 8.4),
-        ] {
+        for (shares, giga) in [([0.7, 0.49, 0.343], 11.2), ([0.5, 0.25, 0.25], 8.9), ([0.3, 0.3, 0.3], 8.4)] {
             check(&format!("{shares:?}"), config.macs(&shares).backbone(), giga);
         }
     }

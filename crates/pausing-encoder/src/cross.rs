@@ -34,11 +34,7 @@ impl<'a> CrossState<'a> {
         Some(cross_branch_layout(&active.rows_of_images(), active.n_tokens() as usize))
     }
 
-    pub fn view<'b>(
-        &'b self,
-        index: usize,
-        layout: Option<&'b Arc<RaggedLayout>>,
-    ) -> Option<CrossView<'b>> {
+    pub fn view<'b>(&'b self, index: usize, layout: Option<&'b Arc<RaggedLayout>>) -> Option<CrossView<'b>> {
         let (_, map) = self.branch.as_ref()?;
         Some(CrossView { block: self.block(index)?, map, layout: layout? })
     }

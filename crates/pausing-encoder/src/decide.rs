@@ -53,21 +53,14 @@ pub(crate) fn criteria(
     let n_classes = logits.len() / rows.len().max(1);
     rows.iter()
         .zip(logits.chunks_exact(n_classes.max(1)))
-        .map(|(&row, logits)| {
-            hardness(settings.criterion, logits, row % n_tokens.max(1) as u32, point)
-        })
+        .map(|(&row, logits)| hardness(settings.criterion, logits, row % n_tokens.max(1) as u32, point))
         .collect()
 }
 
 /// Which of one image's scored tokens stay active.
 ///
 /// `criterion` and `logits` (one row a token) are in ascending order of the grid index.
-pub(crate) fn keep(
-    settings: &PauseSettings,
-    point: usize,
-    criterion: &[f32],
-    logits: &[f32],
-) -> Vec<bool> {
+pub(crate) fn keep(settings: &PauseSettings, point: usize, criterion: &[f32], logits: &[f32]) -> Vec<bool> {
     let n = criterion.len();
     if !settings.can_pause_at(point) || n == 0 {
         return vec![true; n];
@@ -115,14 +108,16 @@ fn keep_confident(keep: &mut [bool], k: usize, logits: &[f32]) {
         .chunks_exact(n_classes.max(1))
         .map(|logits| {
             let probabilities = probabilities(logits);
-            (0..n_classes).zip(probabilities).fold((0, -1.0), |best, (class, p)| {
-                if p > best.1 { (class, p) } else { best }
-            })
+            (0..n_classes).zip(probabilities).fold(
+                (0, -1.0),
+                |best, (class, p)| {
+                    if p > best.1 { (class, p) } else { best }
+                },
+            )
         })
         .collect();
     for class in 0..n_classes {
-        let mut members: Vec<usize> =
-            (0..predicted.len()).filter(|&i| predicted[i].0 == class).collect();
+        let mut members: Vec<usize> = (0..predicted.len()).filter(|&i| predicted[i].0 == class).collect();
         members.sort_by(|&a, &b| predicted[b].1.total_cmp(&predicted[a].1));
         for &token in members.iter().take(k) {
             keep[token] = true;
@@ -137,10 +132,7 @@ mod tests {
     #[test]
     fn ratio_counts_in_f64_and_breaks_ties_to_the_lower_index() {
         let settings = PauseSettings::keep_ratio([0.5]);
-        assert_eq!(
-            keep(&settings, 0, &[0.3, 0.3, 0.3, 0.3, 0.3], &[0.0; 10]),
-            [true, true, true, false, false]
-        );
+        assert_eq!(keep(&settings, 0, &[0.3, 0.3, 0.3, 0.3, 0.3], &[0.0; 10]), [true, true, true, false, false]);
         // 0.29 * 100 is 28.999999999999996 in f64: 29 stay, as the reference has it.
         let settings = PauseSettings::keep_ratio([0.29]);
         let kept = keep(&settings, 0, &[0.5; 100], &[0.0; 200]);

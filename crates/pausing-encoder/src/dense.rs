@@ -116,10 +116,12 @@ fn window_partition(x: Tensor<4>, size: usize) -> Tensor<4> {
         let bottom = Tensor::zeros([b, rows * size, cols * size - w, d], &device);
         padded = Tensor::cat(vec![padded, bottom], 2);
     }
-    padded
-        .reshape([b, rows, size, cols, size, d])
-        .permute([0, 1, 3, 2, 4, 5])
-        .reshape([b * rows * cols, size, size, d])
+    padded.reshape([b, rows, size, cols, size, d]).permute([0, 1, 3, 2, 4, 5]).reshape([
+        b * rows * cols,
+        size,
+        size,
+        d,
+    ])
 }
 
 /// The way back from [`window_partition`], without the padding.
@@ -141,17 +143,10 @@ fn dense_attention(attention: &Attention, x: Tensor<4>, mask: Option<Tensor<4>>)
     let [b, h, w, d] = x.dims();
     let (n, heads) = (h * w, attention.n_heads());
     let head_dim = d / heads;
-    let qkv = attention
-        .project(x.reshape([b * n, d]))
-        .reshape([b, n, 3, heads, head_dim])
-        .permute([2, 0, 3, 1, 4]);
+    let qkv =
+        attention.project(x.reshape([b * n, d])).reshape([b, n, 3, heads, head_dim]).permute([2, 0, 3, 1, 4]);
     let part = |i: usize| {
-        qkv.clone().slice([i..i + 1, 0..b, 0..heads, 0..n, 0..head_dim]).reshape([
-            b,
-            heads,
-            n,
-            head_dim,
-        ])
+        qkv.clone().slice([i..i + 1, 0..b, 0..heads, 0..n, 0..head_dim]).reshape([b, heads, n, head_dim])
     };
     let (q, k, v) = (part(0), part(1), part(2));
     let scale = (head_dim as f64).powf(-0.5);

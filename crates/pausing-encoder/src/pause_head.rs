@@ -15,10 +15,7 @@ pub struct PauseHead {
 
 impl PauseHead {
     pub(crate) fn new(d: usize, n_classes: usize, eps: f64, device: &Device) -> Self {
-        Self {
-            norm: LayerNorm::new(d, eps, device),
-            linear: LinearConfig::new(d, n_classes).init(device),
-        }
+        Self { norm: LayerNorm::new(d, eps, device), linear: LinearConfig::new(d, n_classes).init(device) }
     }
 
     /// [Packs](Linear::pack) all weights.

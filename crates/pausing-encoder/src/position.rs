@@ -19,7 +19,9 @@ pub fn resize_rel_pos(table: &[f32], from: usize, to: usize, channels: usize) ->
     let mut out = Vec::with_capacity(to * channels);
     for taps in &taps {
         for c in 0..channels {
-            out.push(taps.iter().map(|&(i, weight)| weight * f64::from(table[i * channels + c])).sum::<f64>() as f32);
+            out.push(
+                taps.iter().map(|&(i, weight)| weight * f64::from(table[i * channels + c])).sum::<f64>() as f32
+            );
         }
     }
     out

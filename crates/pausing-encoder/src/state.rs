@@ -80,8 +80,7 @@ impl State {
             slots: slots.collect(),
             features: tokens.clone().select(0, indices(rows(false), device)),
         });
-        self.tokens =
-            kept.contains(&true).then(|| tokens.select(0, indices(rows(true), device)));
+        self.tokens = kept.contains(&true).then(|| tokens.select(0, indices(rows(true), device)));
         self.active.retain(kept);
         (self.global, self.windowed) = (None, None);
     }

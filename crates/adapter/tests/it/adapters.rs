@@ -47,11 +47,7 @@ fn point_wise_adapters_follow_a_permutation() {
     let (forwards, backwards) = (run(x.clone()), run(x.flip([0])));
     for row in 0..9 {
         let other = 8 - row;
-        assert_eq!(
-            forwards[row * 24..(row + 1) * 24],
-            backwards[other * 24..(other + 1) * 24],
-            "row {row}"
-        );
+        assert_eq!(forwards[row * 24..(row + 1) * 24], backwards[other * 24..(other + 1) * 24], "row {row}");
     }
 }
 
@@ -66,20 +62,16 @@ fn channel_gate_follows_its_definition() {
     let ours = floats(adapter.forward(x.clone(), grid));
 
     let x = floats(x);
-    let (squeeze, excite) =
-        (floats(adapter.squeeze.weight.val()), floats(adapter.excite.weight.val()));
+    let (squeeze, excite) = (floats(adapter.squeeze.weight.val()), floats(adapter.excite.weight.val()));
     let (down, up) = (floats(adapter.down.weight.val()), floats(adapter.up.weight.val()));
     let (scale, shift) = (floats(adapter.norm.weight.val()), floats(adapter.norm.bias.val()));
     let half = grid.div_ceil(2);
     let mut expected = Vec::new();
     for image in 0..b {
         let at = |row: usize, col: usize, c: usize| x[((image * grid + row) * grid + col) * d + c];
-        let mean = |c| {
-            (0..grid * grid).map(|i| at(i / grid, i % grid, c)).sum::<f32>() / (grid * grid) as f32
-        };
-        let hid: Vec<f32> = (0..hidden)
-            .map(|h| (0..d).map(|c| mean(c) * squeeze[c * hidden + h]).sum::<f32>().max(0.0))
-            .collect();
+        let mean = |c| (0..grid * grid).map(|i| at(i / grid, i % grid, c)).sum::<f32>() / (grid * grid) as f32;
+        let hid: Vec<f32> =
+            (0..hidden).map(|h| (0..d).map(|c| mean(c) * squeeze[c * hidden + h]).sum::<f32>().max(0.0)).collect();
         let gate: Vec<f32> = (0..d)
             .map(|c| {
                 let z: f32 = (0..hidden).map(|h| hid[h] * excite[h * d + c]).sum();
@@ -115,14 +107,11 @@ fn channel_gate_follows_its_definition() {
         }
         for row in 0..grid {
             for col in 0..grid {
-                let y: Vec<f32> = (0..d)
-                    .map(|c| at(row, col, c) + large[(c * grid + row) * grid + col].max(0.0))
-                    .collect();
+                let y: Vec<f32> =
+                    (0..d).map(|c| at(row, col, c) + large[(c * grid + row) * grid + col].max(0.0)).collect();
                 let mean = y.iter().sum::<f32>() / d as f32;
                 let variance = y.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / d as f32;
-                expected.extend(
-                    (0..d).map(|c| (y[c] - mean) / (variance + 1e-5).sqrt() * scale[c] + shift[c]),
-                );
+                expected.extend((0..d).map(|c| (y[c] - mean) / (variance + 1e-5).sqrt() * scale[c] + shift[c]));
             }
         }
     }

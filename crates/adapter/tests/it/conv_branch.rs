@@ -30,11 +30,9 @@ fn default_costs_0_41_gmac_at_224() {
 #[test]
 fn the_maps_of_an_image_do_not_depend_on_its_batch_mates() {
     let device = Device::flex();
-    for (config, size) in [
-        (tiny(ConvNorm::Group), 48),
-        (tiny(ConvNorm::Group), 128),
-        (ConvBranchConfig::default(), 112),
-    ] {
+    for (config, size) in
+        [(tiny(ConvNorm::Group), 48), (tiny(ConvNorm::Group), 128), (ConvBranchConfig::default(), 112)]
+    {
         let branch = filled(config.init(&device));
         let images = tensor([3, 1, size, size], 2, &device);
         let batch = branch.forward(images.clone());

@@ -8,8 +8,7 @@ const GRID: usize = 4;
 const N: usize = GRID * GRID;
 
 fn branch(device: &Device) -> CrossBranch {
-    let config =
-        CrossBranchConfig { channels: 24, embed_dim: D, n_heads: 2, hidden_dim: 4, n_blocks: 2 };
+    let config = CrossBranchConfig { channels: 24, embed_dim: D, n_heads: 2, hidden_dim: 4, n_blocks: 2 };
     filled(config.init(device))
 }
 
@@ -24,8 +23,7 @@ fn attention_follows_its_definition() {
     let project = |layer: &fastersam_kernels::Linear, x: &Tensor<2>| {
         x.clone().matmul(layer.weight.val()) + layer.bias.as_ref().unwrap().val().unsqueeze()
     };
-    let (q, k, v) =
-        (project(&block.attn.q, &x), project(&block.attn.k, &map), project(&block.attn.v, &map));
+    let (q, k, v) = (project(&block.attn.q, &x), project(&block.attn.k, &map), project(&block.attn.v, &map));
     let heads = (0..2).map(|head| {
         let cols = head * D / 2..(head + 1) * D / 2;
         let part = |t: &Tensor<2>| t.clone().slice(burn::tensor::s![.., cols.clone()]);
@@ -45,8 +43,7 @@ fn paused_tokens_do_not_change_the_others() {
     let device = Device::flex();
     for (embed_dim, n_heads, grid) in [(16, 2, 4), (384, 6, 14)] {
         let n = grid * grid;
-        let config =
-            CrossBranchConfig { channels: 24, embed_dim, n_heads, hidden_dim: 4, n_blocks: 1 };
+        let config = CrossBranchConfig { channels: 24, embed_dim, n_heads, hidden_dim: 4, n_blocks: 1 };
         let branch = filled(config.init(&device));
         let map = branch.embed(tensor([2 * n, 24], 3, &device));
         let block = &branch.blocks[0];
@@ -58,12 +55,9 @@ fn paused_tokens_do_not_change_the_others() {
             floats(block.attend(rows, map.clone(), &cross_branch_layout(&active, n)))
         };
         let all = attend(&(0..2 * n).collect::<Vec<_>>(), [n, n]);
-        for (first, second, atol) in
-            [(vec![1, 5, 6, n - 1], vec![0, 4], 0.0), (vec![2, 3], vec![7], 1e-5)]
-        {
+        for (first, second, atol) in [(vec![1, 5, 6, n - 1], vec![0, 4], 0.0), (vec![2, 3], vec![7], 1e-5)] {
             let active = [first.len(), second.len()];
-            let rows: Vec<usize> =
-                first.into_iter().chain(second.iter().map(|row| n + row)).collect();
+            let rows: Vec<usize> = first.into_iter().chain(second.iter().map(|row| n + row)).collect();
             let some = attend(&rows, active);
             for (ours, &row) in some.chunks(embed_dim).zip(&rows) {
                 assert_close(ours, &all[row * embed_dim..(row + 1) * embed_dim], atol);

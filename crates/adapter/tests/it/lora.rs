@@ -4,7 +4,9 @@ use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
 use fastersam_adapter::{LoraLinearConfig, LoraQv, LoraQvConfig};
 use fastersam_golden::{Comparison, Fixture, fixture, has};
-use fastersam_kernels::{Linear, LinearConfig, Place, RaggedLayout, RelativePositions, linear, ragged_self_attention};
+use fastersam_kernels::{
+    Linear, LinearConfig, Place, RaggedLayout, RelativePositions, linear, ragged_self_attention,
+};
 
 use crate::{assert_close, filled, floats, tensor, without_gradient};
 
@@ -47,8 +49,7 @@ fn updates_a_single_layer() {
     let fresh = config.init(&device);
     assert_close(&floats(fresh.forward(&layer, x.clone())), &floats(plain.clone()), 0.0);
     let lora = filled(fresh);
-    let merged =
-        Linear::from_parts(lora.merge(layer.weight.val()), layer.bias.as_ref().map(Param::val));
+    let merged = Linear::from_parts(lora.merge(layer.weight.val()), layer.bias.as_ref().map(Param::val));
     let merged = linear(x.clone(), merged.weight.val(), merged.bias.as_ref().map(Param::val));
     let updated = floats(lora.forward(&layer, x));
     assert_close(&updated, &floats(merged), 1e-5);

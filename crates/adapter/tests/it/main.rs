@@ -15,9 +15,7 @@ fn values(n: usize, seed: u32) -> Vec<f32> {
     let mut state = u64::from(seed) * 0x9e37_79b9 + 1;
     (0..n)
         .map(|_| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (state >> 40) as f32 / (1_u64 << 23) as f32 - 1.0
         })
         .collect()

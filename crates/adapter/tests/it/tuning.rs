@@ -38,9 +38,7 @@ fn reads_as_documented() {
 #[test]
 fn refuses_what_it_does_not_know() {
     assert!(read("tuning = { scheme = \"lora\" }").unwrap_err().contains("rank"));
-    assert!(
-        read("tuning = { scheme = \"lora\", rank = 4, alpha = 2 }").unwrap_err().contains("alpha")
-    );
+    assert!(read("tuning = { scheme = \"lora\", rank = 4, alpha = 2 }").unwrap_err().contains("alpha"));
     assert!(read("tuning = { scheme = \"prefix\" }").unwrap_err().contains("prefix"));
     assert!(read("tuning = { scheme = \"none\", rank = 4 }").unwrap_err().contains("rank"));
 }

@@ -125,7 +125,10 @@ fn walk(folder: &Path, prefix: &str, depth: usize, files: &mut Vec<String>) -> R
 fn is_label(file: &str) -> bool {
     let words = file.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase);
     words.into_iter().any(|word| {
-        word == "gt" || ["label", "seg", "mask", "annotation", "truth", "contour"].iter().any(|start| word.starts_with(start))
+        word == "gt"
+            || ["label", "seg", "mask", "annotation", "truth", "contour"]
+                .iter()
+                .any(|start| word.starts_with(start))
     })
 }
 

@@ -242,7 +242,9 @@ fn find(
         let candidate = match (case, middle) {
             (Some(case), _) => Some(case.to_owned()),
             (None, Some(middle)) => Some(middle.to_owned()),
-            (None, None) => name.strip_prefix(before).map(|n| n.split(after.split('{').next().unwrap_or_default()))
+            (None, None) => name
+                .strip_prefix(before)
+                .map(|n| n.split(after.split('{').next().unwrap_or_default()))
                 .and_then(|mut n| n.next().map(str::to_owned)),
         };
         if let Some(case) = candidate.filter(|case| !case.is_empty() && part.replace("{case}", case) == name) {

@@ -223,7 +223,10 @@ fn in_order(cases: BTreeMap<String, BTreeMap<u32, PathBuf>>) -> Result<Vec<Entry
             ));
         }
         if let Some((first, path)) = slices.iter().next().filter(|(first, _)| **first > 1) {
-            return Err(DatasetError::malformed(path, format!("{id} begins with slice {first}: the first are missing")));
+            return Err(DatasetError::malformed(
+                path,
+                format!("{id} begins with slice {first}: the first are missing"),
+            ));
         }
         let key = id.split('_').next().unwrap_or_default().to_owned();
         entries.push(Entry { key, id, files: Files::Slices(slices.into_values().collect()) });
@@ -255,8 +258,7 @@ pub(crate) fn with_ending(folder: &Path, stem: &str) -> PathBuf {
 /// The names of a folder's files and folders, sorted.
 pub(crate) fn names_in(folder: &Path) -> Result<Vec<String>, DatasetError> {
     let entries = std::fs::read_dir(folder).map_err(DatasetError::io(folder))?;
-    let mut names: Vec<String> =
-        entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
     names.sort();
     Ok(names)
 }

@@ -35,9 +35,7 @@ pub fn read_volume(path: &Path) -> Result<(Array3<f32>, Array3<f32>), DatasetErr
 
 fn read(path: &Path, file: &Hdf5File, file_len: u64, name: &str) -> Result<Array3<f32>, DatasetError> {
     let malformed = |reason: String| DatasetError::malformed(path, reason);
-    let dataset = file
-        .dataset(name)
-        .map_err(|e| malformed(format!("it has no data set `{name}` ({e})")))?;
+    let dataset = file.dataset(name).map_err(|e| malformed(format!("it has no data set `{name}` ({e})")))?;
     let shape = dataset.shape().to_vec();
     if !matches!(shape.len(), 2 | 3) {
         return Err(malformed(format!("`{name}` has the shape {shape:?}; two or three axes are needed")));
@@ -48,9 +46,7 @@ fn read(path: &Path, file: &Hdf5File, file_len: u64, name: &str) -> Result<Array
     }
     let values = to_f32(&dataset).map_err(|e| malformed(format!("`{name}` can't be read ({e})")))?;
     let values = if values.ndim() == 2 { values.insert_axis(ndarray::Axis(0)) } else { values };
-    values
-        .into_dimensionality::<Ix3>()
-        .map_err(|e| malformed(format!("`{name}` has an unexpected shape ({e})")))
+    values.into_dimensionality::<Ix3>().map_err(|e| malformed(format!("`{name}` has an unexpected shape ({e})")))
 }
 
 /// The elements as f32, whatever type of number they are.

@@ -33,7 +33,8 @@ pub(crate) fn write_volume<D: Dimension, E: Dimension>(
         DataSet { name: "label", datatype: BYTE, shape: label.shape(), bytes: &label_bytes },
     ];
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut scratch = tempfile::NamedTempFile::with_prefix_in(".writing-", folder).map_err(DatasetError::io(folder))?;
+    let mut scratch =
+        tempfile::NamedTempFile::with_prefix_in(".writing-", folder).map_err(DatasetError::io(folder))?;
     scratch.write_all(&file(&sets)).map_err(DatasetError::io(path))?;
     scratch.into_temp_path().persist(path).map_err(|e| DatasetError::io(path)(e.error))
 }

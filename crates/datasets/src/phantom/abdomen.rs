@@ -100,7 +100,8 @@ impl Anatomy {
         let bone = organ(0, 190.0, 50.0, 60.0);
         let spine = ellipsoid(bone, [0.0, 0.44], [0.17, 0.15], 0.0, [0.5, 2.0], [0.0, 0.05]).varied(rng, 0.7);
         // The inferior vena cava looks like the aorta and has no label.
-        let cava = ellipsoid(organ(0, 100.0, 8.0, 0.0), [-0.17, 0.18], [0.11, 0.085], 0.1, [0.5, 2.0], [0.0, 0.02]);
+        let cava =
+            ellipsoid(organ(0, 100.0, 8.0, 0.0), [-0.17, 0.18], [0.11, 0.085], 0.1, [0.5, 2.0], [0.0, 0.02]);
         let mut distractors = vec![Ellipsoid { tissue: tint(cava.tissue, 0.0), ..cava.varied(rng, 1.0) }];
         for _ in 0..9 + rng.below(4) {
             let tissue = organ(0, rng.range(15.0, 115.0), rng.range(8.0, 45.0), rng.range(-30.0, 50.0));

@@ -34,8 +34,7 @@ pub(super) fn draw(seed: u64, case_index: usize, size: usize) -> Acquisition {
     };
     let pixel_mm = (rng.range(0.9, 1.1) * 1.5 * 160.0 / size as f64 * 64.0).round() / 64.0;
     let slice_mm = [5.0, 8.0, 10.0][rng.below(3)];
-    let (raw, label) =
-        scanner.image([n_slices, size], (seed, [HEART, case_index as u64]), |z| anatomy.slice(z));
+    let (raw, label) = scanner.image([n_slices, size], (seed, [HEART, case_index as u64]), |z| anatomy.slice(z));
     let frame = if systole { SYSTOLIC_FRAME } else { DIASTOLIC_FRAME };
     Acquisition {
         family: Phantom::Heart,
@@ -108,8 +107,7 @@ impl Anatomy {
         let distractors = distractors.into_iter().map(|d| d.varied(rng, 1.2)).collect();
         let (radius, wall) = (rng.range(0.20, 0.25), rng.range(0.155, 0.175));
         // The muscle keeps its volume when the cavity empties.
-        let (squeeze, thicken, shrink) =
-            (rng.range(0.72, 0.82), rng.range(1.12, 1.22), rng.range(0.82, 0.9));
+        let (squeeze, thicken, shrink) = (rng.range(0.72, 0.82), rng.range(1.12, 1.22), rng.range(0.82, 0.9));
         let phase = |at_systole: f64| if systole { at_systole } else { 1.0 };
         Self {
             centre: [rng.range(0.04, 0.20), rng.range(-0.08, 0.10)],

@@ -20,9 +20,8 @@ fn open(path: &Path) -> Result<Box<dyn Read>, DatasetError> {
 }
 
 pub(super) fn read_header(path: &Path) -> Result<NiftiHeader, DatasetError> {
-    NiftiHeader::from_reader(open(path)?.take(4096)).map_err(|e| {
-        DatasetError::malformed(path, format!("it has no NIfTI-1 header ({e}); it may be truncated"))
-    })
+    NiftiHeader::from_reader(open(path)?.take(4096))
+        .map_err(|e| DatasetError::malformed(path, format!("it has no NIfTI-1 header ({e}); it may be truncated")))
 }
 
 /// The sizes of the three axes; a fourth of length 1 is accepted.
@@ -52,10 +51,9 @@ pub(super) fn check_dims(path: &Path, header: &NiftiHeader) -> Result<[u64; 3], 
 pub(super) fn check_type(path: &Path, header: &NiftiHeader) -> Result<u64, DatasetError> {
     use nifti::NiftiType::{Float32, Float64, Int8, Int16, Int32, Int64, Uint8, Uint16, Uint32, Uint64};
     match header.data_type() {
-        Ok(
-            kind @ (Uint8 | Int8 | Uint16 | Int16 | Uint32 | Int32 | Uint64 | Int64 | Float32
-            | Float64),
-        ) => Ok(kind.size_of() as u64),
+        Ok(kind @ (Uint8 | Int8 | Uint16 | Int16 | Uint32 | Int32 | Uint64 | Int64 | Float32 | Float64)) => {
+            Ok(kind.size_of() as u64)
+        }
         Ok(kind) => Err(DatasetError::malformed(path, format!("voxels of type {kind:?} are no gray values"))),
         Err(e) => Err(DatasetError::malformed(path, format!("its voxel type is unknown ({e})"))),
     }
@@ -64,7 +62,10 @@ pub(super) fn check_type(path: &Path, header: &NiftiHeader) -> Result<u64, Datas
 /// The bytes of the voxels. Memory grows with what the file holds, not with what its header claims.
 pub(super) fn read_voxels(path: &Path, header: &NiftiHeader, needed: u64) -> Result<Vec<u8>, DatasetError> {
     if &header.magic != b"n+1\0" {
-        return Err(DatasetError::malformed(path, "it is not a single NIfTI-1 file, with its voxels behind its header"));
+        return Err(DatasetError::malformed(
+            path,
+            "it is not a single NIfTI-1 file, with its voxels behind its header",
+        ));
     }
     let offset = f64::from(header.vox_offset);
     if !(0.0..=1e9).contains(&offset) {
@@ -161,7 +162,11 @@ pub(super) fn check_spacing(path: &Path, header: &NiftiHeader) -> Result<[f64; 3
     Ok(spacing)
 }
 
-pub(super) fn affine_of(path: &Path, header: &NiftiHeader, spacing: [f64; 3]) -> Result<[[f64; 4]; 3], DatasetError> {
+pub(super) fn affine_of(
+    path: &Path,
+    header: &NiftiHeader,
+    spacing: [f64; 3],
+) -> Result<[[f64; 4]; 3], DatasetError> {
     let affine = if header.sform_code > 0 {
         [header.srow_x, header.srow_y, header.srow_z].map(|row| row.map(f64::from))
     } else if header.qform_code > 0 {
@@ -174,7 +179,10 @@ pub(super) fn affine_of(path: &Path, header: &NiftiHeader, spacing: [f64; 3]) ->
         return Err(DatasetError::malformed(path, "its affine holds a value that is not finite"));
     }
     if (0..3).any(|axis| affine.iter().all(|row| row[axis] == 0.0)) {
-        return Err(DatasetError::malformed(path, "its affine leads along an axis nowhere: it has a column of zeros"));
+        return Err(DatasetError::malformed(
+            path,
+            "its affine leads along an axis nowhere: it has a column of zeros",
+        ));
     }
     Ok(affine)
 }

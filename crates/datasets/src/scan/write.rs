@@ -23,7 +23,8 @@ impl Scan {
                 format!("a class map of {:?} for a scan of {:?}", classes.dim(), self.voxels.dim()),
             ));
         }
-        let header = NiftiHeader { scl_slope: 1.0, scl_inter: 0.0, cal_max: 0.0, cal_min: 0.0, ..self.header.clone() };
+        let header =
+            NiftiHeader { scl_slope: 1.0, scl_inter: 0.0, cal_max: 0.0, cal_min: 0.0, ..self.header.clone() };
         write_classes(path, classes, &header)
     }
 }
@@ -34,9 +35,7 @@ impl Scan {
 /// Where the file can't be written.
 pub fn write_image(path: &Path, voxels: &Array3<f32>, spacing_mm: [f64; 3]) -> Result<(), DatasetError> {
     let header = aligned_header(spacing_mm);
-    write_atomically(path, |scratch| {
-        WriterOptions::new(scratch).reference_header(&header).write_nifti(voxels)
-    })
+    write_atomically(path, |scratch| WriterOptions::new(scratch).reference_header(&header).write_nifti(voxels))
 }
 
 /// Writes intensities `[slices, rows, columns]` whose axes point as `orientation` says, as NIfTI `[i, j, k]`
@@ -118,10 +117,7 @@ fn aligned_header(spacing_mm: [f64; 3]) -> NiftiHeader {
 }
 
 /// The file appears under its name only when it is complete.
-fn write_atomically(
-    path: &Path,
-    write: impl FnOnce(&Path) -> nifti::Result<()>,
-) -> Result<(), DatasetError> {
+fn write_atomically(path: &Path, write: impl FnOnce(&Path) -> nifti::Result<()>) -> Result<(), DatasetError> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let suffix = if path.extension().is_some_and(|e| e == "nii") { ".nii" } else { ".nii.gz" };
     let scratch = tempfile::Builder::new()
@@ -130,8 +126,7 @@ fn write_atomically(
         .tempfile_in(folder)
         .map_err(DatasetError::io(folder))?
         .into_temp_path();
-    write(&scratch)
-        .map_err(|e| DatasetError::malformed(path, format!("it can't be written ({e})")))?;
+    write(&scratch).map_err(|e| DatasetError::malformed(path, format!("it can't be written ({e})")))?;
     File::open(&scratch).and_then(|f| f.sync_all()).map_err(DatasetError::io(path))?;
     scratch.persist(path).map_err(|e| DatasetError::io(path)(e.error))
 }

@@ -45,7 +45,11 @@ fn round_trip(form: Form, coding: SynapseCoding, axes: AxisOrder) {
             assert_eq!(case.image, expected.image, "{what}");
             assert_eq!(case.label, expected.label, "{what}");
             if knows_spacing {
-                assert_eq!((case.spacing_mm, case.orientation), (expected.spacing_mm, expected.orientation), "{what}");
+                assert_eq!(
+                    (case.spacing_mm, case.orientation),
+                    (expected.spacing_mm, expected.orientation),
+                    "{what}"
+                );
             }
         }
         let last = expected.image.len_of(Axis(0)) - 1;
@@ -114,7 +118,10 @@ fn a_check_says_what_is_wrong_where() {
     // As published data, 20 patients are a part of each split.
     fs::remove_file(at.join("phantom.toml")).unwrap();
     let found = problems();
-    assert!(found.iter().any(|p| p.starts_with("train is not complete: 58 of 70 are missing: patient022")), "{found:?}");
+    assert!(
+        found.iter().any(|p| p.starts_with("train is not complete: 58 of 70 are missing: patient022")),
+        "{found:?}"
+    );
     let set = DataSet::open(&at, &OpenOptions::default()).unwrap();
     let report = check::check(&set, &["valid".to_owned(), "nosuch".to_owned()], true);
     assert!(report.problems.iter().any(|p| p.contains("valid is not complete")), "{report}");
@@ -160,10 +167,20 @@ fn own_folder(folder: &Path) -> Vec<Case> {
             let case = folder.join(format!("cohort/subject_{index:02}"));
             fs::create_dir_all(&case).unwrap();
             let label = scan.label.mapv(|class| [0, 10, 20, 200][usize::from(class)]);
-            fastersam_datasets::write_image_volume(&case.join("mr.nii.gz"), &scan.raw, scan.spacing_mm, orientation)
-                .unwrap();
-            fastersam_datasets::write_label_volume(&case.join("mr_seg.nii.gz"), &label, scan.spacing_mm, orientation)
-                .unwrap();
+            fastersam_datasets::write_image_volume(
+                &case.join("mr.nii.gz"),
+                &scan.raw,
+                scan.spacing_mm,
+                orientation,
+            )
+            .unwrap();
+            fastersam_datasets::write_label_volume(
+                &case.join("mr_seg.nii.gz"),
+                &label,
+                scan.spacing_mm,
+                orientation,
+            )
+            .unwrap();
             scan.into_case()
         })
         .collect()
@@ -174,7 +191,10 @@ fn a_data_set_of_ones_own_is_described_and_read() {
     let folder = tempfile::tempdir().unwrap();
     let expected = own_folder(folder.path());
     let draft = custom::describe(folder.path()).unwrap();
-    assert_eq!((draft.image.as_str(), draft.label.as_str()), ("cohort/{case}/mr.nii.gz", "cohort/{case}/mr_seg.nii.gz"));
+    assert_eq!(
+        (draft.image.as_str(), draft.label.as_str()),
+        ("cohort/{case}/mr.nii.gz", "cohort/{case}/mr_seg.nii.gz")
+    );
     assert_eq!(draft.labels.iter().map(|l| l.code).collect::<Vec<_>>(), [10, 20, 200]);
     assert_eq!(draft.intensity, Intensity::Percentiles { low: 0.5, high: 99.5 });
     assert_eq!(draft.axis, custom::SliceAxis::Coronal);
@@ -241,7 +261,8 @@ fn folders_stand_for_patterns_and_label_maps_may_lie_otherwise() {
     let turned = scan.label.view().permuted_axes([2, 0, 1]).as_standard_layout().into_owned();
     let [slice_mm, row_mm, col_mm] = scan.spacing_mm;
     let other = fastersam_datasets::Orientation { axes: [0, 2, 1], positive: [false, true, false] };
-    fastersam_datasets::write_label_volume(&labels.join("a.nii"), &turned, [col_mm, slice_mm, row_mm], other).unwrap();
+    fastersam_datasets::write_label_volume(&labels.join("a.nii"), &turned, [col_mm, slice_mm, row_mm], other)
+        .unwrap();
     let file = folder.path().join("mine.toml");
     let organs = fastersam_datasets::coding::synapse_labels().names;
     let table: String = (1..9).map(|c| format!("{{ code = {c}, name = \"{}\" }}, ", organs[c])).collect();
@@ -258,8 +279,13 @@ fn folders_stand_for_patterns_and_label_maps_may_lie_otherwise() {
     assert!(check::check(&set, &[], false).problems.is_empty());
 
     // A label map of the same shape that claims another spacing is no label map of this scan.
-    fastersam_datasets::write_label_volume(&labels.join("a.nii"), &scan.label, [slice_mm, 2.0 * row_mm, col_mm], place)
-        .unwrap();
+    fastersam_datasets::write_label_volume(
+        &labels.join("a.nii"),
+        &scan.label,
+        [slice_mm, 2.0 * row_mm, col_mm],
+        place,
+    )
+    .unwrap();
     let problems = check::check(&set, &[], false).problems;
     assert!(problems.len() == 1 && problems[0].contains("labels/a.nii has the spacing"), "{problems:?}");
     for (to, reason) in [("nowhere", "nowhere"), ("images/a.nii.gz", "{case}"), ("", "{case}")] {

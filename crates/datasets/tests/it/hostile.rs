@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use fastersam_datasets::coding::SynapseCoding;
 use fastersam_datasets::custom::Description;
 use fastersam_datasets::prepared::Prepared;
 use fastersam_datasets::write::{PhantomOptions, phantoms};
 use fastersam_datasets::{DataSet, DatasetError, Form, OpenOptions, write_image, write_labels};
-use fastersam_datasets::coding::SynapseCoding;
 use ndarray::Array3;
 use proptest::prelude::*;
 
@@ -179,7 +179,10 @@ fn good_files_are_read_and_every_truncation_is_an_error() {
         let whole = read(folder.path(), name, &bytes);
         // The TOML file and Info.cfg name files that are not there.
         match name {
-            "x.toml" | "x.cfg" => assert!(matches!(whole, Err(DatasetError::Missing { .. } | DatasetError::Malformed { .. } | DatasetError::Io { .. }))),
+            "x.toml" | "x.cfg" => assert!(matches!(
+                whole,
+                Err(DatasetError::Missing { .. } | DatasetError::Malformed { .. } | DatasetError::Io { .. })
+            )),
             _ => whole.unwrap(),
         }
         let step = (bytes.len() / 150).max(1);
@@ -234,7 +237,8 @@ fn a_damaged_prepared_data_set_never_panics() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path().join("prepared");
     phantoms(&at, Form::Prepared, &PhantomOptions { cases: 1, size: 16, ..PhantomOptions::default() }).unwrap();
-    let files = [at.join("dataset.toml"), at.join("cases/case0001.npz")].map(|path| (fs::read(&path).unwrap(), path));
+    let files =
+        [at.join("dataset.toml"), at.join("cases/case0001.npz")].map(|path| (fs::read(&path).unwrap(), path));
     let changes = proptest::collection::vec((any::<u32>(), any::<u8>()), 1..4);
     let config = ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |((file, changes, cut) in (0..2_usize, changes, proptest::option::weighted(0.2, any::<u32>())))| {
@@ -256,11 +260,17 @@ fn a_damaged_prepared_data_set_never_panics() {
 fn files_of_another_byte_order_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("scan.nii");
-    write_image(&path, &Array3::from_shape_fn((2, 3, 4), |(i, j, k)| (i * 12 + j * 4 + k) as f32), [1.0, 2.0, 3.0]).unwrap();
+    write_image(
+        &path,
+        &Array3::from_shape_fn((2, 3, 4), |(i, j, k)| (i * 12 + j * 4 + k) as f32),
+        [1.0, 2.0, 3.0],
+    )
+    .unwrap();
     let little = fastersam_datasets::Scan::read(&path).unwrap();
     let mut bytes = fs::read(&path).unwrap();
     // Fields of the header by their size, then the voxels.
-    let mut turn = |range: std::ops::Range<usize>, size: usize| bytes[range].chunks_exact_mut(size).for_each(<[u8]>::reverse);
+    let mut turn =
+        |range: std::ops::Range<usize>, size: usize| bytes[range].chunks_exact_mut(size).for_each(<[u8]>::reverse);
     turn(0..4, 4);
     turn(40..56, 2);
     turn(56..68, 4);
@@ -291,7 +301,8 @@ fn folders_and_pipes_are_no_files() {
     fs::create_dir(&scan).unwrap();
     assert!(fastersam_datasets::Scan::read(&scan).unwrap_err().to_string().contains("no file"));
     #[cfg(unix)]
-    if std::process::Command::new("mkfifo").arg(folder.path().join("own.toml")).status().is_ok_and(|s| s.success()) {
+    if std::process::Command::new("mkfifo").arg(folder.path().join("own.toml")).status().is_ok_and(|s| s.success())
+    {
         let error = Description::read(&folder.path().join("own.toml")).unwrap_err();
         assert!(error.to_string().contains("no file"), "{error}");
     }

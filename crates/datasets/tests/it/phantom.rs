@@ -39,7 +39,8 @@ fn every_case_holds_every_structure_at_a_fair_size() {
             assert!(case.image.iter().all(|v| (0.0..=1.0).contains(v)));
             for class in 1..n_classes {
                 // The largest cross-section is that of a disc of 8 pixels radius at 128 x 128.
-                let area = |slice: ndarray::ArrayView2<u8>| slice.iter().filter(|&&c| usize::from(c) == class).count();
+                let area =
+                    |slice: ndarray::ArrayView2<u8>| slice.iter().filter(|&&c| usize::from(c) == class).count();
                 let areas: Vec<usize> = case.label.axis_iter(Axis(0)).map(area).collect();
                 let largest = areas.iter().max().copied().unwrap_or(0) as f64;
                 let disc = 201.0 * (SIZE as f64 / 128.0).powi(2);
@@ -105,7 +106,8 @@ impl Logistic {
         let mut count = vec![0.0; n_classes];
         samples.iter().for_each(|(_, class)| count[*class] += 1.0);
         let total = samples.len() as f64;
-        let weight_of = |class: usize| if balanced { 1.0 / (n_classes as f64 * count[class]) } else { 1.0 / total };
+        let weight_of =
+            |class: usize| if balanced { 1.0 / (n_classes as f64 * count[class]) } else { 1.0 / total };
         let mut model = Self { weights: vec![[0.0; 4]; n_classes] };
         let mut momentum = vec![[0.0; 4]; n_classes];
         for _ in 0..300 {

@@ -1,9 +1,7 @@
 //! Against scipy and numpy.
 
 use fastersam_datasets::augment::rot90;
-use fastersam_datasets::resample::{
-    nearest_sources, rotate_nearest, rotation_sources, zoom_cubic, zoom_nearest,
-};
+use fastersam_datasets::resample::{nearest_sources, rotate_nearest, rotation_sources, zoom_cubic, zoom_nearest};
 use fastersam_golden::{Comparison, Fixture, fixture};
 use ndarray::{Array2, Axis};
 

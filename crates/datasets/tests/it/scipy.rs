@@ -45,7 +45,8 @@ fn cubic_zoom_of_every_small_shape_equals_scipy() {
 #[test]
 fn nearest_zoom_looks_where_scipy_looks() {
     let expected = expected();
-    let sizes_out: Vec<usize> = expected["sizes_out"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize).collect();
+    let sizes_out: Vec<usize> =
+        expected["sizes_out"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize).collect();
     for (n, hash) in expected["nearest"].as_object().unwrap() {
         let n: usize = n.parse().unwrap();
         assert_eq!(fnv(sizes_out.iter().flat_map(|&m| nearest_sources(n, m))), hash.as_str().unwrap(), "from {n}");

@@ -38,11 +38,7 @@ impl ModuleMapper for Draw {
 }
 
 fn config() -> MaskDecoderConfig {
-    MaskDecoderConfig {
-        transformer_dim: 32,
-        skip_channels: Some([8, 16]),
-        ..MaskDecoderConfig::tiny(CLASSES)
-    }
+    MaskDecoderConfig { transformer_dim: 32, skip_channels: Some([8, 16]), ..MaskDecoderConfig::tiny(CLASSES) }
 }
 
 fn decoder() -> PromptFreeDecoder {

@@ -122,7 +122,8 @@ mod tests {
             scored("vitb", &[3, 6, 9], &[0.7, 0.49, 0.34], 0.7),
         ]);
         let points = [0, 3, 6, 9];
-        let dice = |shares: &[f64]| scores.of(&case(BenchScope::Model), "vit_s", &points, shares).map(|found| found.dice);
+        let dice =
+            |shares: &[f64]| scores.of(&case(BenchScope::Model), "vit_s", &points, shares).map(|found| found.dice);
         assert_eq!(dice(&[]), Some(0.9));
         assert_eq!(dice(&[1.0, 0.5, 0.25, 0.25]), Some(0.85));
         assert_eq!(dice(&[0.31, 0.1, 0.09, 0.09]), Some(0.8));

@@ -13,8 +13,7 @@ use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Tensor};
 use fastersam::{ModelOptions, Preset};
 use fastersam_kernels::{
-    Conv3x3, LayerNorm, Linear, Place, RaggedLayout, RelativePositions, Segment,
-    ragged_self_attention,
+    Conv3x3, LayerNorm, Linear, Place, RaggedLayout, RelativePositions, Segment, ragged_self_attention,
 };
 use fastersam_pausing_encoder::PauseSettings;
 use serde::{Deserialize, Serialize};
@@ -84,7 +83,9 @@ fn attention(device: &Device) -> Work {
         let rows = places.len()..places.len() + length;
         segments.push(Segment { queries: rows.clone(), keys: rows });
         // Spread over the grid of 14, as tokens that stay active are.
-        places.extend((0..length as u16).map(|i| i * 196 / length as u16).map(|at| Place { row: at / 14, col: at % 14 }));
+        places.extend(
+            (0..length as u16).map(|i| i * 196 / length as u16).map(|at| Place { row: at / 14, col: at % 14 }),
+        );
     }
     let qkv = rows(places.len(), 3 * 768, device);
     let layout = Arc::new(RaggedLayout { segments, query_places: places.clone(), key_places: places });

@@ -84,9 +84,8 @@ pub fn run(options: &Options, device: &Device, origin: &Origin) -> Result<BenchR
     };
     let mut models = Models::default();
     let mut stations = load(&cases, peer.as_mut(), &mut models, device)?;
-    let mut products: Vec<(Product, ProductRow)> = SHAPES
-        .map(|shape| (Product::new(shape), ProductRow { shape, seconds: Vec::new() }))
-        .into();
+    let mut products: Vec<(Product, ProductRow)> =
+        SHAPES.map(|shape| (Product::new(shape), ProductRow { shape, seconds: Vec::new() })).into();
     let usage = Usage::now(peer.as_ref().map(Peer::process));
     let bar = progress::bar("bench", options.rounds * stations.len(), "visits");
     for _ in 0..options.rounds {
@@ -108,8 +107,7 @@ pub fn run(options: &Options, device: &Device, origin: &Origin) -> Result<BenchR
     drop(peer);
     let mut rows: Vec<BenchRow> = stations.into_iter().map(|station| station.row).collect();
     let is_asked = options.only.is_empty() || options.only.iter().any(|only| only == WHOLE_WAY);
-    let whole_way =
-        is_asked.then(|| way::measure(options.rounds, &mut models, device)).transpose()?;
+    let whole_way = is_asked.then(|| way::measure(options.rounds, &mut models, device)).transpose()?;
     drop(models);
     if options.memory {
         memory::measure(&cases, &mut rows, options, origin)?;

@@ -33,12 +33,35 @@ pub struct Subject {
 }
 
 enum Work {
-    Encoder { encoder: PausingEncoder, images: Tensor<4>, settings: PauseSettings },
+    Encoder {
+        encoder: PausingEncoder,
+        images: Tensor<4>,
+        settings: PauseSettings,
+    },
     /// The encoder with burn's operations in place of the fused ones.
-    Composed { encoder: PausingEncoder, images: Tensor<4>, settings: PauseSettings },
-    Model { model: FasterSam, images: Tensor<4>, settings: PauseSettings },
-    Volume { model: FasterSam, config: ModelConfig, volume: Array3<f32>, batch: usize, settings: PauseSettings, device: Device },
-    Training { encoder: PausingEncoder, optimizer: ModuleOptimizer, images: Tensor<4> },
+    Composed {
+        encoder: PausingEncoder,
+        images: Tensor<4>,
+        settings: PauseSettings,
+    },
+    Model {
+        model: FasterSam,
+        images: Tensor<4>,
+        settings: PauseSettings,
+    },
+    Volume {
+        model: FasterSam,
+        config: ModelConfig,
+        volume: Array3<f32>,
+        batch: usize,
+        settings: PauseSettings,
+        device: Device,
+    },
+    Training {
+        encoder: PausingEncoder,
+        optimizer: ModuleOptimizer,
+        images: Tensor<4>,
+    },
 }
 
 /// Models that several cases share: by preset, input size, and whether it is the plain encoder or packed.

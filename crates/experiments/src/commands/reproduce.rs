@@ -96,7 +96,10 @@ fn suite_file(arguments: &ReproduceArgs) -> Result<PathBuf> {
     if !file.is_file() {
         let mut known: Vec<String> = std::fs::read_dir(&folder)
             .with_context(|| {
-                format!("{} can't be read; run from the project's root, or name its configs with --configs", folder.display())
+                format!(
+                    "{} can't be read; run from the project's root, or name its configs with --configs",
+                    folder.display()
+                )
             })?
             .flatten()
             .filter_map(|entry| entry.path().file_stem()?.to_str().map(str::to_owned))

@@ -7,8 +7,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use clap::Args;
-use fastersam::checkpoint::{self, Checkpoint};
 use fastersam::Segmenter;
+use fastersam::checkpoint::{self, Checkpoint};
 use fastersam_datasets::Scan;
 use fastersam_pausing_encoder::PauseSettings;
 use serde_json::json;
@@ -114,9 +114,8 @@ fn check_output(output: &Path) -> Result<()> {
         bail!("the label map is a NIfTI file: give --output a name that ends in .nii.gz or .nii, not {name}");
     }
     let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::metadata(folder)
-        .ok()
-        .filter(std::fs::Metadata::is_dir)
-        .with_context(|| format!("the folder {} for the label map does not exist; make it first", folder.display()))?;
+    std::fs::metadata(folder).ok().filter(std::fs::Metadata::is_dir).with_context(|| {
+        format!("the folder {} for the label map does not exist; make it first", folder.display())
+    })?;
     Ok(())
 }

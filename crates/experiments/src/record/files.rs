@@ -69,65 +69,31 @@ impl Record {
         let pause = |pause: &super::PauseRecord| {
             format!(
                 "{:?} {} {} {:?} {} {}",
-                pause.pause_points,
-                pause.label,
-                pause.policy,
-                pause.values,
-                pause.criterion,
-                pause.context
+                pause.pause_points, pause.label, pause.policy, pause.values, pause.criterion, pause.context
             )
         };
         let (words, identity) = match self {
-            Self::Evaluation(r) => (
-                vec![
-                    &r.experiment,
-                    &r.dataset,
-                    &r.split,
-                    &r.method,
-                    &r.pause.label,
-                ],
-                pause(&r.pause),
-            ),
+            Self::Evaluation(r) => {
+                (vec![&r.experiment, &r.dataset, &r.split, &r.method, &r.pause.label], pause(&r.pause))
+            }
             Self::Throughput(r) => (
                 vec![&r.experiment, &r.dataset, &r.method, &r.pause.label],
-                format!(
-                    "{} {} {} {}",
-                    pause(&r.pause),
-                    r.batch_size,
-                    r.input_size,
-                    r.scope
-                ),
+                format!("{} {} {} {}", pause(&r.pause), r.batch_size, r.input_size, r.scope),
             ),
             Self::Slice(r) => (
-                vec![
-                    &r.experiment,
-                    &r.dataset,
-                    &r.case,
-                    &r.method,
-                    &r.pause.label,
-                ],
+                vec![&r.experiment, &r.dataset, &r.case, &r.method, &r.pause.label],
                 format!("{} {}", pause(&r.pause), r.slice),
             ),
             Self::Training(r) => (vec![&r.experiment, &r.dataset, &r.method], String::new()),
             Self::Bench(r) => (vec![&r.experiment], String::new()),
         };
         let mut hasher = Sha256::new();
-        for part in words
-            .iter()
-            .map(|word| word.as_bytes())
-            .chain([identity.as_bytes()])
-        {
+        for part in words.iter().map(|word| word.as_bytes()).chain([identity.as_bytes()]) {
             hasher.update(part);
             hasher.update([0]);
         }
-        let digest: String = hasher.finalize()[..4]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let slugs: Vec<String> = words
-            .iter()
-            .map(|word| slug(word).chars().take(40).collect())
-            .collect();
+        let digest: String = hasher.finalize()[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+        let slugs: Vec<String> = words.iter().map(|word| slug(word).chars().take(40).collect()).collect();
         format!("{}-{}-{digest}.json", self.kind(), slugs.join("-"))
     }
 }
@@ -154,42 +120,27 @@ pub(crate) fn slug(text: &str) -> String {
 /// The file system refuses, or the record could not be read back (a NaN or infinite number).
 pub fn write_record(folder: &Path, record: &Record) -> Result<PathBuf, RecordError> {
     let name = record.file_name();
-    let unwritable = |reason: String| RecordError::Unwritable {
-        name: name.clone(),
-        reason,
-    };
+    let unwritable = |reason: String| RecordError::Unwritable { name: name.clone(), reason };
     let value = serde_json::to_value(record).map_err(|error| unwritable(error.to_string()))?;
-    let envelope = Envelope {
-        schema: RECORD_SCHEMA,
-        kind: record.kind().into(),
-        record: value,
-    };
-    let mut json =
-        serde_json::to_vec_pretty(&envelope).map_err(|error| unwritable(error.to_string()))?;
+    let envelope = Envelope { schema: RECORD_SCHEMA, kind: record.kind().into(), record: value };
+    let mut json = serde_json::to_vec_pretty(&envelope).map_err(|error| unwritable(error.to_string()))?;
     json.push(b'\n');
     parse(&json).map_err(unwritable)?;
 
     let path = folder.join(&name);
-    let io = |source| RecordError::Io {
-        path: path.clone(),
-        source,
-    };
+    let io = |source| RecordError::Io { path: path.clone(), source };
     std::fs::create_dir_all(folder).map_err(io)?;
     let mut builder = tempfile::Builder::new();
     builder.prefix(".record-");
     // Readable for others, as any new file, within the user's mask.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder
-        .tempfile_in(folder)
-        .map_err(io)?;
+    let mut file = builder.tempfile_in(folder).map_err(io)?;
     file.write_all(&json).map_err(io)?;
     file.as_file().sync_all().map_err(io)?;
     file.persist(&path).map_err(|error| io(error.error))?;
     if cfg!(unix) {
-        File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(io)?;
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
     }
     Ok(path)
 }
@@ -199,21 +150,13 @@ pub fn write_record(folder: &Path, record: &Record) -> Result<PathBuf, RecordErr
 /// # Errors
 /// The folder can't be read, or one of the files is not a record of this version; the error names it.
 pub fn read_records(folder: &Path) -> Result<Vec<Record>, RecordError> {
-    let io = |source| RecordError::Io {
-        path: folder.to_owned(),
-        source,
-    };
+    let io = |source| RecordError::Io { path: folder.to_owned(), source };
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(io)? {
         let entry = entry.map_err(io)?;
         let hidden = entry.file_name().to_string_lossy().starts_with('.');
         let path = entry.path();
-        if !hidden
-            && path
-                .extension()
-                .is_some_and(|extension| extension == "json")
-            && path.is_file()
-        {
+        if !hidden && path.extension().is_some_and(|extension| extension == "json") && path.is_file() {
             paths.push(path);
         }
     }
@@ -230,16 +173,11 @@ pub fn read_records(folder: &Path) -> Result<Vec<Record>, RecordError> {
 /// A record from a file's bytes; `Err` says what is wrong.
 fn parse(json: &[u8]) -> Result<Record, String> {
     fn inner<T: DeserializeOwned>(value: serde_json::Value) -> Result<Box<T>, String> {
-        serde_json::from_value(value)
-            .map(Box::new)
-            .map_err(|error| error.to_string())
+        serde_json::from_value(value).map(Box::new).map_err(|error| error.to_string())
     }
     let envelope: Envelope = serde_json::from_slice(json).map_err(|error| error.to_string())?;
     if envelope.schema != RECORD_SCHEMA {
-        return Err(format!(
-            "schema {} where this version reads {RECORD_SCHEMA}",
-            envelope.schema
-        ));
+        return Err(format!("schema {} where this version reads {RECORD_SCHEMA}", envelope.schema));
     }
     match envelope.kind.as_str() {
         "evaluation" => inner(envelope.record).map(Record::Evaluation),
@@ -251,9 +189,7 @@ fn parse(json: &[u8]) -> Result<Record, String> {
         }
         "training" => inner(envelope.record).map(Record::Training),
         "bench" => inner(envelope.record).map(Record::Bench),
-        kind => Err(format!(
-            "unknown kind `{kind}`; known: evaluation, throughput, slice, training, bench"
-        )),
+        kind => Err(format!("unknown kind `{kind}`; known: evaluation, throughput, slice, training, bench")),
     }
 }
 
@@ -269,20 +205,13 @@ impl super::SliceRecord {
             ("paused_after", self.paused_after.len(), tokens),
         ] {
             if Some(found) != expected || found == 0 {
-                return Err(format!(
-                    "`{name}` has {found} values, which is not its size"
-                ));
+                return Err(format!("`{name}` has {found} values, which is not its size"));
             }
         }
-        match self
-            .paused_after
-            .iter()
-            .find(|&&point| usize::from(point) > self.pause.pause_points.len())
-        {
-            Some(point) => Err(format!(
-                "`paused_after` holds {point} with {} pause points",
-                self.pause.pause_points.len()
-            )),
+        match self.paused_after.iter().find(|&&point| usize::from(point) > self.pause.pause_points.len()) {
+            Some(point) => {
+                Err(format!("`paused_after` holds {point} with {} pause points", self.pause.pause_points.len()))
+            }
             None => Ok(()),
         }
     }
@@ -306,9 +235,6 @@ pub(super) mod hex {
         let text = String::deserialize(deserializer)?;
         let digit = |letter: u8| char::from(letter).to_digit(16).map(|digit| digit as u8);
         let byte = |pair: &[u8]| Some(digit(pair[0])? << 4 | digit(*pair.get(1)?)?);
-        text.as_bytes()
-            .chunks(2)
-            .map(|pair| byte(pair).ok_or_else(|| Error::custom("not hexadecimal")))
-            .collect()
+        text.as_bytes().chunks(2).map(|pair| byte(pair).ok_or_else(|| Error::custom("not hexadecimal"))).collect()
     }
 }

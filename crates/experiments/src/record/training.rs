@@ -7,17 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{Provenance, RecordError};
 
 /// Columns of the training CSV, in order: the fields of [`EpochRow`].
-pub const EPOCH_COLUMNS: [&str; 9] = [
-    "epoch",
-    "step",
-    "loss",
-    "ce",
-    "dice",
-    "aux",
-    "validation_dice",
-    "learning_rate",
-    "slices_per_s",
-];
+pub const EPOCH_COLUMNS: [&str; 9] =
+    ["epoch", "step", "loss", "ce", "dice", "aux", "validation_dice", "learning_rate", "slices_per_s"];
 
 /// One line of the training CSV.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,19 +42,10 @@ impl EpochRow {
 
     /// This epoch's line, without a line end. An epoch without validation leaves the field empty.
     pub fn to_csv(&self) -> String {
-        let validation = self
-            .validation_dice
-            .map_or_else(String::new, |dice| dice.to_string());
+        let validation = self.validation_dice.map_or_else(String::new, |dice| dice.to_string());
         format!(
             "{},{},{},{},{},{},{validation},{},{}",
-            self.epoch,
-            self.step,
-            self.loss,
-            self.ce,
-            self.dice,
-            self.aux,
-            self.learning_rate,
-            self.slices_per_s
+            self.epoch, self.step, self.loss, self.ce, self.dice, self.aux, self.learning_rate, self.slices_per_s
         )
     }
 
@@ -71,45 +53,26 @@ impl EpochRow {
     fn from_csv(line: &str) -> Result<Self, String> {
         let fields: Vec<&str> = line.split(',').map(str::trim).collect();
         if fields.len() != EPOCH_COLUMNS.len() {
-            return Err(format!(
-                "expected {} fields, found {}",
-                EPOCH_COLUMNS.len(),
-                fields.len()
-            ));
+            return Err(format!("expected {} fields, found {}", EPOCH_COLUMNS.len(), fields.len()));
         }
         let number = |column: usize| -> Result<f64, String> {
-            let value = fields[column]
-                .parse::<f64>()
-                .ok()
-                .filter(|value| value.is_finite());
-            value.ok_or_else(|| {
-                format!(
-                    "`{}` is not a finite number: {:?}",
-                    EPOCH_COLUMNS[column], fields[column]
-                )
-            })
+            let value = fields[column].parse::<f64>().ok().filter(|value| value.is_finite());
+            value
+                .ok_or_else(|| format!("`{}` is not a finite number: {:?}", EPOCH_COLUMNS[column], fields[column]))
         };
         let whole = |column: usize| -> Result<u64, String> {
-            fields[column].parse().map_err(|_| {
-                format!(
-                    "`{}` is not a count: {:?}",
-                    EPOCH_COLUMNS[column], fields[column]
-                )
-            })
+            fields[column]
+                .parse()
+                .map_err(|_| format!("`{}` is not a count: {:?}", EPOCH_COLUMNS[column], fields[column]))
         };
         Ok(Self {
-            epoch: u32::try_from(whole(0)?)
-                .map_err(|_| format!("`epoch` is too large: {}", fields[0]))?,
+            epoch: u32::try_from(whole(0)?).map_err(|_| format!("`epoch` is too large: {}", fields[0]))?,
             step: whole(1)?,
             loss: number(2)?,
             ce: number(3)?,
             dice: number(4)?,
             aux: number(5)?,
-            validation_dice: if fields[6].is_empty() {
-                None
-            } else {
-                Some(number(6)?)
-            },
+            validation_dice: if fields[6].is_empty() { None } else { Some(number(6)?) },
             learning_rate: number(7)?,
             slices_per_s: number(8)?,
         })
@@ -139,28 +102,19 @@ impl TrainingRecord {
     /// The file can't be read, its columns are others, or a line is not one of an epoch; the error names
     /// the file and the line.
     pub fn read_epochs(csv: &Path) -> Result<Vec<EpochRow>, RecordError> {
-        let broken = |reason: String| RecordError::Broken {
-            path: csv.to_owned(),
-            reason,
-        };
-        let text = std::fs::read_to_string(csv).map_err(|source| RecordError::Io {
-            path: csv.to_owned(),
-            source,
-        })?;
+        let broken = |reason: String| RecordError::Broken { path: csv.to_owned(), reason };
+        let text =
+            std::fs::read_to_string(csv).map_err(|source| RecordError::Io { path: csv.to_owned(), source })?;
         let mut lines = text.lines();
         let header = lines.next().unwrap_or_default();
         if header != EpochRow::csv_header() {
-            return Err(broken(format!(
-                "expected the columns `{}`, found `{header}`",
-                EpochRow::csv_header()
-            )));
+            return Err(broken(format!("expected the columns `{}`, found `{header}`", EpochRow::csv_header())));
         }
         lines
             .enumerate()
             .filter(|(_, line)| !line.trim().is_empty())
             .map(|(index, line)| {
-                EpochRow::from_csv(line)
-                    .map_err(|reason| broken(format!("line {}: {reason}", index + 2)))
+                EpochRow::from_csv(line).map_err(|reason| broken(format!("line {}: {reason}", index + 2)))
             })
             .collect()
     }

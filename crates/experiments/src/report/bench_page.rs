@@ -44,10 +44,8 @@ pub fn machine(record: &BenchRecord) -> String {
 
 /// The page; its plots lie in `plots/` beside it.
 pub fn markdown(record: &BenchRecord, section: &Section) -> String {
-    let mut page = format!(
-        "# Speed\n\nMade by `cargo xtask bench`; do not edit. {}\n\n{RECONSTRUCTION}\n",
-        machine(record)
-    );
+    let mut page =
+        format!("# Speed\n\nMade by `cargo xtask bench`; do not edit. {}\n\n{RECONSTRUCTION}\n", machine(record));
     let by_id = |id: &str| section.plots.iter().find(|plot| plot.id == id);
     for plot in BENCH_SHOWN.iter().filter_map(|id| by_id(id)) {
         _ = write!(page, "\n![{}](plots/{}.png)\n", plot.caption, plot.id);

@@ -1,9 +1,7 @@
 //! What all figures share: font, colours, markers, a frame with title and legend.
 
 use plotters::coord::Shift;
-use plotters::prelude::{
-    Circle, DrawingArea, DrawingBackend, PathElement, Polygon, RGBColor, Rectangle, Text,
-};
+use plotters::prelude::{Circle, DrawingArea, DrawingBackend, PathElement, Polygon, RGBColor, Rectangle, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, IntoTextStyle, ShapeStyle, TextStyle};
 
@@ -39,11 +37,7 @@ pub fn viridis(index: usize, count: usize) -> RGBColor {
         (122.0, 209.0, 81.0),
         (194.0, 223.0, 35.0),
     ];
-    let position = if count < 2 {
-        0.0
-    } else {
-        index as f64 / (count - 1) as f64 * (STOPS.len() - 1) as f64
-    };
+    let position = if count < 2 { 0.0 } else { index as f64 / (count - 1) as f64 * (STOPS.len() - 1) as f64 };
     let lower = (position as usize).min(STOPS.len() - 2);
     let (from, to, share) = (STOPS[lower], STOPS[lower + 1], position - lower as f64);
     let mix = |from: f64, to: f64| (from + (to - from) * share).round() as u8;
@@ -86,12 +80,7 @@ pub enum Marker {
 }
 
 /// Markers in the order that series take them.
-pub const SERIES_MARKERS: [Marker; 4] = [
-    Marker::Circle,
-    Marker::Triangle,
-    Marker::Square,
-    Marker::Diamond,
-];
+pub const SERIES_MARKERS: [Marker; 4] = [Marker::Circle, Marker::Triangle, Marker::Square, Marker::Diamond];
 
 /// One entry of a legend.
 #[derive(Clone, Debug)]
@@ -126,11 +115,7 @@ pub struct Canvas<B: DrawingBackend> {
 impl<B: DrawingBackend> Canvas<B> {
     /// A canvas at `scale` pixels per unit.
     pub fn new(root: DrawingArea<B, Shift>, scale: u32, lettering: Lettering) -> Self {
-        let lower = if lettering == Lettering::Pixels {
-            0.12
-        } else {
-            0.0
-        };
+        let lower = if lettering == Lettering::Pixels { 0.12 } else { 0.0 };
         Self { root, scale, lower }
     }
 
@@ -146,31 +131,19 @@ impl<B: DrawingBackend> Canvas<B> {
 
     /// Text of this size and colour, anchored at its left or right end or its middle, vertically centred.
     pub fn text(&self, size: i32, colour: RGBColor, anchor: HPos) -> TextStyle<'static> {
-        let style = (FONT, self.px(size))
-            .into_text_style(&self.root)
-            .pos(Pos::new(anchor, VPos::Center));
-        TextStyle {
-            color: colour.to_backend_color(),
-            ..style
-        }
+        let style = (FONT, self.px(size)).into_text_style(&self.root).pos(Pos::new(anchor, VPos::Center));
+        TextStyle { color: colour.to_backend_color(), ..style }
     }
 
     /// Writes one line of text.
     pub fn write(&self, text: &str, at: (i32, i32), style: &TextStyle<'static>) -> Drawn {
-        let at = (
-            at.0,
-            at.1 + (self.lower * style.font.get_size()).round() as i32,
-        );
-        self.root
-            .draw(&Text::new(text.to_owned(), at, style.clone()))
-            .map_err(words)
+        let at = (at.0, at.1 + (self.lower * style.font.get_size()).round() as i32);
+        self.root.draw(&Text::new(text.to_owned(), at, style.clone())).map_err(words)
     }
 
     /// Width of a text in this canvas' pixels.
     pub fn measure(&self, text: &str, style: &TextStyle<'_>) -> i32 {
-        self.root
-            .estimate_text_size(text, style)
-            .map_or(0, |(width, _)| width as i32)
+        self.root.estimate_text_size(text, style).map_or(0, |(width, _)| width as i32)
     }
 
     /// Breaks a text into lines of at most `width` pixels, at spaces; a longer word is a line of its own.
@@ -206,34 +179,19 @@ impl<B: DrawingBackend> Canvas<B> {
         subtitle: &str,
         legend: &[LegendEntry],
     ) -> Result<DrawingArea<B, Shift>, String> {
-        let (width, height) = (
-            self.root.dim_in_pixel().0 as i32,
-            self.root.dim_in_pixel().1 as i32,
-        );
+        let (width, height) = (self.root.dim_in_pixel().0 as i32, self.root.dim_in_pixel().1 as i32);
         let style = self.text(25, INK, HPos::Left);
         let lines = self.wrap(title, &style, width - self.px(48));
         for (index, line) in lines.iter().enumerate() {
             self.write(line, (self.px(24), self.px(32 + 30 * index as i32)), &style)?;
         }
-        self.write(
-            super::NOTICE,
-            (self.px(24), height - self.px(18)),
-            &self.text(15, FAINT, HPos::Left),
-        )?;
+        self.write(super::NOTICE, (self.px(24), height - self.px(18)), &self.text(15, FAINT, HPos::Left))?;
         let mut top = self.px(28 + 30 * lines.len() as i32);
         if !subtitle.is_empty() {
-            self.write(
-                subtitle,
-                (self.px(24), top + self.px(2)),
-                &self.text(17, FAINT, HPos::Left),
-            )?;
+            self.write(subtitle, (self.px(24), top + self.px(2)), &self.text(17, FAINT, HPos::Left))?;
             top += self.px(26);
         }
-        let strip = if legend.is_empty() {
-            self.px(30)
-        } else {
-            self.px(300)
-        };
+        let strip = if legend.is_empty() { self.px(30) } else { self.px(300) };
         let mut y = top + self.px(24);
         let style = self.text(17, INK, HPos::Left);
         for entry in legend {
@@ -245,18 +203,13 @@ impl<B: DrawingBackend> Canvas<B> {
             }
             y += self.px(9);
         }
-        Ok(self
-            .root
-            .clone()
-            .margin(top, self.px(38), self.px(16), strip))
+        Ok(self.root.clone().margin(top, self.px(38), self.px(16), strip))
     }
 
     fn legend_mark(&self, entry: &LegendEntry, (x, y): (i32, i32)) -> Drawn {
         if entry.line > 0 {
             let stroke = entry.colour.stroke_width(self.width(entry.line));
-            self.root
-                .draw(&PathElement::new([(x, y), (x + self.px(32), y)], stroke))
-                .map_err(words)?;
+            self.root.draw(&PathElement::new([(x, y), (x + self.px(32), y)], stroke)).map_err(words)?;
         }
         self.mark((x + self.px(16), y), entry.marker, entry.colour)
     }
@@ -265,33 +218,22 @@ impl<B: DrawingBackend> Canvas<B> {
     pub fn mark(&self, (x, y): (i32, i32), marker: Marker, colour: RGBColor) -> Drawn {
         let root = &self.root;
         let polygon = |points: &[(i32, i32)]| {
-            let points: Vec<_> = points
-                .iter()
-                .map(|(dx, dy)| (x + self.px(*dx), y + self.px(*dy)))
-                .collect();
-            root.draw(&Polygon::new(points, colour.filled()))
-                .map_err(words)
+            let points: Vec<_> = points.iter().map(|(dx, dy)| (x + self.px(*dx), y + self.px(*dy))).collect();
+            root.draw(&Polygon::new(points, colour.filled())).map_err(words)
         };
         match marker {
             Marker::None => Ok(()),
-            Marker::Circle => root
-                .draw(&Circle::new((x, y), self.px(5), colour.filled()))
-                .map_err(words),
+            Marker::Circle => root.draw(&Circle::new((x, y), self.px(5), colour.filled())).map_err(words),
             Marker::Triangle => polygon(&[(0, -7), (6, 5), (-6, 5)]),
             Marker::Square => polygon(&[(-5, -5), (5, -5), (5, 5), (-5, 5)]),
             Marker::Diamond => polygon(&[(0, -7), (7, 0), (0, 7), (-7, 0)]),
             Marker::Ring => {
                 let stroke: ShapeStyle = colour.stroke_width(self.width(2));
-                root.draw(&Circle::new((x, y), self.px(11), stroke))
-                    .map_err(words)
+                root.draw(&Circle::new((x, y), self.px(11), stroke)).map_err(words)
             }
             Marker::Box => {
-                let corners = [
-                    (x - self.px(14), y - self.px(7)),
-                    (x + self.px(14), y + self.px(7)),
-                ];
-                root.draw(&Rectangle::new(corners, colour.filled()))
-                    .map_err(words)
+                let corners = [(x - self.px(14), y - self.px(7)), (x + self.px(14), y + self.px(7))];
+                root.draw(&Rectangle::new(corners, colour.filled())).map_err(words)
             }
         }
     }

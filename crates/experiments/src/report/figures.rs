@@ -16,10 +16,5 @@ use super::{Figure, ReportError};
 
 fn figure(id: String, caption: String, plot: &impl Plot) -> Result<Figure, ReportError> {
     let (svg, png) = render(&id, plot)?;
-    Ok(Figure {
-        id,
-        caption,
-        svg: Some(svg),
-        png,
-    })
+    Ok(Figure { id, caption, svg: Some(svg), png })
 }

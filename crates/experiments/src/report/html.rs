@@ -21,12 +21,7 @@ pub fn page(sections: &[Section], results: &Results) -> String {
         escape_html(RECONSTRUCTION)
     );
     for section in sections {
-        _ = writeln!(
-            html,
-            "<li><a href=\"#{}\">{}</a></li>",
-            section.id,
-            escape_html(&section.title)
-        );
+        _ = writeln!(html, "<li><a href=\"#{}\">{}</a></li>", section.id, escape_html(&section.title));
     }
     html.push_str("<li><a href=\"#provenance\">Provenance</a></li>\n</ul></nav>\n<main>\n");
     for section in sections {
@@ -70,11 +65,7 @@ pub fn page(sections: &[Section], results: &Results) -> String {
 fn figure(html: &mut String, folder: &str, figure: &Figure) {
     let (id, caption) = (&figure.id, escape_html(&figure.caption));
     let ending = if figure.svg.is_some() { "svg" } else { "png" };
-    let svg = if figure.svg.is_some() {
-        format!("<a href=\"{folder}/{id}.svg\">SVG</a> ")
-    } else {
-        String::new()
-    };
+    let svg = if figure.svg.is_some() { format!("<a href=\"{folder}/{id}.svg\">SVG</a> ") } else { String::new() };
     _ = write!(
         html,
         "<figure>\n<img src=\"{folder}/{id}.{ending}\" alt=\"{caption}\" loading=\"lazy\">\n\
@@ -105,20 +96,10 @@ fn footer(html: &mut String, results: &Results) {
         for (name, value) in facts {
             _ = write!(html, "<dt>{name}</dt><dd>{}</dd>", escape_html(value));
         }
-        let (first, last) = (
-            dates.first().copied().unwrap_or_default(),
-            dates.last().copied().unwrap_or_default(),
-        );
-        let dates = if first == last {
-            first.to_owned()
-        } else {
-            format!("{first} to {last}")
-        };
-        _ = writeln!(
-            html,
-            "<dt>made</dt><dd>{}, {n_records} records</dd></dl>",
-            escape_html(&dates)
-        );
+        let (first, last) =
+            (dates.first().copied().unwrap_or_default(), dates.last().copied().unwrap_or_default());
+        let dates = if first == last { first.to_owned() } else { format!("{first} to {last}") };
+        _ = writeln!(html, "<dt>made</dt><dd>{}, {n_records} records</dd></dl>", escape_html(&dates));
         _ = writeln!(
             html,
             "<details><summary>resolved configuration</summary><pre>{}</pre></details>",
@@ -133,27 +114,12 @@ type Facts = Vec<(&'static str, String)>;
 
 fn facts(provenance: &Provenance) -> Facts {
     let mut facts = vec![
-        (
-            "version",
-            format!("{} at commit {}", provenance.version, provenance.commit),
-        ),
+        ("version", format!("{} at commit {}", provenance.version, provenance.commit)),
         ("burn", provenance.burn_version.clone()),
-        (
-            "device",
-            format!(
-                "{}, {} threads, {}",
-                provenance.device, provenance.threads, provenance.cpu
-            ),
-        ),
+        ("device", format!("{}, {} threads, {}", provenance.device, provenance.threads, provenance.cpu)),
         ("seed", provenance.seed.to_string()),
         ("data manifest", provenance.data_manifest_sha256.clone()),
-        (
-            "weights",
-            provenance
-                .weights_sha256
-                .clone()
-                .unwrap_or_else(|| "none".into()),
-        ),
+        ("weights", provenance.weights_sha256.clone().unwrap_or_else(|| "none".into())),
     ];
     for (name, sha256) in [
         ("pre-trained backbone", &provenance.backbone_sha256),

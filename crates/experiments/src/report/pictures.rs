@@ -8,9 +8,7 @@ use plotters::style::text_anchor::HPos;
 
 use crate::record::SliceRecord;
 
-use super::canvas::{
-    Canvas, Drawn, FAINT, INK, LegendEntry, Lettering, Marker, viridis, words,
-};
+use super::canvas::{Canvas, Drawn, FAINT, INK, LegendEntry, Lettering, Marker, viridis, words};
 use super::render::{png, register};
 use super::results::slug;
 use super::settings::{is_never, point, points, setting};
@@ -35,13 +33,8 @@ const MARGIN: usize = 24;
 /// # Errors
 /// A picture can't be drawn.
 pub fn pictures(dataset: &str, slices: &[SliceRecord]) -> Result<Vec<Figure>, ReportError> {
-    let slices: Vec<&SliceRecord> = slices
-        .iter()
-        .filter(|slice| slice.dataset == dataset)
-        .collect();
-    let same = |a: &&SliceRecord, b: &&SliceRecord| {
-        (&a.case, a.slice, &a.method) == (&b.case, b.slice, &b.method)
-    };
+    let slices: Vec<&SliceRecord> = slices.iter().filter(|slice| slice.dataset == dataset).collect();
+    let same = |a: &&SliceRecord, b: &&SliceRecord| (&a.case, a.slice, &a.method) == (&b.case, b.slice, &b.method);
     slices
         .chunk_by(same)
         .map(|settings| {
@@ -49,7 +42,9 @@ pub fn pictures(dataset: &str, slices: &[SliceRecord]) -> Result<Vec<Figure>, Re
             let id = slug(&format!("{dataset} {} {} {}", first.case, first.slice, first.method));
             let title = format!("{dataset}: {}, slice {}, {}", first.case, first.slice, first.method);
             let png = draw(&title, settings).map_err(|reason| ReportError::Draw { figure: id.clone(), reason })?;
-            let caption = format!("{title}. Image, truth, prediction, and where tokens paused; a row for each pause setting.");
+            let caption = format!(
+                "{title}. Image, truth, prediction, and where tokens paused; a row for each pause setting."
+            );
             Ok(Figure { id, caption, svg: None, png })
         })
         .collect()
@@ -61,8 +56,7 @@ fn draw(title: &str, settings: &[&SliceRecord]) -> Result<Vec<u8>, String> {
     let row_height = ROW_LABEL + PANEL + GAP;
     // A single row still needs the height of its legend.
     let stages = stages(settings);
-    let legends =
-        ROW_LABEL + 28 * (settings[0].class_names.len() + stages.len() + 1) + 2 * (30 + 24);
+    let legends = ROW_LABEL + 28 * (settings[0].class_names.len() + stages.len() + 1) + 2 * (30 + 24);
     let height = (TOP + settings.len() * row_height).max(TOP + legends) + MARGIN + 16;
     let mut pixels = vec![255; width * height * 3];
     for (row, slice) in settings.iter().enumerate() {
@@ -85,8 +79,7 @@ fn draw(title: &str, settings: &[&SliceRecord]) -> Result<Vec<u8>, String> {
             }
         }
     }
-    let root =
-        BitMapBackend::with_buffer(&mut pixels, (width as u32, height as u32)).into_drawing_area();
+    let root = BitMapBackend::with_buffer(&mut pixels, (width as u32, height as u32)).into_drawing_area();
     let canvas = Canvas::new(root, 1, Lettering::Pixels);
     letter(&canvas, title, settings, &stages, height)?;
     canvas.root.present().map_err(words)?;
@@ -105,24 +98,13 @@ fn letter(
     let at = |x: usize, y: usize| (x as i32, y as i32);
     canvas.write(title, at(MARGIN, 30), &canvas.text(25, INK, HPos::Left))?;
     let name = canvas.text(19, INK, HPos::Left);
-    for (column, text) in ["Image", "Truth", "Prediction", "Where tokens paused"]
-        .iter()
-        .enumerate()
-    {
+    for (column, text) in ["Image", "Truth", "Prediction", "Where tokens paused"].iter().enumerate() {
         canvas.write(text, at(MARGIN + column * (PANEL + GAP), 74), &name)?;
     }
     let small = canvas.text(17, FAINT, HPos::Left);
     for (row, slice) in settings.iter().enumerate() {
-        let recommended = if slice.pause.recommended {
-            " (recommended)"
-        } else {
-            ""
-        };
-        let active = slice
-            .paused_after
-            .iter()
-            .filter(|point| **point == 0)
-            .count();
+        let recommended = if slice.pause.recommended { " (recommended)" } else { "" };
+        let active = slice.paused_after.iter().filter(|point| **point == 0).count();
         let share = 100.0 * active as f64 / slice.paused_after.len() as f64;
         let text = if is_never(&slice.pause) {
             format!("Nothing pauses{recommended}")
@@ -133,20 +115,9 @@ fn letter(
                 setting(&slice.pause)
             )
         };
-        canvas.write(
-            &text,
-            at(
-                MARGIN,
-                TOP + row * (ROW_LABEL + PANEL + GAP) + ROW_LABEL / 2 + 2,
-            ),
-            &small,
-        )?;
+        canvas.write(&text, at(MARGIN, TOP + row * (ROW_LABEL + PANEL + GAP) + ROW_LABEL / 2 + 2), &small)?;
     }
-    canvas.write(
-        super::NOTICE,
-        (MARGIN as i32, height as i32 - 18),
-        &canvas.text(15, FAINT, HPos::Left),
-    )?;
+    canvas.write(super::NOTICE, (MARGIN as i32, height as i32 - 18), &canvas.text(15, FAINT, HPos::Left))?;
 
     let left = MARGIN + 4 * (PANEL + GAP) + 10;
     let mut y = TOP + ROW_LABEL + 10;
@@ -155,22 +126,13 @@ fn letter(
         y += 30;
         for entry in entries {
             canvas.mark(at(left + 16, y), entry.marker, entry.colour)?;
-            canvas.write(
-                &entry.label,
-                at(left + 40, y),
-                &canvas.text(17, INK, HPos::Left),
-            )?;
+            canvas.write(&entry.label, at(left + 40, y), &canvas.text(17, INK, HPos::Left))?;
             y += 28;
         }
         y += 24;
         Ok(())
     };
-    let boxed = |label: String, colour| LegendEntry {
-        label,
-        colour,
-        marker: Marker::Box,
-        line: 0,
-    };
+    let boxed = |label: String, colour| LegendEntry { label, colour, marker: Marker::Box, line: 0 };
     let classes = settings[0]
         .class_names
         .iter()
@@ -180,26 +142,16 @@ fn letter(
     let mut entries: Vec<LegendEntry> = stages
         .iter()
         .enumerate()
-        .map(|(index, at)| {
-            boxed(
-                format!("after {}", point(*at)),
-                viridis(index, stages.len()),
-            )
-        })
+        .map(|(index, at)| boxed(format!("after {}", point(*at)), viridis(index, stages.len())))
         .collect();
-    entries.push(boxed(
-        "never: active to the end".into(),
-        RGBColor(160, 160, 160),
-    ));
+    entries.push(boxed("never: active to the end".into(), RGBColor(160, 160, 160)));
     legend("Token paused", &entries)
 }
 
 /// The pause points of all settings of a picture; each has one colour in all its maps.
 fn stages(settings: &[&SliceRecord]) -> Vec<usize> {
-    let mut stages: Vec<usize> = settings
-        .iter()
-        .flat_map(|slice| slice.pause.pause_points.iter().copied())
-        .collect();
+    let mut stages: Vec<usize> =
+        settings.iter().flat_map(|slice| slice.pause.pause_points.iter().copied()).collect();
     stages.sort_unstable();
     stages.dedup();
     stages

@@ -7,15 +7,11 @@ use plotters::coord::Shift;
 use plotters::coord::cartesian::Cartesian2d;
 use plotters::coord::ranged1d::Ranged;
 use plotters::coord::types::RangedCoordf64;
-use plotters::prelude::{
-    DrawingArea, DrawingBackend, LineSeries, PathElement, RGBColor, Rectangle,
-};
+use plotters::prelude::{DrawingArea, DrawingBackend, LineSeries, PathElement, RGBColor, Rectangle};
 use plotters::style::Color;
 use plotters::style::text_anchor::HPos;
 
-use super::canvas::{
-    Canvas, Drawn, FAINT, GRID, INK, LegendEntry, Marker, Plot, SERIES_COLOURS, words,
-};
+use super::canvas::{Canvas, Drawn, FAINT, GRID, INK, LegendEntry, Marker, Plot, SERIES_COLOURS, words};
 
 /// Points of one legend entry, in the order that they are joined.
 #[derive(Clone, Debug)]
@@ -40,45 +36,33 @@ pub struct Axis {
 impl Axis {
     /// An axis over these values with room at both ends, at least `least` wide.
     pub fn over(label: &str, values: impl Iterator<Item = f64>, least: f64) -> Self {
-        let (mut low, mut high) = values.fold((f64::MAX, f64::MIN), |(low, high), value| {
-            (low.min(value), high.max(value))
-        });
+        let (mut low, mut high) =
+            values.fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
         if low > high {
             (low, high) = (0.0, 1.0);
         }
         let middle = (low + high) / 2.0;
         let half = ((high - low) / 2.0).max(least / 2.0) * 1.12;
-        Self {
-            label: label.into(),
-            range: middle - half..middle + half,
-            names: None,
-        }
+        Self { label: label.into(), range: middle - half..middle + half, names: None }
     }
 
     /// An axis from 0 to a little above the largest value.
     pub fn from_zero(label: &str, values: impl Iterator<Item = f64>) -> Self {
         let high = values.fold(0.0, f64::max);
-        Self {
-            label: label.into(),
-            range: 0.0..if high > 0.0 { high * 1.08 } else { 1.0 },
-            names: None,
-        }
+        Self { label: label.into(), range: 0.0..if high > 0.0 { high * 1.08 } else { 1.0 }, names: None }
     }
 
     /// An axis of names.
     pub fn named(label: &str, names: Vec<String>) -> Self {
         let range = -0.15..names.len().saturating_sub(1) as f64 + 0.15;
-        Self {
-            label: label.into(),
-            range,
-            names: Some(names),
-        }
+        Self { label: label.into(), range, names: Some(names) }
     }
 
     /// A logarithmic axis over positive values: whole decades have names, and a value `v` stands at
     /// `log10(v)` minus the second result.
     pub fn logarithmic(label: &str, values: impl Iterator<Item = f64>) -> (Self, f64) {
-        let (low, high) = values.fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
+        let (low, high) =
+            values.fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
         let (low, high) = if low > high { (1.0, 1.0) } else { (low, high) };
         let start = low.log10().floor();
         let last = (high.log10() - start).ceil().max(1.0);
@@ -95,19 +79,11 @@ impl Axis {
         if let Some(names) = &self.names {
             let near = value.round();
             let named = (value - near).abs() < 1e-6 && near >= 0.0;
-            return if named {
-                names.get(near as usize).cloned().unwrap_or_default()
-            } else {
-                String::new()
-            };
+            return if named { names.get(near as usize).cloned().unwrap_or_default() } else { String::new() };
         }
         // The step of the ticks that plotters will choose is 1, 2 or 5 times a power of ten.
         let ticks = RangedCoordf64::from(self.range.clone()).key_points(TICKS);
-        let step = ticks
-            .windows(2)
-            .map(|pair| pair[1] - pair[0])
-            .next()
-            .unwrap_or(1.0);
+        let step = ticks.windows(2).map(|pair| pair[1] - pair[0]).next().unwrap_or(1.0);
         let decimals = (-step.log10() - 1e-9).ceil().clamp(0.0, 6.0) as usize;
         // Rounded first: a tick a little below zero would be printed as minus zero.
         let scale = 10_f64.powi(decimals as i32);
@@ -146,18 +122,10 @@ impl Plot for Lines {
     }
 
     fn draw<B: DrawingBackend>(&self, canvas: &Canvas<B>) -> Drawn {
-        let legend: Vec<LegendEntry> = self
-            .panels
-            .iter()
-            .flat_map(|panel| &panel.series)
-            .map(|series| series.entry.clone())
-            .collect();
+        let legend: Vec<LegendEntry> =
+            self.panels.iter().flat_map(|panel| &panel.series).map(|series| series.entry.clone()).collect();
         let area = canvas.frame(&self.title, "", &legend)?;
-        for (panel, area) in self
-            .panels
-            .iter()
-            .zip(area.split_evenly((1, self.panels.len().max(1))))
-        {
+        for (panel, area) in self.panels.iter().zip(area.split_evenly((1, self.panels.len().max(1)))) {
             panel.draw(canvas, &area)?;
         }
         Ok(())
@@ -171,19 +139,13 @@ impl Panel {
             let colour = series.entry.colour;
             if series.entry.line > 0 {
                 let stroke = colour.stroke_width(canvas.width(series.entry.line));
-                chart
-                    .draw_series(LineSeries::new(series.points.iter().copied(), stroke))
-                    .map_err(words)?;
+                chart.draw_series(LineSeries::new(series.points.iter().copied(), stroke)).map_err(words)?;
             }
         }
         // Markers last, above every line.
         for series in &self.series {
             for point in &series.points {
-                canvas.mark(
-                    chart.backend_coord(point),
-                    series.entry.marker,
-                    series.entry.colour,
-                )?;
+                canvas.mark(chart.backend_coord(point), series.entry.marker, series.entry.colour)?;
             }
         }
         Ok(())
@@ -270,17 +232,9 @@ impl Plot for Bars {
     fn draw<B: DrawingBackend>(&self, canvas: &Canvas<B>) -> Drawn {
         let area = canvas.frame(&self.title, &self.subtitle, &[])?;
         let names = canvas.text(17, INK, HPos::Right);
-        let widest = self
-            .bars
-            .iter()
-            .map(|bar| canvas.measure(&bar.name, &names))
-            .max()
-            .unwrap_or(0);
+        let widest = self.bars.iter().map(|bar| canvas.measure(&bar.name, &names)).max().unwrap_or(0);
         let left = (widest + canvas.px(20)).min(canvas.px(560));
-        let highest = self.bars.iter().map(|bar| {
-            bar.spread
-                .map_or(bar.value, |spread| spread.1.max(bar.value))
-        });
+        let highest = self.bars.iter().map(|bar| bar.spread.map_or(bar.value, |spread| spread.1.max(bar.value)));
         let mut x = Axis::from_zero(&self.label, highest);
         // Room for the printed value.
         x.range.end *= 1.1;
@@ -316,19 +270,14 @@ impl Plot for Bars {
             chart.draw_series([body]).map_err(words)?;
             let mut end = bar.value;
             if let Some((low, high)) = bar.spread {
-                let whisker =
-                    PathElement::new([(low, y), (high, y)], INK.stroke_width(canvas.width(2)));
+                let whisker = PathElement::new([(low, y), (high, y)], INK.stroke_width(canvas.width(2)));
                 chart.draw_series([whisker]).map_err(words)?;
                 end = end.max(high);
             }
             let (x_end, y_pixel) = chart.backend_coord(&(end, y));
             let x_start = chart.backend_coord(&(0.0, y)).0;
             let decimals = self.decimals;
-            canvas.write(
-                &format!("{:.decimals$}", bar.value),
-                (x_end + canvas.px(8), y_pixel),
-                &values,
-            )?;
+            canvas.write(&format!("{:.decimals$}", bar.value), (x_end + canvas.px(8), y_pixel), &values)?;
             let name = canvas.shorten(&bar.name, &names, left - canvas.px(16));
             canvas.write(&name, (x_start - canvas.px(10), y_pixel), &names)?;
         }
@@ -350,13 +299,5 @@ pub fn series(label: String, index: usize, points: Vec<(f64, f64)>) -> Series {
 
 /// A ring round one point, with its own legend entry.
 pub fn ring(label: String, point: (f64, f64)) -> Series {
-    Series {
-        entry: LegendEntry {
-            label,
-            colour: INK,
-            marker: Marker::Ring,
-            line: 0,
-        },
-        points: vec![point],
-    }
+    Series { entry: LegendEntry { label, colour: INK, marker: Marker::Ring, line: 0 }, points: vec![point] }
 }

@@ -81,15 +81,7 @@ impl Published {
 }
 
 /// Columns of a score file that are not classes.
-const SCORE_COLUMNS: [&str; 7] = [
-    "method",
-    "backbone",
-    "input",
-    "dsc_percent",
-    "hd95_vox",
-    "source",
-    "read_in",
-];
+const SCORE_COLUMNS: [&str; 7] = ["method", "backbone", "input", "dsc_percent", "hd95_vox", "source", "read_in"];
 
 /// A CSV file with every field as text.
 struct Sheet<'a> {
@@ -99,28 +91,16 @@ struct Sheet<'a> {
 
 impl<'a> Sheet<'a> {
     fn read(path: &'a Path) -> Result<Self, ReportError> {
-        let bytes = std::fs::read(path).map_err(|source| ReportError::Io {
-            path: path.to_owned(),
-            source,
-        })?;
-        let options = CsvReadOptions::default()
-            .with_has_header(true)
-            .with_infer_schema_length(Some(0));
-        let frame = options
-            .into_reader_with_file_handle(Cursor::new(bytes))
-            .finish();
-        let frame = frame.map_err(|error| ReportError::Published {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        })?;
+        let bytes = std::fs::read(path).map_err(|source| ReportError::Io { path: path.to_owned(), source })?;
+        let options = CsvReadOptions::default().with_has_header(true).with_infer_schema_length(Some(0));
+        let frame = options.into_reader_with_file_handle(Cursor::new(bytes)).finish();
+        let frame =
+            frame.map_err(|error| ReportError::Published { path: path.to_owned(), reason: error.to_string() })?;
         Ok(Self { path, frame })
     }
 
     fn broken(&self, reason: String) -> ReportError {
-        ReportError::Published {
-            path: self.path.to_owned(),
-            reason,
-        }
+        ReportError::Published { path: self.path.to_owned(), reason }
     }
 
     /// The field, `None` where it is empty or the file has no such column.
@@ -130,8 +110,7 @@ impl<'a> Sheet<'a> {
     }
 
     fn required(&self, row: usize, column: &str) -> Result<String, ReportError> {
-        self.get(row, column)
-            .ok_or_else(|| self.broken(format!("row {}: `{column}` is missing", row + 2)))
+        self.get(row, column).ok_or_else(|| self.broken(format!("row {}: `{column}` is missing", row + 2)))
     }
 
     fn number(&self, row: usize, column: &str) -> Result<Option<f64>, ReportError> {
@@ -139,17 +118,13 @@ impl<'a> Sheet<'a> {
             return Ok(None);
         };
         let value = text.parse::<f64>().ok().filter(|value| value.is_finite());
-        value.map(Some).ok_or_else(|| {
-            self.broken(format!(
-                "row {}: `{column}` is not a number: {text:?}",
-                row + 2
-            ))
-        })
+        value
+            .map(Some)
+            .ok_or_else(|| self.broken(format!("row {}: `{column}` is not a number: {text:?}", row + 2)))
     }
 
     fn required_number(&self, row: usize, column: &str) -> Result<f64, ReportError> {
-        self.number(row, column)?
-            .ok_or_else(|| self.broken(format!("row {}: `{column}` is missing", row + 2)))
+        self.number(row, column)?.ok_or_else(|| self.broken(format!("row {}: `{column}` is missing", row + 2)))
     }
 
     /// The source; a row read in somebody else's table says so.
@@ -157,28 +132,19 @@ impl<'a> Sheet<'a> {
         let source = self.required(row, "source")?;
         match self.required(row, "read_in")?.as_str() {
             "primary" => Ok(source),
-            "secondary" if source.ends_with("as tabulated") => {
-                Ok(format!("{source} by later papers"))
-            }
+            "secondary" if source.ends_with("as tabulated") => Ok(format!("{source} by later papers")),
             "secondary" if source.contains("as tabulated") => Ok(source),
             "secondary" => Ok(format!("{source}, as tabulated by later papers")),
-            other => Err(self.broken(format!(
-                "row {}: `read_in` is `{other}`; expected primary or secondary",
-                row + 2
-            ))),
+            other => {
+                Err(self.broken(format!("row {}: `read_in` is `{other}`; expected primary or secondary", row + 2)))
+            }
         }
     }
 
     fn scores(&self) -> Result<PublishedScores, ReportError> {
-        let columns = self
-            .frame
-            .get_column_names()
-            .into_iter()
-            .map(|name| name.as_str());
-        let class_names: Vec<String> = columns
-            .filter(|name| !SCORE_COLUMNS.contains(name))
-            .map(Into::into)
-            .collect();
+        let columns = self.frame.get_column_names().into_iter().map(|name| name.as_str());
+        let class_names: Vec<String> =
+            columns.filter(|name| !SCORE_COLUMNS.contains(name)).map(Into::into).collect();
         let row = |row| {
             Ok(PublishedRow {
                 method: self.required(row, "method")?,
@@ -186,16 +152,11 @@ impl<'a> Sheet<'a> {
                 input: self.get(row, "input"),
                 dice_percent: self.required_number(row, "dsc_percent")?,
                 hd95_vox: self.number(row, "hd95_vox")?,
-                per_class: class_names
-                    .iter()
-                    .map(|class| self.number(row, class))
-                    .collect::<Result<_, _>>()?,
+                per_class: class_names.iter().map(|class| self.number(row, class)).collect::<Result<_, _>>()?,
                 source: self.source(row)?,
             })
         };
-        let rows = (0..self.frame.height())
-            .map(row)
-            .collect::<Result<_, ReportError>>()?;
+        let rows = (0..self.frame.height()).map(row).collect::<Result<_, ReportError>>()?;
         Ok(PublishedScores { class_names, rows })
     }
 

@@ -26,9 +26,7 @@ impl Cell {
 
     /// A number that may be missing.
     pub fn number(value: Option<f64>, decimals: usize) -> Self {
-        value
-            .filter(|value| value.is_finite())
-            .map_or(Self::Missing, |value| Self::Number(value, decimals))
+        value.filter(|value| value.is_finite()).map_or(Self::Missing, |value| Self::Number(value, decimals))
     }
 
     fn printed(&self) -> String {
@@ -56,18 +54,12 @@ pub struct Column {
 impl Column {
     /// A column of all three forms.
     pub fn new(id: impl Into<String>, heading: impl Into<String>) -> Self {
-        Self {
-            id: id.into(),
-            heading: Some(heading.into()),
-        }
+        Self { id: id.into(), heading: Some(heading.into()) }
     }
 
     /// A column of the CSV alone.
     pub fn csv_only(id: impl Into<String>) -> Self {
-        Self {
-            id: id.into(),
-            heading: None,
-        }
+        Self { id: id.into(), heading: None }
     }
 }
 
@@ -118,20 +110,12 @@ impl Table {
             } else if cells().any(|cell| matches!(cell, Cell::Number(_, 1..))) {
                 // Beyond six decimals stands only the rounding noise of percent = 100 * share.
                 let number = |cell: &Cell| {
-                    if let Cell::Number(value, _) = cell {
-                        Some((value * 1e6).round() / 1e6 + 0.0)
-                    } else {
-                        None
-                    }
+                    if let Cell::Number(value, _) = cell { Some((value * 1e6).round() / 1e6 + 0.0) } else { None }
                 };
                 Series::new(name, cells().map(number).collect::<Vec<_>>())
             } else {
                 let count = |cell: &Cell| {
-                    if let Cell::Number(value, _) = cell {
-                        Some(value.round() as i64)
-                    } else {
-                        None
-                    }
+                    if let Cell::Number(value, _) = cell { Some(value.round() as i64) } else { None }
                 };
                 Series::new(name, cells().map(count).collect::<Vec<_>>())
             });
@@ -151,11 +135,7 @@ impl Table {
         }
         markdown.push_str("\n|");
         for (index, _) in self.printed_columns() {
-            markdown.push_str(if self.is_numeric(index) {
-                " ---: |"
-            } else {
-                " --- |"
-            });
+            markdown.push_str(if self.is_numeric(index) { " ---: |" } else { " --- |" });
         }
         for (emphasis, row) in &self.rows {
             markdown.push_str("\n|");
@@ -180,11 +160,7 @@ impl Table {
     pub fn to_html(&self) -> String {
         let mut html = String::from("<div class=\"wide\"><table>\n<thead><tr>");
         for (index, heading) in self.printed_columns() {
-            let class = if self.is_numeric(index) {
-                " class=\"n\""
-            } else {
-                ""
-            };
+            let class = if self.is_numeric(index) { " class=\"n\"" } else { "" };
             _ = write!(html, "<th{class}>{}</th>", escape_html(heading));
         }
         html.push_str("</tr></thead>\n<tbody>\n");
@@ -219,30 +195,18 @@ impl Table {
 
     /// The printed columns that hold a value in some row; a column without one is left out.
     fn printed_columns(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.columns
-            .iter()
-            .enumerate()
-            .filter_map(|(index, column)| {
-                let empty = self.rows.iter().all(|(_, row)| row[index] == Cell::Missing);
-                column
-                    .heading
-                    .as_deref()
-                    .filter(|_| !empty)
-                    .map(|heading| (index, heading))
-            })
+        self.columns.iter().enumerate().filter_map(|(index, column)| {
+            let empty = self.rows.iter().all(|(_, row)| row[index] == Cell::Missing);
+            column.heading.as_deref().filter(|_| !empty).map(|heading| (index, heading))
+        })
     }
 
     fn is_numeric(&self, index: usize) -> bool {
-        self.rows
-            .iter()
-            .all(|(_, row)| !matches!(row[index], Cell::Text(_)))
+        self.rows.iter().all(|(_, row)| !matches!(row[index], Cell::Text(_)))
     }
 }
 
 /// Text for HTML, quotes included.
 pub fn escape_html(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

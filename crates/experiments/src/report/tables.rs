@@ -19,13 +19,9 @@ use super::table::{Cell, Column, Emphasis, Table};
 const OURS: &str = "this reconstruction";
 
 fn table(id: String, title: String, columns: &[(&str, &str)]) -> Table {
-    let columns = columns.iter().map(|(id, heading)| {
-        if heading.is_empty() {
-            Column::csv_only(*id)
-        } else {
-            Column::new(*id, *heading)
-        }
-    });
+    let columns = columns
+        .iter()
+        .map(|(id, heading)| if heading.is_empty() { Column::csv_only(*id) } else { Column::new(*id, *heading) });
     Table {
         id,
         title,
@@ -40,9 +36,5 @@ fn percent(share: Option<f64>, decimals: usize) -> Cell {
 }
 
 fn emphasis(recommended: bool) -> Emphasis {
-    if recommended {
-        Emphasis::Recommended
-    } else {
-        Emphasis::Ours
-    }
+    if recommended { Emphasis::Recommended } else { Emphasis::Ours }
 }

@@ -30,8 +30,18 @@ fn check(message: &str, words: &[&str]) {
 fn patients(folder: &Path) -> PathBuf {
     let data = folder.join("data");
     fs::create_dir(&data).unwrap();
-    let output =
-        fastersam(&["data", "phantom", "--form", "acdc-nifti", "-o", text(&data.join("acdc")), "--cases", "19", "--size", "24"]);
+    let output = fastersam(&[
+        "data",
+        "phantom",
+        "--form",
+        "acdc-nifti",
+        "-o",
+        text(&data.join("acdc")),
+        "--cases",
+        "19",
+        "--size",
+        "24",
+    ]);
     assert!(output.status.success(), "{}", stderr(&output));
     data
 }
@@ -83,7 +93,10 @@ fn missing_folders_and_wrong_configurations_are_named() {
     check(&error(&quick), &["--data"]);
     check(&error(&[&suite[..], &["--suite", "smok"]].concat()), &["smok", "smoke", "cpu-quick"]);
     check(&error(&[&suite[..], &["--only", "heart"]].concat()), &["heart", "phantom-heart"]);
-    check(&error(&[&suite[..], &["--set", "train.epoch=3"]].concat()), &["phantom-abdomen.toml", "epoch", "epochs"]);
+    check(
+        &error(&[&suite[..], &["--set", "train.epoch=3"]].concat()),
+        &["phantom-abdomen.toml", "epoch", "epochs"],
+    );
     check(&error(&[&suite[..], &["--set", "train.epochs=three"]].concat()), &["epochs", "three"]);
 
     let file = folder.path().join("experiment.toml");
@@ -106,9 +119,8 @@ fn scans_and_checkpoints_that_are_none_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let nowhere = folder.path().join("nowhere");
     let scan = folder.path().join("scan.nii.gz");
-    let segment = |scan: &Path, more: &[&str]| {
-        error(&[&["segment", text(scan), "--model", text(&nowhere)], more].concat())
-    };
+    let segment =
+        |scan: &Path, more: &[&str]| error(&[&["segment", text(scan), "--model", text(&nowhere)], more].concat());
     check(&segment(&scan, &[]), &["scan.nii.gz", "does not exist"]);
     fs::write(&scan, [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1, 2]).unwrap();
     check(&segment(&scan, &[]), &["scan.nii.gz", "truncated"]);

@@ -17,7 +17,14 @@ fn published() -> PathBuf {
 }
 
 /// An invented row of ViT-B; its name says what it is.
-fn row(program: Program, scope: BenchScope, input_size: usize, batch_size: usize, pause: &str, ms: f64) -> BenchRow {
+fn row(
+    program: Program,
+    scope: BenchScope,
+    input_size: usize,
+    batch_size: usize,
+    pause: &str,
+    ms: f64,
+) -> BenchRow {
     let slices = if scope == BenchScope::Volume { 2 * batch_size } else { batch_size };
     let seconds = |factor: f64| factor * ms * slices as f64 / 1e3;
     let gmacs = if pause == "never" { 0.00035 * (input_size * input_size) as f64 } else { 4.0 };

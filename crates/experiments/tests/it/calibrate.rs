@@ -30,7 +30,9 @@ fn a_budget_becomes_a_threshold_that_meets_it() {
         let place = fastersam::checkpoint::resolve(checkpoints.as_ref()).unwrap();
         fastersam::checkpoint::read_info(&place).unwrap().recommended_thresholds
     };
-    for (option, value, dry) in [("--macs-share", "0.7", true), ("--dice-loss", "1", false), ("--macs-share", "0.6", false)] {
+    for (option, value, dry) in
+        [("--macs-share", "0.7", true), ("--dice-loss", "1", false), ("--macs-share", "0.6", false)]
+    {
         let before = recommended();
         let mut arguments = vec![option, value];
         arguments.extend(dry.then_some("--dry-run"));

@@ -7,7 +7,11 @@ use std::process::{Command, Output};
 
 /// A safetensors file of the official keys and shapes, changed by `change`; all values are zero, and take no
 /// room on the disk.
-fn official(folder: &Path, name: &str, change: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>)) -> Option<PathBuf> {
+fn official(
+    folder: &Path,
+    name: &str,
+    change: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>),
+) -> Option<PathBuf> {
     let keys = fastersam_golden::json("sam_vit_b_keys")?;
     let mut tensors = keys["tensors"].as_object().unwrap().clone();
     change(&mut tensors);
@@ -80,12 +84,9 @@ fn golden_inspect_names_what_is_wrong() {
     });
     let Some(changed) = changed else { return };
     let text = stdout(&changed, &[]);
-    for part in [
-        "1 missing",
-        "image_encoder.blocks.5.norm1.bias",
-        "1 unused",
-        "image_encoder.blocks.5.extra [3, 2]",
-    ] {
+    for part in
+        ["1 missing", "image_encoder.blocks.5.norm1.bias", "1 unused", "image_encoder.blocks.5.extra [3, 2]"]
+    {
         assert!(text.contains(part), "{part} in\n{text}");
     }
 

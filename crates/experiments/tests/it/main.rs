@@ -6,7 +6,7 @@ mod calibrate;
 mod inspect;
 mod own_data;
 mod program;
-mod resume;
 mod record;
 mod report;
+mod resume;
 mod samples;

@@ -128,8 +128,7 @@ fn a_folder_of_scans_works_in_every_command() {
     // The run beside itself, from the printed scores.
     let scores = folder.path().join("scores.json");
     fs::write(&scores, scored.to_string()).unwrap();
-    let beside: Value =
-        serde_json::from_str(&run(&["compare", text(&scores), text(&scores), "--json"])).unwrap();
+    let beside: Value = serde_json::from_str(&run(&["compare", text(&scores), text(&scores), "--json"])).unwrap();
     assert_eq!((&beside["n_cases"], &beside["strict"]["dice"]["mean"]["p_value"]), (&1.into(), &1.0.into()));
     assert!(fails(&["compare", text(&scores), text(&config)]).contains("own.toml"));
 
@@ -146,8 +145,12 @@ fn a_folder_of_scans_works_in_every_command() {
     let index = run(&["reproduce", "--suite", text(&suite), "--configs", CONFIGS, "-o", text(&all)]);
     assert!(Path::new(&index).is_file(), "{index}");
     let tables: Vec<_> = fs::read_dir(all.join("report/tables")).unwrap().map(|e| e.unwrap().path()).collect();
-    assert!(tables.iter().any(|table| fs::read_to_string(table).unwrap().contains("clinic")
-        || text(table).contains("clinic")), "{tables:?}");
+    assert!(
+        tables
+            .iter()
+            .any(|table| fs::read_to_string(table).unwrap().contains("clinic") || text(table).contains("clinic")),
+        "{tables:?}"
+    );
 }
 
 #[test]

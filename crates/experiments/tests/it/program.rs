@@ -62,9 +62,8 @@ fn one_experiment_of_the_suite_ends_in_a_report_and_a_model_that_segments() {
 
     // Provenance: what would be needed to make the result again.
     let records = fs::read_dir(run.join("records")).unwrap().map(|entry| entry.unwrap().path());
-    let evaluation = records.into_iter().find(|path| {
-        text(path).contains("evaluation") && text(path).contains("tau-0_9")
-    });
+    let evaluation =
+        records.into_iter().find(|path| text(path).contains("evaluation") && text(path).contains("tau-0_9"));
     let record = fs::read_to_string(evaluation.unwrap()).unwrap();
     let record: serde_json::Value = serde_json::from_str(&record).unwrap();
     let provenance = &record["record"]["provenance"];
@@ -97,7 +96,10 @@ fn a_trained_model_is_scored_timed_and_segments_scans_of_any_orientation() {
     // One record each, which `report` draws.
     let measured = ["-m", text(&checkpoints), "-c", &config, "--pause-threshold", "0.9"];
     let scored = stdout(&fastersam(&[&["evaluate"], &measured[..], &small()].concat()));
-    assert!(scored.contains("transunet") && scored.contains("strict") && scored.contains("reconstructed"), "{scored}");
+    assert!(
+        scored.contains("transunet") && scored.contains("strict") && scored.contains("reconstructed"),
+        "{scored}"
+    );
     let timed = stdout(&fastersam(&[&["benchmark", "--runs", "1"], &measured[..], &small()].concat()));
     assert!(timed.contains("never") && timed.contains("tau 0.9"), "{timed}");
     assert_eq!(fs::read_dir(run.join("records")).unwrap().count(), 4, "training, evaluation, two times");

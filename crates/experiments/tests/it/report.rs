@@ -20,27 +20,18 @@ pub fn summary(per_class: &[f64]) -> Summary {
             hd95_vox: Some(40.0 * (1.0 - mean)),
             hd95_mm: Some(60.0 * (1.0 - mean)),
             per_class_dice: per_class.iter().map(|dice| Some(dice - lost)).collect(),
-            per_class_hd95_vox: per_class
-                .iter()
-                .map(|dice| Some(40.0 * (1.0 - dice + lost)))
-                .collect(),
+            per_class_hd95_vox: per_class.iter().map(|dice| Some(40.0 * (1.0 - dice + lost))).collect(),
             left_out: vec![0; per_class.len()],
             ..ProtocolSummary::default()
         }
     };
-    Summary {
-        transunet: protocol(0.0),
-        strict: protocol(0.02),
-        n_cases: 8,
-        ..Summary::default()
-    }
+    Summary { transunet: protocol(0.0), strict: protocol(0.02), n_cases: 8, ..Summary::default() }
 }
 
 /// The files of the samples' report, drawn once for all tests.
 fn sample_files() -> &'static BTreeMap<String, Vec<u8>> {
     static FILES: OnceLock<BTreeMap<String, Vec<u8>>> = OnceLock::new();
-    FILES
-        .get_or_init(|| files(samples::records(), &Published::read(&published()).unwrap()).unwrap())
+    FILES.get_or_init(|| files(samples::records(), &Published::read(&published()).unwrap()).unwrap())
 }
 
 fn published() -> PathBuf {
@@ -58,12 +49,7 @@ fn tables_are_as_saved() {
             std::fs::write(&snapshot, bytes).unwrap();
         }
         let expected = std::fs::read_to_string(&snapshot).unwrap_or_default();
-        assert_eq!(
-            String::from_utf8_lossy(bytes),
-            expected,
-            "{name} is not {}",
-            snapshot.display()
-        );
+        assert_eq!(String::from_utf8_lossy(bytes), expected, "{name} is not {}", snapshot.display());
         compared += 1;
     }
     assert_eq!(
@@ -88,26 +74,17 @@ fn reports_are_the_same_to_the_byte_and_complete() {
     reversed.reverse();
     let again = files(reversed, &Published::read(&published()).unwrap()).unwrap();
     for (name, bytes) in &again {
-        assert!(
-            std::fs::read(folder.join("report").join(name)).unwrap() == *bytes,
-            "{name} differs"
-        );
+        assert!(std::fs::read(folder.join("report").join(name)).unwrap() == *bytes, "{name} differs");
     }
 
     let page = std::fs::read_to_string(&index).unwrap();
     assert!(page.contains("Only the abstract of the FasterSAM paper"));
     assert!(page.contains("257 x 257 slices in place of 512 x 512"));
     assert!(page.contains("Sample CPU &lt;2 cores&gt;"));
-    let links = page
-        .split("href=\"")
-        .chain(page.split("src=\""))
-        .filter_map(|part| part.split('"').next());
+    let links = page.split("href=\"").chain(page.split("src=\"")).filter_map(|part| part.split('"').next());
     let mut linked = 0;
     for link in links.filter(|link| link.contains('/') && !link.contains('<')) {
-        assert!(
-            again.contains_key(link),
-            "{link} is not a file of the report"
-        );
+        assert!(again.contains_key(link), "{link} is not a file of the report");
         linked += 1;
     }
     assert!(linked > again.len(), "every file but the page is linked");
@@ -121,14 +98,9 @@ fn published_rows_stand_beside_real_data_only() {
     let files = sample_files();
     let table = |name: &str| String::from_utf8(files[name].clone()).unwrap();
     assert!(table("tables/comparison-synapse-fold-fold-1.md").contains("TransUNet"));
-    assert!(
-        table("tables/comparison-synapse-fold-fold-1.md").contains("as tabulated by later papers")
-    );
+    assert!(table("tables/comparison-synapse-fold-fold-1.md").contains("as tabulated by later papers"));
     assert!(!table("tables/comparison-phantom-abdomen-test.md").contains("TransUNet"));
-    for name in files
-        .keys()
-        .filter(|name| name.ends_with(".md") && !name.contains("published-speed"))
-    {
+    for name in files.keys().filter(|name| name.ends_with(".md") && !name.contains("published-speed")) {
         assert!(table(name).contains("A reconstruction."), "{name}");
     }
 }
@@ -137,33 +109,21 @@ fn published_rows_stand_beside_real_data_only() {
 fn what_is_missing_or_broken_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("report");
-    assert!(matches!(
-        build(folder.path(), &published(), &out).unwrap_err(),
-        ReportError::Empty { .. }
-    ));
+    assert!(matches!(build(folder.path(), &published(), &out).unwrap_err(), ReportError::Empty { .. }));
     write_record(folder.path(), &samples::training("set", "method").into()).unwrap();
 
-    let message = build(folder.path(), folder.path(), &out)
-        .unwrap_err()
-        .to_string();
+    let message = build(folder.path(), folder.path(), &out).unwrap_err().to_string();
     assert!(message.contains("synapse.csv"), "{message}");
 
     for name in ["synapse.csv", "acdc.csv", "speed.csv"] {
         let text = std::fs::read_to_string(published().join(name)).unwrap();
         std::fs::write(folder.path().join(name), text.replace("89.71", "about 90")).unwrap();
     }
-    let message = build(folder.path(), folder.path(), &out)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        message.contains("acdc.csv") && message.contains("about 90"),
-        "{message}"
-    );
+    let message = build(folder.path(), folder.path(), &out).unwrap_err().to_string();
+    assert!(message.contains("acdc.csv") && message.contains("about 90"), "{message}");
 
     std::fs::write(folder.path().join("evaluation-x.json"), "{").unwrap();
-    let message = build(folder.path(), &published(), &out)
-        .unwrap_err()
-        .to_string();
+    let message = build(folder.path(), &published(), &out).unwrap_err().to_string();
     assert!(message.contains("evaluation-x.json"), "{message}");
     assert!(!out.exists(), "nothing half-written");
 }

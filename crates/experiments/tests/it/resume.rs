@@ -126,8 +126,7 @@ fn a_loss_that_is_not_finite_stops_with_the_names_of_the_slices() {
     let config = folder.path().join("experiment.toml");
     fs::write(&config, EXPERIMENT).unwrap();
     let run = folder.path().join("run");
-    let output =
-        fastersam(&["train", "-c", text(&config), "-o", text(&run), "--set", "train.learning_rate=1e30"]);
+    let output = fastersam(&["train", "-c", text(&config), "-o", text(&run), "--set", "train.learning_rate=1e30"]);
     let message = stderr(&output);
     assert!(!output.status.success() && message.contains("the loss is"), "{message}");
     assert!(message.contains("patient") && message.contains(" slice "), "{message}");

@@ -3,20 +3,12 @@
 //! pause points, a recommended setting.
 
 use fastersam_experiments::record::{
-    CostRecord, EpochRow, EvaluationRecord, PauseRecord, Provenance, PublishedSet, Record, Scope,
-    SliceRecord, ThroughputRecord, TokenRecord, TrainingRecord,
+    CostRecord, EpochRow, EvaluationRecord, PauseRecord, Provenance, PublishedSet, Record, Scope, SliceRecord,
+    ThroughputRecord, TokenRecord, TrainingRecord,
 };
 
-pub const ORGANS: [&str; 8] = [
-    "aorta",
-    "gallbladder",
-    "left kidney",
-    "right kidney",
-    "liver",
-    "pancreas",
-    "spleen",
-    "stomach",
-];
+pub const ORGANS: [&str; 8] =
+    ["aorta", "gallbladder", "left kidney", "right kidney", "liver", "pancreas", "spleen", "stomach"];
 pub const HEART: [&str; 3] = ["right ventricle", "myocardium", "left ventricle"];
 
 /// A sweep's settings: threshold, share active after the points, MACs saved, loss of Dice, speed-up.
@@ -82,9 +74,8 @@ pub fn evaluation(
     dice: f64,
 ) -> EvaluationRecord {
     let dice = dice - SWEEP[setting].3;
-    let per_class: Vec<f64> = (0..classes.len())
-        .map(|class| dice + 0.01 * (class as f64 - (classes.len() - 1) as f64 / 2.0))
-        .collect();
+    let per_class: Vec<f64> =
+        (0..classes.len()).map(|class| dice + 0.01 * (class as f64 - (classes.len() - 1) as f64 / 2.0)).collect();
     let active = SWEEP[setting].1.iter().take(points.len()).copied();
     EvaluationRecord {
         experiment: "sample".into(),
@@ -111,19 +102,9 @@ pub fn evaluation(
     }
 }
 
-fn throughput(
-    dataset: &str,
-    method: &str,
-    points: &[usize],
-    setting: usize,
-    scope: Scope,
-) -> ThroughputRecord {
+fn throughput(dataset: &str, method: &str, points: &[usize], setting: usize, scope: Scope) -> ThroughputRecord {
     let slices_per_s = SWEEP[setting].4 * if points[0] == 0 { 66.0 } else { 61.5 }
-        / if scope == Scope::VoxelsToClassMap {
-            1.6
-        } else {
-            1.0
-        };
+        / if scope == Scope::VoxelsToClassMap { 1.6 } else { 1.0 };
     let median = 1000.0 / slices_per_s;
     ThroughputRecord {
         experiment: "sample".into(),
@@ -147,13 +128,7 @@ fn throughput(
 }
 
 /// An ellipse in a noisy square; its border tokens pause late or never.
-pub fn slice(
-    dataset: &str,
-    classes: &[&str],
-    method: &str,
-    points: &[usize],
-    setting: usize,
-) -> SliceRecord {
+pub fn slice(dataset: &str, classes: &[&str], method: &str, points: &[usize], setting: usize) -> SliceRecord {
     let (side, grid) = (128_usize, 8_usize);
     let label = |y: usize, x: usize, grow: f64| -> u8 {
         let (dy, dx) = (y as f64 / side as f64 - 0.5, x as f64 / side as f64 - 0.5);
@@ -162,11 +137,7 @@ pub fn slice(
             return 0;
         }
         let turn = (dy.atan2(dx) / std::f64::consts::TAU + 0.5) * classes.len() as f64;
-        if radius < 0.06 {
-            0
-        } else {
-            1 + (turn as usize).min(classes.len() - 1) as u8
-        }
+        if radius < 0.06 { 0 } else { 1 + (turn as usize).min(classes.len() - 1) as u8 }
     };
     let places = || (0..side * side).map(|place| (place / side, place % side));
     let image = places().map(|(y, x)| {
@@ -177,11 +148,7 @@ pub fn slice(
         let (dy, dx) = ((token / grid) as f64 - 3.5, (token % grid) as f64 - 3.5);
         let from_border = ((dy * dy * 1.7 + dx * dx).sqrt() - 3.0).abs();
         let stage = ((points.len() + 1) as f64 * (2.0 - from_border).max(0.0) / 2.0 + 1.0) as u8;
-        if setting == 0 || usize::from(stage) > points.len() {
-            0
-        } else {
-            stage
-        }
+        if setting == 0 || usize::from(stage) > points.len() { 0 } else { stage }
     });
     SliceRecord {
         experiment: "sample".into(),
@@ -195,9 +162,7 @@ pub fn slice(
         cols: side,
         image: image.collect(),
         truth: places().map(|(y, x)| label(y, x, 0.0)).collect(),
-        prediction: places()
-            .map(|(y, x)| label(y, x, 0.004 * ((x / 9 + y / 13) % 4) as f64))
-            .collect(),
+        prediction: places().map(|(y, x)| label(y, x, 0.004 * ((x / 9 + y / 13) % 4) as f64)).collect(),
         grid,
         paused_after: paused_after.collect(),
         provenance: provenance(),
@@ -252,14 +217,7 @@ pub fn records() -> Vec<Record> {
             input_size: None,
             tokens: None,
             cost: None,
-            ..evaluation(
-                dataset,
-                classes,
-                "per-pixel linear classifier",
-                &[],
-                0,
-                0.21,
-            )
+            ..evaluation(dataset, classes, "per-pixel linear classifier", &[], 0, 0.21)
         };
         push(baseline);
         push(evaluation(dataset, classes, "untrained", &[2, 4], 0, 0.061));
@@ -272,24 +230,15 @@ pub fn records() -> Vec<Record> {
                     points,
                     setting,
                     // Both lists of pause points share a checkpoint; stage 0 costs some Dice.
-                    dice - if setting > 0 && points[0] == 0 {
-                        0.0006
-                    } else {
-                        0.0
-                    },
+                    dice - if setting > 0 && points[0] == 0 { 0.0006 } else { 0.0 },
                 ));
             }
         }
-        let scopes: &[Scope] = if real {
-            &[]
-        } else {
-            &[Scope::NetworkInputToLogits, Scope::VoxelsToClassMap]
-        };
+        let scopes: &[Scope] = if real { &[] } else { &[Scope::NetworkInputToLogits, Scope::VoxelsToClassMap] };
         for scope in scopes {
             for points in [&[2, 4][..], &[0, 2, 4]] {
                 records.extend(
-                    (0..SWEEP.len())
-                        .map(|setting| throughput(dataset, OURS, points, setting, *scope).into()),
+                    (0..SWEEP.len()).map(|setting| throughput(dataset, OURS, points, setting, *scope).into()),
                 );
             }
         }

@@ -87,11 +87,7 @@ impl fmt::Display for Architecture {
 pub fn recognise(file: &WeightFile) -> Result<Architecture, WeightError> {
     sam(file).or_else(|| dinov2(file)).or_else(|| sam_decoder(file)).ok_or_else(|| {
         let keys: Vec<String> = file.tensors.keys().cloned().collect();
-        WeightError::Unrecognised {
-            path: file.path().to_owned(),
-            n_tensors: keys.len(),
-            examples: some(&keys),
-        }
+        WeightError::Unrecognised { path: file.path().to_owned(), n_tensors: keys.len(), examples: some(&keys) }
     })
 }
 
@@ -111,8 +107,7 @@ fn dinov2(file: &WeightFile) -> Option<Architecture> {
     let &[1, n_positions, embed_dim] = file.shape("embeddings.position_embeddings")? else {
         return None;
     };
-    let &[_, _, patch_size, _] = file.shape("embeddings.patch_embeddings.projection.weight")?
-    else {
+    let &[_, _, patch_size, _] = file.shape("embeddings.patch_embeddings.projection.weight")? else {
         return None;
     };
     let grid = n_positions.checked_sub(1)?.isqrt();

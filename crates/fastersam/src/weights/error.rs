@@ -17,9 +17,7 @@ pub enum WeightError {
         source: std::io::Error,
     },
     /// The file holds no weights.
-    #[error(
-        "{path} is not a weight file: {reason}; expected a PyTorch checkpoint (.pth) or safetensors"
-    )]
+    #[error("{path} is not a weight file: {reason}; expected a PyTorch checkpoint (.pth) or safetensors")]
     NotACheckpoint {
         /// The file.
         path: PathBuf,

@@ -100,8 +100,8 @@ impl WeightFile {
         }
         let mut start = Vec::new();
         file.by_ref().take(512).read_to_end(&mut start).map_err(io)?;
-        let format = sniff(&start)
-            .map_err(|reason| WeightError::NotACheckpoint { path: path.to_owned(), reason })?;
+        let format =
+            sniff(&start).map_err(|reason| WeightError::NotACheckpoint { path: path.to_owned(), reason })?;
         let tensors = match format {
             WeightFormat::PyTorch => pytorch::read(path)?,
             WeightFormat::Safetensors => safetensors::read(path)?,
@@ -132,10 +132,7 @@ impl WeightFile {
     /// Whether a key begins with `prefix`.
     #[must_use]
     pub fn has_prefix(&self, prefix: &str) -> bool {
-        self.tensors
-            .range(prefix.to_owned()..)
-            .next()
-            .is_some_and(|(key, _)| key.starts_with(prefix))
+        self.tensors.range(prefix.to_owned()..).next().is_some_and(|(key, _)| key.starts_with(prefix))
     }
 
     /// The shape of a tensor.
@@ -155,13 +152,9 @@ impl WeightFile {
     /// # Errors
     /// Where there is no such tensor, it can't be read, or it holds something else than finite floats.
     pub fn read(&self, key: &str) -> Result<Vec<f32>, WeightError> {
-        let complain = |reason: String| WeightError::Tensor {
-            path: self.path.clone(),
-            key: key.to_owned(),
-            reason,
-        };
-        let tensor =
-            self.tensors.get(key).ok_or_else(|| complain("is not in the file".to_owned()))?;
+        let complain =
+            |reason: String| WeightError::Tensor { path: self.path.clone(), key: key.to_owned(), reason };
+        let tensor = self.tensors.get(key).ok_or_else(|| complain("is not in the file".to_owned()))?;
         if !tensor.dtype.is_float() {
             return Err(complain(format!("holds {:?}, not floats", tensor.dtype)));
         }
@@ -210,8 +203,7 @@ fn sniff(start: &[u8]) -> Result<WeightFormat, String> {
 }
 
 /// What checkpoints are wrapped in: nested dictionaries, `DataParallel`, Hugging Face heads.
-const WRAPPERS: [&str; 6] =
-    ["state_dict.", "model_state_dict.", "model.", "module.", "dinov2.", "net."];
+const WRAPPERS: [&str; 6] = ["state_dict.", "model_state_dict.", "model.", "module.", "dinov2.", "net."];
 
 fn without_wrappers(
     path: &Path,

@@ -43,8 +43,7 @@ impl Target {
 
 /// The parts of the mask decoder whose size is the number of masks; they start new in a model with one
 /// mask a class.
-const DECODER_HEADS: [&str; 3] =
-    ["mask_tokens.", "output_hypernetworks_mlps.", "iou_prediction_head."];
+const DECODER_HEADS: [&str; 3] = ["mask_tokens.", "output_hypernetworks_mlps.", "iou_prediction_head."];
 
 /// The layers of SAM's neck, a `nn.Sequential`.
 const NECK: [(&str, &str); 4] = [
@@ -90,9 +89,7 @@ fn sam_encoder(target: &Target, rest: &str) -> Origin {
         ["pos_embed"] => by(Transform::AbsolutePositions),
         [.., "rel_pos_h" | "rel_pos_w"] => by(Transform::RelativePositions),
         // Of plain ViTs only.
-        ["cls_token" | "cls_pos_embed" | "norm", ..] | [.., "layer_scale1" | "layer_scale2"] => {
-            Origin::Lacking
-        }
+        ["cls_token" | "cls_pos_embed" | "norm", ..] | [.., "layer_scale1" | "layer_scale2"] => Origin::Lacking,
         _ => from(rest),
     }
 }
@@ -120,10 +117,7 @@ fn sam_decoder(target: &Target, rest: &str, heads: bool) -> Origin {
 }
 
 fn dinov2_encoder(target: &Target, rest: &str) -> Origin {
-    let embeddings = |name: &str, transform| Origin::File {
-        keys: vec![format!("embeddings.{name}")],
-        transform,
-    };
+    let embeddings = |name: &str, transform| Origin::File { keys: vec![format!("embeddings.{name}")], transform };
     // A plain ViT has no neck: ours is new.
     if !is_backbone(rest) {
         return Origin::New;
@@ -140,16 +134,13 @@ fn dinov2_encoder(target: &Target, rest: &str) -> Origin {
     if let Some(name) = rest.strip_prefix("norm.") {
         return target.from(format!("layernorm.{name}"));
     }
-    let Some((block, name)) = rest.strip_prefix("blocks.").and_then(|rest| rest.split_once('.'))
-    else {
+    let Some((block, name)) = rest.strip_prefix("blocks.").and_then(|rest| rest.split_once('.')) else {
         return Origin::Lacking;
     };
     let layer = |name: &str| format!("encoder.layer.{block}.{name}");
     if let Some(name) = name.strip_prefix("attn.qkv.") {
-        let keys = ["query", "key", "value"]
-            .map(|part| layer(&format!("attention.attention.{part}.{name}")));
-        let transform =
-            if target.is_linear_weight { Transform::StackTransposed } else { Transform::Stack };
+        let keys = ["query", "key", "value"].map(|part| layer(&format!("attention.attention.{part}.{name}")));
+        let transform = if target.is_linear_weight { Transform::StackTransposed } else { Transform::Stack };
         return Origin::File { keys: keys.into(), transform };
     }
     for (ours, theirs) in [

@@ -72,11 +72,7 @@ pub struct LoadReport {
 ///
 /// # Errors
 /// Where the architecture is not known or a shape does not fit. Missing keys are in the report.
-pub fn plan<M: Module>(
-    module: &M,
-    file: &WeightFile,
-    options: &LoadOptions,
-) -> Result<LoadReport, WeightError> {
+pub fn plan<M: Module>(module: &M, file: &WeightFile, options: &LoadOptions) -> Result<LoadReport, WeightError> {
     Ok(make_plan(module, file, options)?.report)
 }
 
@@ -134,11 +130,7 @@ struct Source {
     found: Vec<usize>,
 }
 
-fn make_plan<M: Module>(
-    module: &M,
-    file: &WeightFile,
-    options: &LoadOptions,
-) -> Result<Plan, WeightError> {
+fn make_plan<M: Module>(module: &M, file: &WeightFile, options: &LoadOptions) -> Result<Plan, WeightError> {
     let architecture = recognise(file)?;
     let mut lister = Lister { path: Path::under(&options.root), targets: Vec::new() };
     module.visit(&mut lister);
@@ -158,8 +150,7 @@ fn make_plan<M: Module>(
                 continue;
             }
         };
-        let lacking: Vec<String> =
-            keys.iter().filter(|key| file.shape(key).is_none()).cloned().collect();
+        let lacking: Vec<String> = keys.iter().filter(|key| file.shape(key).is_none()).cloned().collect();
         if !lacking.is_empty() {
             missing.extend(lacking);
             continue;
@@ -268,8 +259,7 @@ struct Filler<'a> {
 impl Filler<'_> {
     fn values(&self, target: &[usize]) -> Option<Result<Vec<f32>, WeightError>> {
         let source = self.sources.get(&self.path.names.join("."))?;
-        let tensors: Result<Vec<_>, _> =
-            source.keys.iter().map(|key| self.file.read(key)).collect();
+        let tensors: Result<Vec<_>, _> = source.keys.iter().map(|key| self.file.read(key)).collect();
         Some(tensors.map(|tensors| source.transform.apply(tensors, &source.found, target)))
     }
 }
@@ -366,10 +356,7 @@ mod tests {
                 // SAM's own decoder has four mask tokens.
                 let config = options.resolve(4)?;
                 let device = Device::flex();
-                let model = Parts {
-                    encoder: config.encoder.init(&device),
-                    decoder: config.decoder.init(&device),
-                };
+                let model = Parts { encoder: config.encoder.init(&device), decoder: config.decoder.init(&device) };
                 let heads = LoadOptions { decoder_heads: true, ..LoadOptions::default() };
                 let report = plan(&model, &file, &heads)?;
                 assert_eq!(report.architecture, architecture);

@@ -123,8 +123,28 @@ fn skip_pickle(reader: &mut impl BufRead) -> io::Result<()> {
             // Text to the end of the line, for names of classes two lines.
             b'I' | b'L' | b'F' | b'S' | b'V' | b'g' | b'p' | b'P' => line(reader)?,
             b'c' | b'i' => line(reader)? + line(reader)?,
-            b'(' | b')' | b'0'..=b'2' | b'N' | b'Q' | b'R' | b'a' | b'b' | b'd' | b'e' | b'l' | b'o' | b's'
-            | b't' | b'u' | b']' | b'}' | 0x81 | 0x85..=0x89 | 0x8f..=0x94 | 0x97 | 0x98 => 0,
+            b'('
+            | b')'
+            | b'0'..=b'2'
+            | b'N'
+            | b'Q'
+            | b'R'
+            | b'a'
+            | b'b'
+            | b'd'
+            | b'e'
+            | b'l'
+            | b'o'
+            | b's'
+            | b't'
+            | b'u'
+            | b']'
+            | b'}'
+            | 0x81
+            | 0x85..=0x89
+            | 0x8f..=0x94
+            | 0x97
+            | 0x98 => 0,
             other => {
                 let reason = format!("0x{other:02x} is no instruction of a pickle");
                 return Err(io::Error::new(io::ErrorKind::InvalidData, reason));

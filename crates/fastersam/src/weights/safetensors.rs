@@ -55,8 +55,8 @@ pub(crate) fn read(path: &Path) -> Result<Vec<(String, WeightTensor)>, WeightErr
         if key == "__metadata__" {
             continue;
         }
-        let entry: Entry = serde_json::from_value(entry)
-            .map_err(|e| damaged(format!("the header's entry {key}: {e}")))?;
+        let entry: Entry =
+            serde_json::from_value(entry).map_err(|e| damaged(format!("the header's entry {key}: {e}")))?;
         let Some(dtype) = float_type(&entry.dtype) else { continue };
         let [begin, end] = entry.data_offsets;
         let expected = entry
@@ -68,10 +68,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<(String, WeightTensor)>, WeightErr
             return Err(damaged(format!("{key} ends at byte {end} of {data_len}")));
         }
         if expected.is_none() || end.checked_sub(begin) != expected {
-            return Err(damaged(format!(
-                "{key} has shape {:?} but bytes {begin} to {end}",
-                entry.shape
-            )));
+            return Err(damaged(format!("{key} has shape {:?} but bytes {begin} to {end}", entry.shape)));
         }
         let (file, n_bytes) = (Arc::clone(&file), end - begin);
         let bytes = move || {

@@ -78,12 +78,7 @@ impl Transform {
     }
 
     /// The parameter's values; shapes have passed [`check`](Self::check).
-    pub(crate) fn apply(
-        self,
-        tensors: Vec<Vec<f32>>,
-        found: &[usize],
-        target: &[usize],
-    ) -> Vec<f32> {
+    pub(crate) fn apply(self, tensors: Vec<Vec<f32>>, found: &[usize], target: &[usize]) -> Vec<f32> {
         let channels = target.last().copied().unwrap_or_default();
         let all = tensors.concat();
         match self {

@@ -207,10 +207,11 @@ impl ModuleVisitor for Named {
         }
         let is_linear = self.holders.last().unwrap() == "Struct:Linear" && D == 2;
         let value = if is_linear { param.val().transpose() } else { param.val() };
-        let key = [("conv1.", "0."), ("norm.", "1."), ("conv2.", "3.")].iter().fold(path, |path, (ours, theirs)| {
-            let place = "output_upscaling.";
-            path.replace(&format!("{place}{ours}"), &format!("{place}{theirs}"))
-        });
+        let key =
+            [("conv1.", "0."), ("norm.", "1."), ("conv2.", "3.")].iter().fold(path, |path, (ours, theirs)| {
+                let place = "output_upscaling.";
+                path.replace(&format!("{place}{ours}"), &format!("{place}{theirs}"))
+            });
         let shape = value.dims().to_vec();
         self.found.push(entry(&key, &shape, value.into_data().try_to_vec::<f32>().unwrap()));
     }
@@ -284,7 +285,10 @@ fn a_tuned_model_needs_its_own_backbone() {
     std::fs::rename(&backbone, &moved).unwrap();
     let error = Checkpoint::load(run, &device).unwrap_err().to_string();
     let sha256 = checkpoint::file_sha256(&moved).unwrap();
-    assert!(error.contains("sam.safetensors") && error.contains(&sha256) && error.contains("--weights"), "{error}");
+    assert!(
+        error.contains("sam.safetensors") && error.contains(&sha256) && error.contains("--weights"),
+        "{error}"
+    );
     assert_eq!(logits(&Checkpoint::load_with(run, Some(&moved), &device).unwrap().model), expected);
 
     // Another file of the same architecture.

@@ -19,8 +19,7 @@ fn golden_losses_and_gradients_equal_pytorch() {
         let [b, classes, h, w] = stored.dims();
         let logits = TensorData::new(stored.f32().to_vec(), [b, classes, h, w]);
         let logits = Tensor::<4>::from_data(logits, &device).require_grad();
-        let labels: Vec<u8> =
-            fixture.get(&format!("input.{case}.labels")).labels();
+        let labels: Vec<u8> = fixture.get(&format!("input.{case}.labels")).labels();
         let target = one_hot(&labels, [b, h, w], classes, &device);
         for name in ["cross_entropy", "dice_loss", "combined"] {
             // A graph can be walked back once only: the loss is computed anew for each gradient.

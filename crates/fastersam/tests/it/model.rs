@@ -44,11 +44,9 @@ fn logits(model: &FasterSam, seeds: &[u64], settings: &PauseSettings) -> Vec<Vec
 fn an_image_gets_the_same_logits_in_any_batch() {
     let model = config().init(3, &Device::flex()).unwrap();
     // 0.95: some tokens of the untrained model pause, others don't.
-    for settings in [
-        PauseSettings::never(),
-        PauseSettings::threshold([0.95; 3]),
-        PauseSettings::keep_ratio([0.6, 0.5, 0.3]),
-    ] {
+    for settings in
+        [PauseSettings::never(), PauseSettings::threshold([0.95; 3]), PauseSettings::keep_ratio([0.6, 0.5, 0.3])]
+    {
         let batch = logits(&model, &[1, 2, 3, 4], &settings);
         let permuted = logits(&model, &[3, 1, 4, 2], &settings);
         let expected = [2, 0, 3, 1].map(|i: usize| batch[i].clone());
@@ -96,16 +94,18 @@ fn images_of_another_shape_are_refused() {
     for shape in [[1, 3, SIZE, SIZE], [1, 1, SIZE, SIZE + 16], [0, 1, SIZE, SIZE]] {
         let images = Tensor::<4>::zeros(shape, &Device::flex());
         let error = model.forward(images, &PauseSettings::never()).unwrap_err().to_string();
-        assert!(error.contains(&format!("[b, 1, {SIZE}, {SIZE}]")) && error.contains(&format!("{shape:?}")), "{error}");
+        assert!(
+            error.contains(&format!("[b, 1, {SIZE}, {SIZE}]")) && error.contains(&format!("{shape:?}")),
+            "{error}"
+        );
     }
 }
 
 /// Everything that METHOD leaves open is a key of the model's options.
 #[test]
 fn the_switches_of_the_method_are_keys_of_the_options() {
-    let read = |text: &str| -> ModelConfig {
-        toml::from_str::<ModelOptions>(text).unwrap().resolve(CLASSES).unwrap()
-    };
+    let read =
+        |text: &str| -> ModelConfig { toml::from_str::<ModelOptions>(text).unwrap().resolve(CLASSES).unwrap() };
     let plain = read("preset = \"vit_b\"");
     assert_eq!(plain, ModelOptions::new(Preset::VitB).resolve(CLASSES).unwrap());
     assert_eq!(plain.decoder.skip_channels, Some([64, 128]));

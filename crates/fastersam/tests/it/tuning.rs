@@ -13,8 +13,7 @@ use crate::weights::golden::floats;
 const SIZE: usize = 64;
 const CLASSES: usize = 3;
 
-const PRESETS: [Preset; 6] =
-    [Preset::Tiny, Preset::Small, Preset::VitS, Preset::VitB, Preset::VitL, Preset::VitH];
+const PRESETS: [Preset; 6] = [Preset::Tiny, Preset::Small, Preset::VitS, Preset::VitB, Preset::VitL, Preset::VitH];
 
 fn schemes() -> [Tuning; 9] {
     [
@@ -82,7 +81,10 @@ fn every_scheme_runs_forward_and_backward_on_every_backbone() {
                     None,
                     &PauseSettings::threshold(vec![0.5; n_points]),
                 );
-                assert!(matches!(refused, Err(EncoderError::NotPointWise { .. })), "{what} does not refuse to pause");
+                assert!(
+                    matches!(refused, Err(EncoderError::NotPointWise { .. })),
+                    "{what} does not refuse to pause"
+                );
                 assert!(model.forward(images.clone(), &pausing).is_err(), "{what}");
                 PauseSettings { score_heads: true, ..PauseSettings::never() }
             };
@@ -176,10 +178,9 @@ fn golden_samed_trains_as_many_parameters_as_its_files_hold() {
     let decoder_lora = 2 * 2 * RANK * (256 + 256) + 5 * 2 * RANK * (256 + 128);
     let samed_s = samed - transformer + decoder_lora;
 
-    for (tuning, expected) in [
-        (Tuning::Lora { rank: RANK as usize }, samed),
-        (Tuning::LoraWithDecoder { rank: RANK as usize }, samed_s),
-    ] {
+    for (tuning, expected) in
+        [(Tuning::Lora { rank: RANK as usize }, samed), (Tuning::LoraWithDecoder { rank: RANK as usize }, samed_s)]
+    {
         let mut options = ModelOptions::new(Preset::VitB);
         options.tuning = Some(tuning.clone());
         options.pause_points = Some(Vec::new());

@@ -128,12 +128,7 @@ pub(crate) struct Positions {
 }
 
 impl Positions {
-    pub fn new(
-        inputs: &Inputs,
-        layout: &RaggedLayout,
-        height: FlexTensor,
-        width: FlexTensor,
-    ) -> Self {
+    pub fn new(inputs: &Inputs, layout: &RaggedLayout, height: FlexTensor, width: FlexTensor) -> Self {
         let (height, width) = (contiguous(height), contiguous(width));
         let (rows, cols) = (View::of(&height), View::of(&width));
         let head_dim = inputs.head_dim();
@@ -144,8 +139,7 @@ impl Positions {
             cols.n_cols
         );
         assert!(
-            layout.query_places.len() >= inputs.q.n_rows
-                && layout.key_places.len() >= inputs.k.n_rows,
+            layout.query_places.len() >= inputs.q.n_rows && layout.key_places.len() >= inputs.k.n_rows,
             "places of {} queries and {} keys for {} and {}",
             layout.query_places.len(),
             layout.key_places.len(),
@@ -230,10 +224,7 @@ impl Positions {
 }
 
 /// Blocks of a segment's queries.
-pub(crate) fn query_blocks(
-    queries: &Range<usize>,
-    n_keys: usize,
-) -> impl Iterator<Item = Range<usize>> {
+pub(crate) fn query_blocks(queries: &Range<usize>, n_keys: usize) -> impl Iterator<Item = Range<usize>> {
     let block = (BLOCK_VALUES / n_keys.max(1)).clamp(32, 512);
     let end = queries.end;
     queries.clone().step_by(block).map(move |start| start..(start + block).min(end))
@@ -327,8 +318,8 @@ unsafe fn one_head(
             let k = inputs.head(inputs.k, &rows.keys, head);
             let v = inputs.head(inputs.v, &rows.keys, head);
             let products = weights.add(block.len() * n_keys);
-            let offsets = positions
-                .map(|positions| (positions, positions.offsets(segment, block.start, products)));
+            let offsets =
+                positions.map(|positions| (positions, positions.offsets(segment, block.start, products)));
             attention_weights(inputs, [q, k], offsets, weights);
             let weights = View::of_rows(weights, block.len(), n_keys, n_keys);
             let output = output.add(block.start * d + head * head_dim);

@@ -46,8 +46,7 @@ impl Backward<'_> {
         let (m, d) = (self.inputs.q.n_rows, self.inputs.q.n_cols);
         let mut tables = None;
         let gradient = self.allocate(m * 3 * d, |memory| {
-            let target =
-                |i: usize| Target { start: Shared(memory.wrapping_add(i * d)), stride: 3 * d };
+            let target = |i: usize| Target { start: Shared(memory.wrapping_add(i * d)), stride: 3 * d };
             tables = self.run([target(0), target(1), target(2)]);
         });
         (tensor(gradient, [m, 3 * d]), tables)
@@ -93,10 +92,8 @@ impl Backward<'_> {
             gradient.n_rows == inputs.q.n_rows && gradient.n_cols == inputs.q.n_cols,
             "gradient of the attention"
         );
-        let positions = self
-            .tables
-            .clone()
-            .map(|(height, width)| Positions::new(inputs, self.layout, height, width));
+        let positions =
+            self.tables.clone().map(|(height, width)| Positions::new(inputs, self.layout, height, width));
         let n_tasks = self.layout.segments.len() * inputs.n_heads;
         let n_products = positions.as_ref().map_or(0, Positions::n_products);
         // Each task adds up its own, and they are added in order: the same for any threads.
@@ -150,8 +147,7 @@ impl Backward<'_> {
                 let k = inputs.head(inputs.k, &rows.keys, head);
                 let v = inputs.head(inputs.v, &rows.keys, head);
                 let gradient = inputs.head(self.gradient, &block, head);
-                let positions =
-                    positions.map(|all| (all, all.offsets(segment, block.start, products)));
+                let positions = positions.map(|all| (all, all.offsets(segment, block.start, products)));
                 attention_weights(inputs, [q, k], positions, weights);
 
                 let p = View::of_rows(weights, n, n_keys, n_keys);

@@ -119,12 +119,7 @@ impl ConvShape {
 }
 
 /// `[b * h * w, c] -> [b * h' * w', c']`; the weight is `[9 c, c']`, rows of the neighbourhood first.
-pub(crate) fn conv(
-    x: FlexTensor,
-    weight: &Matrix,
-    bias: Option<FlexTensor>,
-    shape: ConvShape,
-) -> FlexTensor {
+pub(crate) fn conv(x: FlexTensor, weight: &Matrix, bias: Option<FlexTensor>, shape: ConvShape) -> FlexTensor {
     let x = contiguous(x);
     let map = values(&x);
     let bias = bias.map(contiguous);

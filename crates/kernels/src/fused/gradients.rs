@@ -84,12 +84,7 @@ struct LayerNormBackward {
 impl Backward<Flex, 3> for LayerNormBackward {
     type State = (FlexTensor, FlexTensor, f64);
 
-    fn backward(
-        self,
-        ops: Ops<Self::State, 3>,
-        grads: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let gradient = grads.consume::<Flex>(&ops.node);
         let (x, weight, eps) = ops.state;
         let parents = ops.parents.map(|node| node.map(|node| node.id));
@@ -123,12 +118,7 @@ struct GeluBackward;
 impl Backward<Flex, 1> for GeluBackward {
     type State = FlexTensor;
 
-    fn backward(
-        self,
-        ops: Ops<Self::State, 1>,
-        grads: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let gradient = grads.consume::<Flex>(&ops.node);
         let [node] = ops.parents;
         if let Some(node) = node {
@@ -154,12 +144,7 @@ struct LinearBackward;
 impl Backward<Flex, 4> for LinearBackward {
     type State = LinearState;
 
-    fn backward(
-        self,
-        ops: Ops<Self::State, 4>,
-        grads: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
+    fn backward(self, ops: Ops<Self::State, 4>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let mut gradient = grads.consume::<Flex>(&ops.node);
         let LinearState { x, weight, hidden } = ops.state;
         let [parents @ .., residual] = ops.parents.map(|node| node.map(|node| node.id));
@@ -223,12 +208,7 @@ struct SelfAttentionBackward;
 impl Backward<Flex, 3> for SelfAttentionBackward {
     type State = AttentionState<1>;
 
-    fn backward(
-        self,
-        ops: Ops<Self::State, 3>,
-        grads: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let gradient = dense_rows(grads.consume::<Flex>(&ops.node));
         let parents = ops.parents.map(|node| node.map(|node| node.id));
         let wants_tables = parents[1].is_some() || parents[2].is_some();
@@ -246,12 +226,7 @@ struct AttentionBackward;
 impl Backward<Flex, 5> for AttentionBackward {
     type State = AttentionState<3>;
 
-    fn backward(
-        self,
-        ops: Ops<Self::State, 5>,
-        grads: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
+    fn backward(self, ops: Ops<Self::State, 5>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let gradient = dense_rows(grads.consume::<Flex>(&ops.node));
         let parents = ops.parents.map(|node| node.map(|node| node.id));
         let wants_tables = parents[3].is_some() || parents[4].is_some();
@@ -318,8 +293,7 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
         let [x, weight] = [x, weight].map(Parent::of::<C>);
         let (bias, bias_node) = maybe_parent(bias);
         let (residual, residual_node) = maybe_parent(residual);
-        let state =
-            LinearState { x: x.keep(weight.tracked), weight: weight.keep(x.tracked), hidden: None };
+        let state = LinearState { x: x.keep(weight.tracked), weight: weight.keep(x.tracked), hidden: None };
         let output = linear(x.tensor, &Matrix::Plain(weight.tensor), bias, residual, false);
         let nodes = [x.node, weight.node, bias_node, residual_node];
         match LinearBackward.prepare::<C>(nodes).compute_bound().stateful() {
@@ -328,11 +302,7 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
         }
     }
 
-    fn fused_linear_gelu(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: Maybe<Self>,
-    ) -> FloatTensor<Self> {
+    fn fused_linear_gelu(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: Maybe<Self>) -> FloatTensor<Self> {
         let [x, weight] = [x, weight].map(Parent::of::<C>);
         let (bias, bias_node) = maybe_parent(bias);
         let missing = Parent::missing::<C>();
@@ -405,8 +375,9 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
         );
         let nodes = [qkv.node, height.node, width.node];
         match SelfAttentionBackward.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep
-                .finish(AttentionState { inputs: [qkv.tensor], tables, layout, n_heads }, output),
+            OpsKind::Tracked(prep) => {
+                prep.finish(AttentionState { inputs: [qkv.tensor], tables, layout, n_heads }, output)
+            }
             OpsKind::UnTracked(prep) => prep.finish(output),
         }
     }
@@ -433,9 +404,7 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
         );
         let nodes = [q.node, k.node, v.node, height.node, width.node];
         match AttentionBackward.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => {
-                prep.finish(AttentionState { inputs, tables, layout, n_heads }, output)
-            }
+            OpsKind::Tracked(prep) => prep.finish(AttentionState { inputs, tables, layout, n_heads }, output),
             OpsKind::UnTracked(prep) => prep.finish(output),
         }
     }

@@ -8,12 +8,12 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use burn_flex::FlexTensor;
 
+use super::Maybe;
 use super::conv::{self, ConvShape, conv_backward};
 use super::gradients::{Parent, maybe_parent, register};
 use super::group_norm::{self, GroupNormShape, group_norm_gelu_backward};
 use super::linear::LinearWants;
 use super::panels::Matrix;
-use super::Maybe;
 
 /// What the gradients of a convolution need.
 #[derive(Clone, Debug)]

@@ -5,9 +5,7 @@ use gemm::Parallelism;
 
 use super::math::{each_vector, gelu, gelu_derivative};
 use super::matmul::product;
-use super::memory::{
-    Shared, View, contiguous, dense_rows, filled, for_row_chunks, sum_over_rows, tensor, values,
-};
+use super::memory::{Shared, View, contiguous, dense_rows, filled, for_row_chunks, sum_over_rows, tensor, values};
 use super::panels::{Finish, Matrix, multiply, with_packed};
 use super::simd::{Vector, multiversion};
 
@@ -154,9 +152,7 @@ pub(crate) fn linear(
     let bias = bias.as_ref().map(values);
     let Some(residual) = residual else {
         // SAFETY: the product fills its target.
-        let y = unsafe {
-            filled(m * n, |y| weight.multiply(y, rows, Finish { start: None, bias, gelu }))
-        };
+        let y = unsafe { filled(m * n, |y| weight.multiply(y, rows, Finish { start: None, bias, gelu })) };
         return tensor(y, [m, n]);
     };
     let mut residual = dense_rows(residual);
@@ -203,11 +199,7 @@ pub(crate) fn linear_gelu_kept(
 }
 
 /// The gradient of `hidden = x * weight` from that of `gelu(hidden + bias)`.
-pub(crate) fn hidden_gradient(
-    hidden: &FlexTensor,
-    bias: Option<FlexTensor>,
-    gradient: FlexTensor,
-) -> FlexTensor {
+pub(crate) fn hidden_gradient(hidden: &FlexTensor, bias: Option<FlexTensor>, gradient: FlexTensor) -> FlexTensor {
     let gradient = contiguous(gradient);
     let shape = hidden.layout().shape().clone();
     let (m, n) = (shape[0], shape[1]);

@@ -24,10 +24,7 @@ pub(crate) unsafe fn exp<V: Vector>(x: V) -> V {
         let r = n.mul_add(V::splat(-0.693_359_4), x);
         let r = n.mul_add(V::splat(2.121_944_4e-4), r);
         // Coefficients of Cephes' expf.
-        let p = polynomial(
-            r,
-            &[1.987_569_1e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5],
-        );
+        let p = polynomial(r, &[1.987_569_1e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5]);
         p.mul(r).mul_add(r, r).add(V::splat(1.0)).mul(n.exp2_of_integer())
     }
 }
@@ -208,8 +205,7 @@ mod tests {
 
     #[test]
     fn exp_is_within_two_ulp() {
-        let error =
-            largest_error([exp_body::<Portable>, exp_slice], |x, y| (y / x.exp() - 1.0).abs());
+        let error = largest_error([exp_body::<Portable>, exp_slice], |x, y| (y / x.exp() - 1.0).abs());
         assert!(error < 2.4e-7, "{error:e}");
     }
 

@@ -197,11 +197,7 @@ impl FusedOps for Flex {
         linear::linear(x, &weight, bias.into_option(), residual.into_option(), false)
     }
 
-    fn fused_linear_gelu(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: Maybe<Self>,
-    ) -> FloatTensor<Self> {
+    fn fused_linear_gelu(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: Maybe<Self>) -> FloatTensor<Self> {
         linear::linear(x, &Matrix::Plain(weight), bias.into_option(), None, true)
     }
 
@@ -280,22 +276,12 @@ fn tables(relative_positions: Option<RelativePositions>) -> Tables<Dispatch> {
     })
 }
 
-pub(crate) fn layer_norm<const D: usize>(
-    x: Tensor<D>,
-    weight: Tensor<1>,
-    bias: Tensor<1>,
-    eps: f64,
-) -> Tensor<D> {
+pub(crate) fn layer_norm<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<D> {
     let (weight, bias) = (weight.into_dispatch(), bias.into_dispatch());
     Tensor::from_dispatch(Dispatch::fused_layer_norm(x.into_dispatch(), weight, bias, eps))
 }
 
-pub(crate) fn layer_norm_2d(
-    x: Tensor<4>,
-    weight: Tensor<1>,
-    bias: Tensor<1>,
-    eps: f64,
-) -> Tensor<4> {
+pub(crate) fn layer_norm_2d(x: Tensor<4>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<4> {
     let (weight, bias) = (weight.into_dispatch(), bias.into_dispatch());
     Tensor::from_dispatch(Dispatch::fused_layer_norm_2d(x.into_dispatch(), weight, bias, eps))
 }
@@ -341,12 +327,7 @@ pub(crate) fn packed_linear(
     Tensor::from_dispatch(Dispatch::fused_packed_linear(x, weight, maybe(bias), maybe(residual), gelu))
 }
 
-pub(crate) fn conv(
-    x: Tensor<2>,
-    weight: Tensor<2>,
-    bias: Option<Tensor<1>>,
-    shape: ConvShape,
-) -> Tensor<2> {
+pub(crate) fn conv(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, shape: ConvShape) -> Tensor<2> {
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
     Tensor::from_dispatch(Dispatch::fused_conv(x, weight, maybe(bias), shape))
 }

@@ -99,19 +99,11 @@ multiversion! {
     ) = forward_body;
 }
 
-pub(crate) fn layer_norm(
-    x: FlexTensor,
-    weight: FlexTensor,
-    bias: FlexTensor,
-    eps: f64,
-) -> FlexTensor {
+pub(crate) fn layer_norm(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, eps: f64) -> FlexTensor {
     let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
     let shape = x.layout().shape().clone();
     let d = values(&weight).len();
-    assert!(
-        shape.last() == Some(&d) && values(&bias).len() == d,
-        "LayerNorm of {d} channels on {shape:?}"
-    );
+    assert!(shape.last() == Some(&d) && values(&bias).len() == d, "LayerNorm of {d} channels on {shape:?}");
     let source = values(&x);
     // SAFETY: every row of y is written; all slices hold what their lengths say.
     let y = unsafe {

@@ -24,11 +24,7 @@ struct Columns {
 
 /// Mean and inverse standard deviation of each place, for up to one vector of places.
 #[inline(always)]
-unsafe fn moments<V: Vector>(
-    columns: Columns,
-    load: impl Fn(*const f32) -> V,
-    x: *const f32,
-) -> (V, V) {
+unsafe fn moments<V: Vector>(columns: Columns, load: impl Fn(*const f32) -> V, x: *const f32) -> (V, V) {
     unsafe {
         let share = V::splat(1.0 / columns.n_channels as f32);
         let mut sum = V::splat(0.0);
@@ -144,12 +140,7 @@ impl Blocks {
     }
 }
 
-pub(crate) fn layer_norm_2d(
-    x: FlexTensor,
-    weight: FlexTensor,
-    bias: FlexTensor,
-    eps: f64,
-) -> FlexTensor {
+pub(crate) fn layer_norm_2d(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, eps: f64) -> FlexTensor {
     let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
     let blocks = Blocks::of(&x, &weight, eps);
     assert_eq!(values(&bias).len(), blocks.n_channels, "LayerNorm2d's bias");
@@ -209,12 +200,7 @@ unsafe fn backward_vector<V: Vector>(
 }
 
 #[inline(always)]
-unsafe fn backward_body<V: Vector>(
-    columns: Columns,
-    sources: [*const f32; 3],
-    dx: *mut f32,
-    sums: *mut f32,
-) {
+unsafe fn backward_body<V: Vector>(columns: Columns, sources: [*const f32; 3], dx: *mut f32, sums: *mut f32) {
     unsafe {
         let [x, weight, gradient] = sources;
         let offset = |i: usize| [x.wrapping_add(i), weight, gradient.wrapping_add(i)];

@@ -232,13 +232,7 @@ pub(crate) unsafe fn multiply_block(target: *mut f32, a: View, b: &Panels, finis
 }
 
 /// The columns of some panels.
-unsafe fn multiply_panels(
-    target: *mut f32,
-    a: View,
-    b: &Panels,
-    panels: Range<usize>,
-    finish: Finish<'_>,
-) {
+unsafe fn multiply_panels(target: *mut f32, a: View, b: &Panels, panels: Range<usize>, finish: Finish<'_>) {
     let (k, n, width) = (b.k, b.n, width_of_two_vectors());
     let depth = k.div_ceil(k.div_ceil(DEPTH).max(1)).max(1);
     let mut row = 0;

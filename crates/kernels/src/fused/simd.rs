@@ -319,9 +319,7 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn round(self) -> Self {
-            Self(unsafe {
-                _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(self.0)
-            })
+            Self(unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(self.0) })
         }
         #[inline(always)]
         unsafe fn exp2_of_integer(self) -> Self {

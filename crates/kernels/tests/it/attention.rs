@@ -1,9 +1,7 @@
 //! Attention of ragged segments.
 
 use burn::tensor::Tensor;
-use fastersam_kernels::{
-    RaggedLayout, RelativePositions, generic, ragged_attention, ragged_self_attention,
-};
+use fastersam_kernels::{RaggedLayout, RelativePositions, generic, ragged_attention, ragged_self_attention};
 use proptest::prelude::*;
 
 use crate::support::{Numbers, check_operation, layout, values};
@@ -26,8 +24,7 @@ fn check_self(lengths: &[usize], heads: usize, head_dim: usize, seed: u64, track
     layout.key_places = layout.query_places.clone();
     let layout = std::sync::Arc::new(layout);
     let (m, d) = (layout.n_queries(), heads * head_dim);
-    let parameters =
-        parameters(&[[m, 3 * d], [2 * GRID[0] - 1, head_dim], [2 * GRID[1] - 1, head_dim]], seed);
+    let parameters = parameters(&[[m, 3 * d], [2 * GRID[0] - 1, head_dim], [2 * GRID[1] - 1, head_dim]], seed);
     check_operation(
         &format!("self-attention {lengths:?}"),
         &parameters[..1],
@@ -44,13 +41,7 @@ fn check_self(lengths: &[usize], heads: usize, head_dim: usize, seed: u64, track
     );
 }
 
-fn check_cross(
-    lengths: &[(usize, usize)],
-    heads: usize,
-    head_dim: usize,
-    seed: u64,
-    tracked: [bool; 5],
-) {
+fn check_cross(lengths: &[(usize, usize)], heads: usize, head_dim: usize, seed: u64, tracked: [bool; 5]) {
     let layout = layout(lengths, GRID, seed);
     let d = heads * head_dim;
     let (n_q, n_k) = (layout.query_places.len(), layout.key_places.len());
@@ -63,16 +54,7 @@ fn check_cross(
         &parameters[..3],
         &tracked[..3],
         |p| ragged_attention(p[0].clone(), p[1].clone(), p[2].clone(), &layout, heads, None),
-        |p| {
-            generic::ragged_attention(
-                p[0].clone(),
-                p[1].clone(),
-                p[2].clone(),
-                &layout,
-                heads,
-                None,
-            )
-        },
+        |p| generic::ragged_attention(p[0].clone(), p[1].clone(), p[2].clone(), &layout, heads, None),
     );
     check_operation(
         &format!("attention with positions {lengths:?}"),
@@ -135,11 +117,7 @@ fn attention_takes_slices() {
     let layout = layout(&[(4, 6), (3, 2)], GRID, 8);
     let parameters = parameters(&[[7, 30], [8, 24]], 9);
     let parts = |p: &[Tensor<2>]| {
-        [
-            p[0].clone().slice([0..7, 10..22]),
-            p[1].clone().slice([0..8, 0..12]),
-            p[1].clone().slice([0..8, 12..24]),
-        ]
+        [p[0].clone().slice([0..7, 10..22]), p[1].clone().slice([0..8, 0..12]), p[1].clone().slice([0..8, 12..24])]
     };
     check_operation(
         "attention of slices",

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 use fastersam_kernels::{
-    RaggedLayout, RelativePositions, layer_norm, layer_norm_2d, linear, linear_gelu,
-    linear_residual, ragged_self_attention,
+    RaggedLayout, RelativePositions, layer_norm, layer_norm_2d, linear, linear_gelu, linear_residual,
+    ragged_self_attention,
 };
 
 use crate::support::{Numbers, layout, on_threads, values};
@@ -48,9 +48,7 @@ fn rows_of_linear_layers_do_not_depend_on_others() {
             ];
             for (what, operation) in operations {
                 let whole = values(operation(m));
-                check_parts(&format!("{what} {k} -> {n}"), n, &whole, |rows| {
-                    values(operation(rows))
-                });
+                check_parts(&format!("{what} {k} -> {n}"), n, &whole, |rows| values(operation(rows)));
             }
         }
     }
@@ -136,23 +134,16 @@ fn threads_do_not_change_a_bit() {
             layout.key_places = layout.query_places.clone();
             let (m, d, heads) = (layout.n_queries(), 96, 4);
             let layout = Arc::new(layout);
-            let mut parameter = |rows: usize, cols: usize| -> Tensor<2> {
-                numbers.tensor([rows, cols], &device).require_grad()
-            };
+            let mut parameter =
+                |rows: usize, cols: usize| -> Tensor<2> { numbers.tensor([rows, cols], &device).require_grad() };
             let x = parameter(m, d);
             let [qkv, up, down] = [parameter(d, 3 * d), parameter(d, 700), parameter(700, d)];
             let [height, width] = [parameter(27, d / heads), parameter(27, d / heads)];
             let affine = parameter(2, d);
-            let [weight, bias] =
-                [0, 1].map(|i: usize| affine.clone().slice([i..i + 1, 0..d]).reshape([d]));
+            let [weight, bias] = [0, 1].map(|i: usize| affine.clone().slice([i..i + 1, 0..d]).reshape([d]));
             let normal = layer_norm(x.clone(), weight.clone(), bias.clone(), 1e-6);
             let tables = RelativePositions { height: height.clone(), width: width.clone() };
-            let attended = ragged_self_attention(
-                linear(normal, qkv.clone(), None),
-                &layout,
-                heads,
-                Some(tables),
-            );
+            let attended = ragged_self_attention(linear(normal, qkv.clone(), None), &layout, heads, Some(tables));
             let hidden = linear_gelu(attended.clone(), up.clone(), None);
             let y = linear_residual(hidden, down.clone(), Some(bias.clone()), attended + x.clone());
             let map = y.clone().transpose().reshape([1, d, m, 1]);

@@ -107,13 +107,7 @@ fn linear_layers_take_views() {
             "linear on views",
             &turned,
             &[true; 3],
-            |p| {
-                linear(
-                    p[0].clone().slice([0..rows, 0..30]),
-                    p[1].clone().transpose(),
-                    Some(vector(&p[2])),
-                )
-            },
+            |p| linear(p[0].clone().slice([0..rows, 0..30]), p[1].clone().transpose(), Some(vector(&p[2]))),
             |p| {
                 let x = p[0].clone().slice([0..rows, 0..30]);
                 generic::linear(x, p[1].clone().transpose(), Some(vector(&p[2])))

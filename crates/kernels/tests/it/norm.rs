@@ -82,8 +82,7 @@ proptest! {
 #[test]
 fn norms_take_views() {
     let parameters = parameters(40, 24, 0.0, 5);
-    let wide =
-        |p: &[Tensor<2>]| Tensor::cat(vec![p[0].clone(), p[0].clone()], 1).slice([3..30, 5..29]);
+    let wide = |p: &[Tensor<2>]| Tensor::cat(vec![p[0].clone(), p[0].clone()], 1).slice([3..30, 5..29]);
     check_operation(
         "layer_norm of a slice",
         &parameters,

@@ -14,12 +14,8 @@ fn layer([k, n]: [usize; 2], with_bias: bool, numbers: &mut Numbers) -> Linear {
 
 /// All three ways through a layer.
 fn outputs(layer: &Linear, x: &Tensor<2>, residual: &Tensor<2>) -> [Vec<f32>; 3] {
-    [
-        layer.rows(x.clone()),
-        layer.rows_gelu(x.clone()),
-        layer.rows_residual(x.clone(), residual.clone()),
-    ]
-    .map(values)
+    [layer.rows(x.clone()), layer.rows_gelu(x.clone()), layer.rows_residual(x.clone(), residual.clone())]
+        .map(values)
 }
 
 proptest! {

@@ -71,7 +71,9 @@ fn norms_and_gelu_give_a_row_the_same_bits_in_any_batch() {
 
 #[test]
 fn attention_gives_an_image_the_same_bits_in_any_batch() {
-    for (lengths, heads, d) in [(vec![64, 64, 64, 64], 4, 96), (vec![1, 64, 7, 33], 4, 48), (vec![196, 3, 0, 98], 3, 96)] {
+    for (lengths, heads, d) in
+        [(vec![64, 64, 64, 64], 4, 96), (vec![1, 64, 7, 33], 4, 48), (vec![196, 3, 0, 98], 3, 96)]
+    {
         let total = lengths.iter().sum();
         let qkv = matrix(total, 3 * d, 6);
         let layout = Arc::new(RaggedLayout::of_lengths(&lengths));

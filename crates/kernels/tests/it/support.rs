@@ -121,11 +121,8 @@ pub fn layout(lengths: &[(usize, usize)], grid: [usize; 2], seed: u64) -> Arc<Ra
     let mut layout = RaggedLayout::default();
     for &(n_queries, n_keys) in lengths {
         let (query, key) = (layout.query_places.len(), layout.key_places.len());
-        layout
-            .segments
-            .push(Segment { queries: query..query + n_queries, keys: key..key + n_keys });
-        let mut place =
-            || Place { row: numbers.below(grid[0]) as u16, col: numbers.below(grid[1]) as u16 };
+        layout.segments.push(Segment { queries: query..query + n_queries, keys: key..key + n_keys });
+        let mut place = || Place { row: numbers.below(grid[0]) as u16, col: numbers.below(grid[1]) as u16 };
         layout.query_places.extend((0..n_queries).map(|_| place()));
         layout.key_places.extend((0..n_keys).map(|_| place()));
     }

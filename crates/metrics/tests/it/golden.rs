@@ -40,8 +40,7 @@ fn golden_metrics_equal_medpy() {
             }
         }
         let flags = |values: &[u8]| values.iter().map(|&v| u8::from(v != 0)).collect::<Vec<u8>>();
-        let scores =
-            score_case(name, &flags(prediction.u8()), &flags(reference.u8()), shape, None, 2).unwrap();
+        let scores = score_case(name, &flags(prediction.u8()), &flags(reference.u8()), shape, None, 2).unwrap();
         let score = scores.classes[0];
         if p.count() + r.count() > 0 {
             check("jc", score.jaccard.unwrap(), &case["overlap"]["jc"]);

@@ -99,9 +99,8 @@ proptest! {
 #[test]
 fn both_protocols_treat_empty_classes_by_their_rules() {
     let (empty, full) = ([0_u8; 8], [1_u8; 8]);
-    let score = |p: &[u8], t: &[u8]| {
-        score_case("c", p, t, &[2, 2, 2], Some(&[3.0, 1.0, 1.0]), 2).unwrap().classes[0]
-    };
+    let score =
+        |p: &[u8], t: &[u8]| score_case("c", p, t, &[2, 2, 2], Some(&[3.0, 1.0, 1.0]), 2).unwrap().classes[0];
     let invented = score(&full, &empty);
     assert_eq!((invented.transunet.dice, invented.transunet.hd95_vox), (1.0, 0.0));
     let strict = invented.strict.unwrap();

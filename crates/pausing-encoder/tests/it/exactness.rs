@@ -3,16 +3,14 @@
 use burn::tensor::Device;
 use fastersam_pausing_encoder::{Context, EncoderOutput, PauseSettings};
 
-use crate::support::{assert_same_bits, batch, build, forms_and_schemes, largest_difference, of_image, run, values};
+use crate::support::{
+    assert_same_bits, batch, build, forms_and_schemes, largest_difference, of_image, run, values,
+};
 
 fn assert_same(a: &EncoderOutput, b: &EncoderOutput, what: &str) {
     assert_same_bits(&values(&a.tokens), &values(&b.tokens), &format!("{what}: tokens"));
     assert_same_bits(&values(&a.embedding), &values(&b.embedding), &format!("{what}: embedding"));
-    assert_eq!(
-        a.class_tokens.as_ref().map(values),
-        b.class_tokens.as_ref().map(values),
-        "{what}: class tokens"
-    );
+    assert_eq!(a.class_tokens.as_ref().map(values), b.class_tokens.as_ref().map(values), "{what}: class tokens");
 }
 
 /// Settings under which images keep different numbers of tokens.
@@ -81,7 +79,11 @@ fn permuting_a_batch_permutes_its_outputs() {
                 let (a, b) = (values(&a.embedding), values(&b.embedding));
                 assert_same_bits(of_image(&a, i, 3), of_image(&b, j, 3), &what);
             }
-            assert_eq!([&a.n_active[0], &a.n_active[1], &a.n_active[2]], [&b.n_active[1], &b.n_active[2], &b.n_active[0]], "{what}");
+            assert_eq!(
+                [&a.n_active[0], &a.n_active[1], &a.n_active[2]],
+                [&b.n_active[1], &b.n_active[2], &b.n_active[0]],
+                "{what}"
+            );
         }
     }
 }

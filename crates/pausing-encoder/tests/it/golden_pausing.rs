@@ -25,9 +25,8 @@ fn golden_pausing() {
     let (Some(weights), Some(fixture)) = (fixture("sam_encoder"), fixture("pausing")) else { return };
     let device = Device::flex();
     let options = &fastersam_golden::config()["pausing"];
-    let numbers = |key: &str| -> Vec<f64> {
-        options[key].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
-    };
+    let numbers =
+        |key: &str| -> Vec<f64> { options[key].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect() };
     let points: Vec<usize> = numbers("after_blocks").iter().map(|&point| point as usize).collect();
     let tau = json("pausing").unwrap()["tau"].as_f64().unwrap() as f32;
 

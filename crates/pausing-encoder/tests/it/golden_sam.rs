@@ -89,10 +89,9 @@ fn golden_sam_encoder_resized() {
             if config.window_of(i).is_some() {
                 continue;
             }
-            for (name, param) in [
-                ("rel_pos_h", &mut block.attn.rel_pos_h),
-                ("rel_pos_w", &mut block.attn.rel_pos_w),
-            ] {
+            for (name, param) in
+                [("rel_pos_h", &mut block.attn.rel_pos_h), ("rel_pos_w", &mut block.attn.rel_pos_w)]
+            {
                 let table = param.as_ref().unwrap().val();
                 let [rows, head_dim] = table.dims();
                 let table = resize_rel_pos(&values(&table), rows, 2 * to - 1, head_dim);

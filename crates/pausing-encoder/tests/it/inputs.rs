@@ -16,15 +16,9 @@ fn inputs_that_do_not_fit_are_refused() {
 
     let small = Tensor::<4>::zeros([1, 3, 96, 112], &device);
     let error = encoder.forward(small, Some(&features), &never).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "images: expected [b, 3, 112, 112] with b of 1 or more, found [1, 3, 96, 112]"
-    );
+    assert_eq!(error.to_string(), "images: expected [b, 3, 112, 112] with b of 1 or more, found [1, 3, 96, 112]");
     let error = encoder.forward(images.clone(), None, &never).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the CNN branch's stride-16 map: expected [1, 32, h, w], found none"
-    );
+    assert_eq!(error.to_string(), "the CNN branch's stride-16 map: expected [1, 32, h, w], found none");
 
     let oracle = |values| PauseSettings {
         criterion: Criterion::Oracle,

@@ -2,12 +2,12 @@
 
 use burn::tensor::Device;
 use fastersam_adapter::grid_tokens;
-use fastersam_pausing_encoder::{
-    Context, Criterion, EncoderOutput, PausePolicy, PauseSettings, PausingEncoder,
-};
+use fastersam_pausing_encoder::{Context, Criterion, EncoderOutput, PausePolicy, PauseSettings, PausingEncoder};
 
 use crate::reference;
-use crate::support::{assert_same_bits, batch, build, forms, forms_and_schemes, largest_difference, of_image, run, values};
+use crate::support::{
+    assert_same_bits, batch, build, forms, forms_and_schemes, largest_difference, of_image, run, values,
+};
 
 /// The features of slot `row`.
 fn feature(output: &EncoderOutput, row: u32) -> Vec<f32> {
@@ -68,8 +68,7 @@ fn active_tokens_see_what_the_method_says() {
     for (form, config) in forms().into_iter().filter(|(_, config)| !config.class_token) {
         let encoder = build(&config, &device);
         for context in [Context::None, Context::FrozenKv] {
-            let settings =
-                PauseSettings { context, ..PauseSettings::keep_ratio([0.6, 0.7, 0.5]) };
+            let settings = PauseSettings { context, ..PauseSettings::keep_ratio([0.6, 0.7, 0.5]) };
             let output = run(&encoder, &[1, 2], &settings);
             let n = config.n_tokens();
             for image in 0..2 {
@@ -89,8 +88,7 @@ fn active_tokens_see_what_the_method_says() {
                 let (images, features) = batch(&config, &[1 + image as u64], &device);
                 let dense = encoder.forward_dense(images, Some(&features)).unwrap();
                 let map = values(&grid_tokens(features.stride16, config.grid()));
-                let expected =
-                    reference::encode(&encoder, &values(&dense.tokens_embed), &map, &kept, context);
+                let expected = reference::encode(&encoder, &values(&dense.tokens_embed), &map, &kept, context);
                 let off = largest_difference(of_image(&values(&output.tokens), image, 2), &expected);
                 println!("{form}, {context:?}, image {image}: largest difference {off:e}");
                 assert!(off < 2e-4, "{form}, {context:?}: {off}");

@@ -65,9 +65,8 @@ pub fn block(
             .collect();
         for head in 0..heads {
             let q = part(&qkv[query * 3 * d..(query + 1) * 3 * d], 0, head);
-            let dot = |other: &[f32]| -> f64 {
-                q.iter().zip(other).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
-            };
+            let dot =
+                |other: &[f32]| -> f64 { q.iter().zip(other).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum() };
             let logits: Vec<f64> = keys
                 .iter()
                 .map(|(rows, cols, key)| {

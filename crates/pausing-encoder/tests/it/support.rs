@@ -104,10 +104,7 @@ impl<W: FnMut(&str, &[usize]) -> Option<Vec<f32>>> ModuleMapper for Loader<W> {
 
 /// The module with the parameters that `weights` gives for a path and a shape in PyTorch's layout, and their
 /// number.
-pub fn load<M: Module>(
-    module: M,
-    weights: impl FnMut(&str, &[usize]) -> Option<Vec<f32>>,
-) -> (M, usize) {
+pub fn load<M: Module>(module: M, weights: impl FnMut(&str, &[usize]) -> Option<Vec<f32>>) -> (M, usize) {
     let mut loader = Loader { path: Path::default(), weights, n_loaded: 0 };
     let module = module.map(&mut loader);
     (module, loader.n_loaded)
@@ -185,23 +182,12 @@ pub fn forms() -> Vec<(&'static str, EncoderConfig)> {
         pause_points: vec![0, 2, 4],
         ..EncoderConfig::tiny(112)
     };
-    let windows = EncoderConfig {
-        window_size: 4,
-        global_attn_indexes: vec![2, 5],
-        use_rel_pos: true,
-        ..plain.clone()
-    };
-    let masked = EncoderConfig {
-        window_padding: fastersam_pausing_encoder::WindowPadding::Masked,
-        ..windows.clone()
-    };
-    let dino = EncoderConfig {
-        layer_scale: true,
-        final_norm: true,
-        class_token: true,
-        patch_size: 14,
-        ..plain.clone()
-    };
+    let windows =
+        EncoderConfig { window_size: 4, global_attn_indexes: vec![2, 5], use_rel_pos: true, ..plain.clone() };
+    let masked =
+        EncoderConfig { window_padding: fastersam_pausing_encoder::WindowPadding::Masked, ..windows.clone() };
+    let dino =
+        EncoderConfig { layer_scale: true, final_norm: true, class_token: true, patch_size: 14, ..plain.clone() };
     vec![("plain", plain), ("windows", windows), ("masked", masked), ("class token", dino)]
 }
 
@@ -262,7 +248,10 @@ pub fn of_image(rows: &[f32], i: usize, n_images: usize) -> &[f32] {
 
 pub fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
-    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, |worst, d| if d > worst || d.is_nan() { d } else { worst })
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, |worst, d| if d > worst || d.is_nan() { d } else { worst })
 }
 
 /// Fails where two lists of numbers differ in a single bit, without printing them all.

@@ -42,7 +42,10 @@ fn steps(record: &BenchRecord) -> Named<Bars> {
     };
     let bars = Bars {
         title: "Slices per second, step by step (ViT-B)".into(),
-        subtitle: format!("Median, black line: 10th to 90th percentile. Dark: this project's kernels. {} threads.", record.provenance.threads),
+        subtitle: format!(
+            "Median, black line: 10th to 90th percentile. Dark: this project's kernels. {} threads.",
+            record.provenance.threads
+        ),
         label: "Slices per second".into(),
         decimals: 2,
         bars: waterfall(record).iter().map(|step| bar(step.what, step.row)).collect(),
@@ -68,7 +71,12 @@ fn at_224(record: &BenchRecord) -> impl Iterator<Item = &BenchRow> {
 fn peak(record: &BenchRecord) -> Named<Bars> {
     let share = |row: &BenchRow| Some(100.0 * row.gflops()? / record.peak_gflops()?);
     let bars = at_224(record).filter_map(|row| {
-        Some(Bar { name: name(row), value: share(row)?, spread: None, recommended: row.program == Program::FasterSam })
+        Some(Bar {
+            name: name(row),
+            value: share(row)?,
+            spread: None,
+            recommended: row.program == Program::FasterSam,
+        })
     });
     let bars = Bars {
         title: "Share of the machine's matrix peak (ViT-B at 224)".into(),
@@ -103,7 +111,10 @@ fn way(record: &BenchRecord) -> Option<Named<Bars>> {
     let bars = same.map(|row| Bar {
         name: row.part.clone(),
         value: row.median(),
-        spread: Some((crate::record::quantile(&row.ms_per_slice, 0.1), crate::record::quantile(&row.ms_per_slice, 0.9))),
+        spread: Some((
+            crate::record::quantile(&row.ms_per_slice, 0.1),
+            crate::record::quantile(&row.ms_per_slice, 0.9),
+        )),
         recommended: row.is_whole,
     });
     let bars = Bars {
@@ -127,7 +138,8 @@ fn inputs(record: &BenchRecord) -> Named<Lines> {
     let mut sizes: Vec<usize> = rows.iter().map(|row| row.input_size).collect();
     sizes.sort_unstable();
     sizes.dedup();
-    let (y, start) = Axis::logarithmic("Milliseconds per slice (logarithmic)", rows.iter().map(|row| row.ms_per_slice(0.5)));
+    let (y, start) =
+        Axis::logarithmic("Milliseconds per slice (logarithmic)", rows.iter().map(|row| row.ms_per_slice(0.5)));
     let mut lines: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
     for row in &rows {
         let at = sizes.iter().position(|&size| size == row.input_size).unwrap_or(0) as f64;
@@ -172,7 +184,8 @@ fn costs(record: &BenchRecord) -> Named<Lines> {
     let all = || lines.iter().flat_map(|(_, points)| points);
     let x = Axis::from_zero("GMACs per slice", all().map(|point| point.0));
     let y = Axis::from_zero("Milliseconds per slice", all().map(|point| point.1));
-    let series = lines.iter().enumerate().map(|(i, (label, points))| series(label.clone(), i, points.clone())).collect();
+    let series =
+        lines.iter().enumerate().map(|(i, (label, points))| series(label.clone(), i, points.clone())).collect();
     let title = "Time against cost as tokens pause (ViT-B at 224)".into();
     ("bench-costs", Lines { title, panels: vec![Panel { x, y, series }] })
 }

@@ -14,29 +14,14 @@ use crate::report::{Figure, ReportError};
 /// A plot can't be drawn.
 pub fn efficiency(results: &Results) -> Result<Vec<Figure>, ReportError> {
     let mut figures = Vec::new();
-    for group in results
-        .throughputs
-        .chunk_by(|a, b| (&a.dataset, a.scope) == (&b.dataset, b.scope))
-    {
+    for group in results.throughputs.chunk_by(|a, b| (&a.dataset, a.scope) == (&b.dataset, b.scope)) {
         let place = format!("{}, {}", group[0].dataset, group[0].scope);
         let one_method = group.iter().all(|record| record.method == group[0].method);
         let name = |record: &ThroughputRecord| {
-            let method = if one_method {
-                String::new()
-            } else {
-                format!("{}, ", record.method)
-            };
+            let method = if one_method { String::new() } else { format!("{}, ", record.method) };
             let points = points(&record.pause.pause_points);
-            let points = if is_never(&record.pause) {
-                String::new()
-            } else {
-                format!("{points}: ")
-            };
-            format!(
-                "{method}batch {}, {points}{}",
-                record.batch_size,
-                setting(&record.pause)
-            )
+            let points = if is_never(&record.pause) { String::new() } else { format!("{points}: ") };
+            format!("{method}batch {}, {points}{}", record.batch_size, setting(&record.pause))
         };
         let bar = |record: &ThroughputRecord, value, spread| Bar {
             name: name(record),
@@ -51,27 +36,24 @@ pub fn efficiency(results: &Results) -> Result<Vec<Figure>, ReportError> {
             decimals: 1,
             bars: group
                 .iter()
-                .map(|record| bar(record, record.ms_per_slice_median, Some((record.ms_per_slice_p10, record.ms_per_slice_p90))))
+                .map(|record| {
+                    bar(
+                        record,
+                        record.ms_per_slice_median,
+                        Some((record.ms_per_slice_p10, record.ms_per_slice_p90)),
+                    )
+                })
                 .collect(),
         };
         let caption = format!("{}. {}", time.title, time.subtitle);
         figures.push(figure(slug(&format!("time {place}")), caption, &time)?);
-        let memory: Vec<Bar> = group
-            .iter()
-            .filter_map(|record| Some(bar(record, record.peak_memory_mib?, None)))
-            .collect();
+        let memory: Vec<Bar> =
+            group.iter().filter_map(|record| Some(bar(record, record.peak_memory_mib?, None))).collect();
         if memory.iter().any(|bar| bar.value != memory[0].value) {
             let title = format!("Peak memory: {place}");
-            let subtitle =
-                "Peak resident memory of the process. Dark: recommended setting.".to_owned();
+            let subtitle = "Peak resident memory of the process. Dark: recommended setting.".to_owned();
             let caption = format!("{title}. {subtitle}");
-            let plot = Bars {
-                title,
-                subtitle,
-                label: "Peak memory (MiB)".into(),
-                decimals: 0,
-                bars: memory,
-            };
+            let plot = Bars { title, subtitle, label: "Peak memory (MiB)".into(), decimals: 0, bars: memory };
             figures.push(figure(slug(&format!("memory {place}")), caption, &plot)?);
         }
     }

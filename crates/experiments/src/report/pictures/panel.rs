@@ -32,11 +32,7 @@ impl<'a> Panel<'a> {
     pub fn new(slice: &'a SliceRecord, side: usize) -> Self {
         let longer = slice.rows.max(slice.cols).max(1);
         let fit = |length: usize| (side * length / longer).max(1);
-        Self {
-            slice,
-            height: fit(slice.rows),
-            width: fit(slice.cols),
-        }
+        Self { slice, height: fit(slice.rows), width: fit(slice.cols) }
     }
 
     /// The image: the mean of the slice's pixels below this pixel of the panel.
@@ -45,25 +41,17 @@ impl<'a> Panel<'a> {
             let start = at * of / length;
             start..((at + 1) * of / length).max(start + 1)
         };
-        let (rows, cols) = (
-            span(y, self.height, self.slice.rows),
-            span(x, self.width, self.slice.cols),
-        );
+        let (rows, cols) = (span(y, self.height, self.slice.rows), span(x, self.width, self.slice.cols));
         let count = rows.len() * cols.len();
         let places = rows.flat_map(|row| cols.clone().map(move |col| (row, col)));
-        let sum: usize = places
-            .map(|(row, col)| usize::from(self.slice.image[row * self.slice.cols + col]))
-            .sum();
+        let sum: usize = places.map(|(row, col)| usize::from(self.slice.image[row * self.slice.cols + col])).sum();
         let mean = (sum / count) as u8;
         RGBColor(mean, mean, mean)
     }
 
     /// The image, labelled pixels in their class's colour.
     pub fn labelled(&self, labels: &[u8], y: usize, x: usize) -> RGBColor {
-        let (row, col) = (
-            y * self.slice.rows / self.height,
-            x * self.slice.cols / self.width,
-        );
+        let (row, col) = (y * self.slice.rows / self.height, x * self.slice.cols / self.width);
         match labels[row * self.slice.cols + col] {
             0 => self.gray(y, x),
             label => mix(self.gray(y, x), class_colour(usize::from(label)), 0.6),
@@ -72,12 +60,7 @@ impl<'a> Panel<'a> {
 
     /// The image with each paused token tinted by its place among `stages`, and the token grid drawn in.
     pub fn paused(&self, stages: &[usize], y: usize, x: usize) -> RGBColor {
-        let token = |y: usize, x: usize| {
-            (
-                y * self.slice.grid / self.height,
-                x * self.slice.grid / self.width,
-            )
-        };
+        let token = |y: usize, x: usize| (y * self.slice.grid / self.height, x * self.slice.grid / self.width);
         let (row, col) = token(y, x);
         let at = usize::from(self.slice.paused_after[row * self.slice.grid + col])
             .checked_sub(1)
@@ -87,11 +70,7 @@ impl<'a> Panel<'a> {
             Some(stage) => mix(self.gray(y, x), viridis(stage, stages.len()), 0.6),
         };
         let is_border = (y > 0 && token(y - 1, x).0 != row) || (x > 0 && token(y, x - 1).1 != col);
-        if is_border {
-            mix(colour, RGBColor(255, 255, 255), 0.25)
-        } else {
-            colour
-        }
+        if is_border { mix(colour, RGBColor(255, 255, 255), 0.25) } else { colour }
     }
 }
 
@@ -101,12 +80,6 @@ pub fn class_colour(label: usize) -> RGBColor {
 }
 
 fn mix(below: RGBColor, above: RGBColor, share: f64) -> RGBColor {
-    let mix = |below: u8, above: u8| {
-        (f64::from(below) * (1.0 - share) + f64::from(above) * share).round() as u8
-    };
-    RGBColor(
-        mix(below.0, above.0),
-        mix(below.1, above.1),
-        mix(below.2, above.2),
-    )
+    let mix = |below: u8, above: u8| (f64::from(below) * (1.0 - share) + f64::from(above) * share).round() as u8;
+    RGBColor(mix(below.0, above.0), mix(below.1, above.1), mix(below.2, above.2))
 }

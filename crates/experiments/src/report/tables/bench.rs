@@ -94,7 +94,12 @@ fn targets_table(record: &BenchRecord) -> Table {
 }
 
 fn waterfall_table(record: &BenchRecord) -> Table {
-    let own = [("step", "Step"), ("scope", "Time covers"), ("batch_size", "Batch"), ("speed_up", "Times as fast as the first")];
+    let own = [
+        ("step", "Step"),
+        ("scope", "Time covers"),
+        ("batch_size", "Batch"),
+        ("speed_up", "Times as fast as the first"),
+    ];
     let columns = [&own[..], &MEASURES, &[("row", "")]].concat();
     let mut table = table("bench-waterfall".into(), "Step by step".into(), &columns);
     let steps = waterfall(record);
@@ -164,8 +169,11 @@ fn peak_table(record: &BenchRecord) -> Table {
 }
 
 fn way_table(way: &WholeWay) -> Table {
-    let kinds: Vec<(usize, &str)> = way.rows.iter().filter(|row| row.is_whole).map(|row| (row.batch_size, row.pause.as_str())).collect();
-    let heading = |(batch, pause): &(usize, &str)| (format!("ms_per_slice_batch_{batch}_{}", crate::record::slug(pause)), format!("Batch {batch}, {pause}"));
+    let kinds: Vec<(usize, &str)> =
+        way.rows.iter().filter(|row| row.is_whole).map(|row| (row.batch_size, row.pause.as_str())).collect();
+    let heading = |(batch, pause): &(usize, &str)| {
+        (format!("ms_per_slice_batch_{batch}_{}", crate::record::slug(pause)), format!("Batch {batch}, {pause}"))
+    };
     let headings: Vec<(String, String)> = kinds.iter().map(heading).collect();
     let mut columns = vec![("part", "Part, ms/slice")];
     columns.extend(headings.iter().map(|(id, heading)| (id.as_str(), heading.as_str())));
@@ -178,13 +186,17 @@ fn way_table(way: &WholeWay) -> Table {
     for row in way.rows.iter().take(n_parts) {
         if row.is_whole {
             let sum = |kind: &(usize, &str)| -> f64 {
-                let parts = way.rows.iter().filter(|row| !row.is_whole && (row.batch_size, row.pause.as_str()) == *kind);
+                let parts =
+                    way.rows.iter().filter(|row| !row.is_whole && (row.batch_size, row.pause.as_str()) == *kind);
                 parts.map(crate::record::WayRow::median).sum()
             };
             let cells = kinds.iter().map(|kind| Cell::Number(sum(kind), 2));
-            table.rows.push((emphasis(false), [Cell::text("sum of the parts")].into_iter().chain(cells).collect()));
+            table
+                .rows
+                .push((emphasis(false), [Cell::text("sum of the parts")].into_iter().chain(cells).collect()));
         }
-        let cells = kinds.iter().map(|&kind| Cell::number(of(&row.part, kind).map(crate::record::WayRow::median), 2));
+        let cells =
+            kinds.iter().map(|&kind| Cell::number(of(&row.part, kind).map(crate::record::WayRow::median), 2));
         table.rows.push((emphasis(row.is_whole), [Cell::text(&row.part)].into_iter().chain(cells).collect()));
     }
     let [slices, height, width] = way.scan;

@@ -36,15 +36,10 @@ pub fn comparison(
             ("hd95_mm", "HD95 (mm)"),
         ],
     );
-    table.columns.extend(classes.iter().map(|class| {
-        Column::new(
-            format!("dsc_percent_{}", slug(class).replace('-', "_")),
-            class,
-        )
-    }));
-    table
-        .columns
-        .extend([Column::new("source", "Source"), Column::csv_only("commit")]);
+    table.columns.extend(
+        classes.iter().map(|class| Column::new(format!("dsc_percent_{}", slug(class).replace('-', "_")), class)),
+    );
+    table.columns.extend([Column::new("source", "Source"), Column::csv_only("commit")]);
 
     let others = first.published.map(|set| match set {
         PublishedSet::Synapse => &published.synapse,
@@ -66,15 +61,9 @@ pub fn comparison(
         ];
         cells.extend(classes.iter().map(|class| {
             let place = others.and_then(|others| place_of(class, others));
-            Cell::number(
-                place.and_then(|place| row.per_class.get(place).copied().flatten()),
-                2,
-            )
+            Cell::number(place.and_then(|place| row.per_class.get(place).copied().flatten()), 2)
         }));
-        cells.extend([
-            Cell::text(format!("published: {}", row.source)),
-            Cell::Missing,
-        ]);
+        cells.extend([Cell::text(format!("published: {}", row.source)), Cell::Missing]);
         table.rows.push((Emphasis::Published, cells));
     }
     for (index, record) in records.iter().enumerate() {
@@ -83,26 +72,15 @@ pub fn comparison(
         }
         for protocol in [Protocol::TransUnet, Protocol::Strict] {
             let scores = scores(record, protocol);
-            let interval = scores.interval.map(|(low, high)| {
-                Cell::Text(format!("{:.2} to {:.2}", 100.0 * low, 100.0 * high))
-            });
+            let interval = scores
+                .interval
+                .map(|(low, high)| Cell::Text(format!("{:.2} to {:.2}", 100.0 * low, 100.0 * high)));
             let has_points = !record.pause.pause_points.is_empty();
             let mut cells = vec![
                 Cell::text(&record.method),
-                backbone_and_input(
-                    record.backbone.clone(),
-                    record.input_size.map(|size| size.to_string()),
-                ),
-                if has_points {
-                    Cell::Text(points(&record.pause.pause_points))
-                } else {
-                    Cell::Missing
-                },
-                if has_points {
-                    Cell::Text(recommended_setting(record))
-                } else {
-                    Cell::Missing
-                },
+                backbone_and_input(record.backbone.clone(), record.input_size.map(|size| size.to_string())),
+                if has_points { Cell::Text(points(&record.pause.pause_points)) } else { Cell::Missing },
+                if has_points { Cell::Text(recommended_setting(record)) } else { Cell::Missing },
                 Cell::text(protocol.name()),
                 percent(scores.dice, 2),
                 percent(scores.interval.map(|interval| interval.0), 2),
@@ -112,8 +90,7 @@ pub fn comparison(
                 Cell::number(scores.hd95_mm, 2),
             ];
             cells.extend(
-                (0..classes.len())
-                    .map(|class| percent(scores.per_class.get(class).copied().flatten(), 2)),
+                (0..classes.len()).map(|class| percent(scores.per_class.get(class).copied().flatten(), 2)),
             );
             cells.extend([Cell::text(OURS), Cell::text(&record.provenance.commit)]);
             table.rows.push((emphasis(record.pause.recommended), cells));
@@ -124,10 +101,7 @@ pub fn comparison(
          strict leaves out a class that a volume does not have and counts an invented or missed organ as Dice 0 and the volume's diagonal."
             .into(),
     );
-    if let Some(note) = records
-        .iter()
-        .find_map(|record| record.dataset_note.as_ref())
-    {
+    if let Some(note) = records.iter().find_map(|record| record.dataset_note.as_ref()) {
         table.notes.push(format!("Our rows: {note}."));
     }
     if others.is_some() {
@@ -141,20 +115,12 @@ pub fn comparison(
 
 fn backbone_and_input(backbone: Option<String>, input: Option<String>) -> Cell {
     let parts: Vec<String> = backbone.into_iter().chain(input).collect();
-    if parts.is_empty() {
-        Cell::Missing
-    } else {
-        Cell::Text(parts.join(" / "))
-    }
+    if parts.is_empty() { Cell::Missing } else { Cell::Text(parts.join(" / ")) }
 }
 
 fn recommended_setting(record: &EvaluationRecord) -> String {
     let setting = setting(&record.pause);
-    if record.pause.recommended {
-        format!("{setting} (recommended)")
-    } else {
-        setting
-    }
+    if record.pause.recommended { format!("{setting} (recommended)") } else { setting }
 }
 
 /// `never` once for each checkpoint, even where several lists of pause points were tried on it, and the
@@ -187,8 +153,5 @@ fn place_of(class: &str, published: &PublishedScores) -> Option<usize> {
         words.sort();
         words
     };
-    published
-        .class_names
-        .iter()
-        .position(|name| key(name) == key(class))
+    published.class_names.iter().position(|name| key(name) == key(class))
 }

@@ -106,9 +106,7 @@ pub fn published_speed(speeds: &[PublishedSpeed]) -> Table {
             (Emphasis::Published, cells)
         })
         .collect();
-    table.notes = vec![
-        "Context, not a comparison: hardware, precision and what the time covers all differ."
-            .into(),
-    ];
+    table.notes =
+        vec!["Context, not a comparison: hardware, precision and what the time covers all differ.".into()];
     table
 }

@@ -9,12 +9,7 @@ use crate::report::settings::{never_of, points, setting, sweeps};
 use crate::report::table::{Cell, Table};
 
 /// Each setting of the sweep: tokens, MACs, scores, speed.
-pub fn pausing(
-    dataset: &str,
-    split: &str,
-    records: &[&EvaluationRecord],
-    results: &Results,
-) -> Option<Table> {
+pub fn pausing(dataset: &str, split: &str, records: &[&EvaluationRecord], results: &Results) -> Option<Table> {
     let mut table = table(
         slug(&format!("pausing {dataset} {split}")),
         format!("Pausing on {dataset}, {split} split"),
@@ -25,14 +20,8 @@ pub fn pausing(
             ("recommended", "Recommended"),
             ("criterion", ""),
             ("context", ""),
-            (
-                "active_percent_after_points",
-                "Active tokens after each point (%)",
-            ),
-            (
-                "head_accuracy_percent",
-                "Head accuracy on paused tokens (%)",
-            ),
+            ("active_percent_after_points", "Active tokens after each point (%)"),
+            ("head_accuracy_percent", "Head accuracy on paused tokens (%)"),
             ("encoder_macs_saved_percent", "Encoder MACs saved (%)"),
             ("dsc_percent_transunet", "DSC transunet (%)"),
             ("dsc_delta_transunet", "change to never (points)"),
@@ -53,11 +42,7 @@ pub fn pausing(
             Cell::text(&record.method),
             Cell::Text(points(&record.pause.pause_points)),
             Cell::Text(setting(&record.pause)),
-            if record.pause.recommended {
-                Cell::text("yes")
-            } else {
-                Cell::Missing
-            },
+            if record.pause.recommended { Cell::text("yes") } else { Cell::Missing },
             Cell::text(&record.pause.criterion),
             Cell::text(&record.pause.context),
             shares(tokens.active_share_after_stage.iter().copied().map(Some)),
@@ -85,36 +70,23 @@ pub fn pausing(
          checkpoint without pausing."
             .into(),
     );
-    if let Some(chosen_on) = records
-        .iter()
-        .find_map(|record| record.pause.chosen_on.as_deref())
-    {
+    if let Some(chosen_on) = records.iter().find_map(|record| record.pause.chosen_on.as_deref()) {
         table.notes.push(if chosen_on == split {
             "The recommended setting was chosen on this same split, which favours it.".into()
         } else {
             format!("The recommended setting was chosen on: {chosen_on}.")
         });
     }
-    let speed = records
-        .iter()
-        .find_map(|record| results.throughput_of(record));
+    let speed = records.iter().find_map(|record| results.throughput_of(record));
     if let Some(speed) = speed {
-        table.notes.push(format!(
-            "Slices/s: {}, batch {}.",
-            speed.scope, speed.batch_size
-        ));
+        table.notes.push(format!("Slices/s: {}, batch {}.", speed.scope, speed.batch_size));
     }
     (!table.rows.is_empty()).then_some(table)
 }
 
 /// `58.2 / 10.6 / –`.
 fn shares(shares: impl Iterator<Item = Option<f64>>) -> Cell {
-    let text: Vec<String> = shares
-        .map(|share| share.map_or_else(|| "–".into(), |share| format!("{:.1}", 100.0 * share)))
-        .collect();
-    if text.is_empty() {
-        Cell::Missing
-    } else {
-        Cell::Text(text.join(" / "))
-    }
+    let text: Vec<String> =
+        shares.map(|share| share.map_or_else(|| "–".into(), |share| format!("{:.1}", 100.0 * share))).collect();
+    if text.is_empty() { Cell::Missing } else { Cell::Text(text.join(" / ")) }
 }

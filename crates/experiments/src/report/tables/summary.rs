@@ -48,10 +48,7 @@ pub fn summary(results: &Results) -> Option<Table> {
                     percent(dice(record), 2),
                     percent(change, 2),
                     percent(record.cost.as_ref().map(|cost| cost.encoder_macs_saved), 1),
-                    Cell::number(
-                        results.throughput_of(never).map(|speed| speed.slices_per_s),
-                        1,
-                    ),
+                    Cell::number(results.throughput_of(never).map(|speed| speed.slices_per_s), 1),
                     Cell::number(speed.map(|speed| speed.slices_per_s), 1),
                     Cell::number(speed.map(|speed| speed.speed_up_over_never), 2),
                     Cell::text(OURS),

@@ -198,14 +198,7 @@ pub fn pickled_tensor(key: &str, n_stored: usize, shape: &[usize], strides: &[us
 }
 
 /// A key and its tensor, in the storage `storage`.
-fn tensor(
-    pickle: &mut Vec<u8>,
-    key: &str,
-    storage: &str,
-    n_stored: usize,
-    shape: &[usize],
-    strides: &[usize],
-) {
+fn tensor(pickle: &mut Vec<u8>, key: &str, storage: &str, n_stored: usize, shape: &[usize], strides: &[usize]) {
     string(pickle, key);
     pickle.extend(b"ctorch._utils\n_rebuild_tensor_v2\n((");
     string(pickle, "storage");
@@ -272,8 +265,6 @@ fn zip(members: &[(String, Vec<u8>)]) -> Vec<u8> {
 
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0_u32, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
-        })
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
     })
 }

@@ -25,8 +25,7 @@ pub fn floats<const D: usize>(x: Tensor<D>) -> Vec<f32> {
 
 /// The fixture's encoder, at some input size.
 pub fn encoder_config(sizes: &Value, image_size: usize) -> EncoderConfig {
-    let size =
-        |key: &str| sizes[key].as_u64().unwrap_or_else(|| panic!("{key} in {sizes}")) as usize;
+    let size = |key: &str| sizes[key].as_u64().unwrap_or_else(|| panic!("{key} in {sizes}")) as usize;
     let mut config = EncoderConfig::vit_b(image_size);
     config.patch_size = size("patch_size");
     config.embed_dim = size("embed_dim");
@@ -74,8 +73,7 @@ fn golden_sam_encoder_at_other_sizes() {
     if !has(&["config.json", "tolerances.json"]) {
         return;
     }
-    let (Some(weighed), Some(fixture)) = (fixture("sam_encoder"), fixture("sam_encoder_resized"))
-    else {
+    let (Some(weighed), Some(fixture)) = (fixture("sam_encoder"), fixture("sam_encoder_resized")) else {
         return;
     };
     let folder = Folder::new();
@@ -86,9 +84,7 @@ fn golden_sam_encoder_at_other_sizes() {
     let mut comparison = Comparison::new("sam_encoder_resized");
     let inputs: Vec<String> = fixture
         .iter()
-        .filter_map(|(key, _)| {
-            Some(key.strip_prefix("input.")?.strip_suffix(".image_u8")?.to_owned())
-        })
+        .filter_map(|(key, _)| Some(key.strip_prefix("input.")?.strip_suffix(".image_u8")?.to_owned()))
         .collect();
     for size in inputs {
         let images = images(&fixture, &format!("input.{size}.image_u8"), &device);
@@ -112,15 +108,13 @@ fn golden_sam_encoder_at_other_sizes() {
 
 /// The fixture's decoder.
 pub fn decoder_config(sizes: &Value, fixture: &Fixture) -> MaskDecoderConfig {
-    let size =
-        |key: &str| sizes[key].as_u64().unwrap_or_else(|| panic!("{key} in {sizes}")) as usize;
+    let size = |key: &str| sizes[key].as_u64().unwrap_or_else(|| panic!("{key} in {sizes}")) as usize;
     let [n_mask_tokens, dim] = fixture.get("mask_decoder.mask_tokens.weight").dims::<2>();
     let mut decoder = MaskDecoderConfig::sam(n_mask_tokens);
     decoder.transformer_dim = dim;
     decoder.n_heads = size("num_heads");
     decoder.mlp_dim = fixture.get("mask_decoder.transformer.layers.0.mlp.lin1.bias").dims::<1>()[0];
-    decoder.iou_head_hidden_dim =
-        fixture.get("mask_decoder.iou_prediction_head.layers.0.bias").dims::<1>()[0];
+    decoder.iou_head_hidden_dim = fixture.get("mask_decoder.iou_prediction_head.layers.0.bias").dims::<1>()[0];
     decoder
 }
 

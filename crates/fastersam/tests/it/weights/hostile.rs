@@ -69,7 +69,11 @@ fn corpus() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("dictionary.pth", flat(b"\x80\x02}(X\x01\x00\x00\x00aK\x01u.".to_vec()), "no tensor"),
         ("command.pth", flat(command.clone()), "found posix.system"),
         ("plain_command.pth", command, "plain pickle"),
-        ("huge.pth", flat(pickled_tensor("a", 1 << 40, &[1 << 20, 1 << 20], &[1 << 20, 1])), "truncated or damaged"),
+        (
+            "huge.pth",
+            flat(pickled_tensor("a", 1 << 40, &[1 << 20, 1 << 20], &[1 << 20, 1])),
+            "truncated or damaged",
+        ),
         ("overflow.pth", flat(pickled_tensor("a", 8, &[1 << 62, 8], &[0, 0])), "truncated or damaged"),
         ("beyond.pth", flat(pickled_tensor("a", 8, &[16], &[1])), "truncated or damaged"),
         ("old.tar.pth", tar, "TAR archive"),
@@ -157,8 +161,7 @@ fn a_table_that_claims_gigabytes_is_refused_before_it_is_read() {
     let folder = Folder::new();
     let bytes = pytorch_with_view(&sam_entries(), "image_encoder.pos_embed", &[1, 10_000, 10_000, 16]);
     let path = folder.write("table.pth", &bytes);
-    let output =
-        child("a_table_that_claims_gigabytes_is_refused_before_it_is_read", &path, "", folder.path());
+    let output = child("a_table_that_claims_gigabytes_is_refused_before_it_is_read", &path, "", folder.path());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 

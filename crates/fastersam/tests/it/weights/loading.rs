@@ -1,8 +1,6 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
-use fastersam::weights::{
-    Architecture, LoadOptions, WeightError, WeightFile, load_into, plan, recognise,
-};
+use fastersam::weights::{Architecture, LoadOptions, WeightError, WeightFile, load_into, plan, recognise};
 use fastersam_adapter::Tuning;
 use fastersam_pausing_encoder::{EncoderConfig, PausingEncoder};
 
@@ -80,8 +78,7 @@ fn every_parameter_gets_its_own_tensor() {
     let folder = Folder::new();
     let device = Device::flex();
     let file = open(&folder, &sam_entries());
-    let (encoder, report) =
-        load_into(sam_config(64).init(&device), &file, &encoder_options()).unwrap();
+    let (encoder, report) = load_into(sam_config(64).init(&device), &file, &encoder_options()).unwrap();
     assert_eq!(report.used.len(), sam_entries().len());
     assert!(report.missing.is_empty() && report.unused.is_empty() && report.resized.is_empty());
     assert_eq!(report.sha256, file.sha256);
@@ -94,11 +91,9 @@ fn every_parameter_gets_its_own_tensor() {
     assert_eq!(floats(encoder.pos_embed.val()), stored("pos_embed"));
     assert_eq!(floats(encoder.neck.conv2.weight.val()), stored("neck.2.weight"));
     // What is this project's own is listed and keeps its values.
-    for path in [
-        "encoder.blocks.0.adapter.down.weight",
-        "encoder.injections.0.gamma",
-        "encoder.pause_heads.0.norm.weight",
-    ] {
+    for path in
+        ["encoder.blocks.0.adapter.down.weight", "encoder.injections.0.gamma", "encoder.pause_heads.0.norm.weight"]
+    {
         assert!(report.new.iter().any(|new| new == path), "{path} in {:?}", report.new);
     }
     assert_eq!(floats(encoder.injections[0].gamma.val()), [0.1; D]);
@@ -149,8 +144,7 @@ fn tables_are_resized_to_the_input() {
     let folder = Folder::new();
     let device = Device::flex();
     let file = open(&folder, &sam_entries());
-    let (encoder, report) =
-        load_into(sam_config(128).init(&device), &file, &encoder_options()).unwrap();
+    let (encoder, report) = load_into(sam_config(128).init(&device), &file, &encoder_options()).unwrap();
     let resized: Vec<_> = report.resized.iter().map(|r| (r.key.as_str(), r.from, r.to)).collect();
     assert_eq!(
         resized,
@@ -182,8 +176,7 @@ fn gradients_stay_as_they_were_asked_for() {
 fn missing_keys_are_listed_exactly() {
     let folder = Folder::new();
     let gone = ["image_encoder.blocks.0.norm1.bias", "image_encoder.neck.3.weight"];
-    let entries: Vec<Entry> =
-        sam_entries().into_iter().filter(|e| !gone.contains(&e.key.as_str())).collect();
+    let entries: Vec<Entry> = sam_entries().into_iter().filter(|e| !gone.contains(&e.key.as_str())).collect();
     let file = open(&folder, &entries);
     let encoder = sam_config(64).init(&Device::flex());
     assert_eq!(plan(&encoder, &file, &encoder_options()).unwrap().missing, gone);
@@ -216,10 +209,8 @@ fn a_shape_that_does_not_fit_is_named() {
         ("image_encoder.blocks.1.attn.rel_pos_w", vec![7, 4], "[n, 8]"),
         ("image_encoder.patch_embed.proj.weight", vec![D, 1, 16, 16], "[16, 3, 16, 16]"),
     ] {
-        let entries: Vec<Entry> = sam_entries()
-            .into_iter()
-            .map(|e| if e.key == key { counting(key, &shape) } else { e })
-            .collect();
+        let entries: Vec<Entry> =
+            sam_entries().into_iter().map(|e| if e.key == key { counting(key, &shape) } else { e }).collect();
         let file = open(&folder, &entries);
         let result = load_into(sam_config(64).init(&Device::flex()), &file, &encoder_options());
         let text = result.unwrap_err().to_string();
@@ -228,10 +219,7 @@ fn a_shape_that_does_not_fit_is_named() {
             assert!(text.contains("neither SAM"), "{text}");
             continue;
         }
-        assert!(
-            text.contains(key) && text.contains(expected) && text.contains(&format!("{shape:?}")),
-            "{text}"
-        );
+        assert!(text.contains(key) && text.contains(expected) && text.contains(&format!("{shape:?}")), "{text}");
     }
 }
 
@@ -310,15 +298,13 @@ fn dinov2_is_translated() {
     let folder = Folder::new();
     let device = Device::flex();
     let file = open(&folder, &dinov2_entries());
-    let (encoder, report) =
-        load_into(dinov2_config(false).init(&device), &file, &encoder_options()).unwrap();
+    let (encoder, report) = load_into(dinov2_config(false).init(&device), &file, &encoder_options()).unwrap();
     assert!(report.missing.is_empty() && report.unused.is_empty(), "{report:?}");
     assert_eq!(report.set_aside, ["embeddings.cls_token", "embeddings.mask_token"]);
     assert!(report.new.iter().all(|path| path.starts_with("encoder.neck.")), "{:?}", report.new);
     let layer = |name: &str| file.read(&format!("encoder.layer.0.{name}")).unwrap();
-    let fused = ["query", "key", "value"]
-        .map(|part| layer(&format!("attention.attention.{part}.weight")))
-        .concat();
+    let fused =
+        ["query", "key", "value"].map(|part| layer(&format!("attention.attention.{part}.weight"))).concat();
     assert_eq!(floats(encoder.blocks[0].attn.qkv.weight.val().transpose()), fused);
     let scale = encoder.blocks[0].layer_scale2.as_ref().unwrap().val();
     assert_eq!(floats(scale), layer("layer_scale2.lambda1"));

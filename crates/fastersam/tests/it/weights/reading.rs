@@ -47,10 +47,8 @@ fn the_form_before_pytorch_1_6_is_read() {
 
 #[test]
 fn wrappers_are_stripped() {
-    let wrapped: Vec<Entry> = entries()
-        .into_iter()
-        .map(|e| Entry { key: format!("module.model.{}", e.key), ..e })
-        .collect();
+    let wrapped: Vec<Entry> =
+        entries().into_iter().map(|e| Entry { key: format!("module.model.{}", e.key), ..e }).collect();
     let folder = Folder::new();
     let path = folder.write("x.safetensors", &safetensors(&wrapped, Stored::F32));
     check(&path, &entries());
@@ -108,8 +106,7 @@ fn every_truncation_is_an_error() {
     ] {
         for len in 0..bytes.len() {
             let error = WeightFile::open(&folder.write(name, &bytes[..len])).unwrap_err();
-            let is_typed =
-                matches!(error, WeightError::Damaged { .. } | WeightError::NotACheckpoint { .. });
+            let is_typed = matches!(error, WeightError::Damaged { .. } | WeightError::NotACheckpoint { .. });
             assert!(is_typed, "{name} cut to {len} bytes: {error}");
             // Once the format shows, the advice is to download again.
             if len > bytes.len() / 2 {
@@ -145,8 +142,7 @@ fn random_damage_never_panics() {
     let folder = Folder::new();
     let mut state = 1_u64;
     let mut random = move |below: usize| {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as usize % below
     };
     for (name, whole) in [

@@ -47,10 +47,7 @@ fn real_dinov2_fills_vit_s() {
 fn real_lite_medsam_fills_the_decoder() {
     let name = "lite_medsam_prompt_mask_decoder.safetensors";
     let Some(file) = real(name) else { return skipped(name) };
-    assert_eq!(
-        recognise(&file).unwrap(),
-        Architecture::SamDecoder { transformer_dim: 256, n_mask_tokens: 4 }
-    );
+    assert_eq!(recognise(&file).unwrap(), Architecture::SamDecoder { transformer_dim: 256, n_mask_tokens: 4 });
     let mut config = ModelOptions::new(Preset::VitS).resolve(9).unwrap();
     // Without a backbone nothing may be frozen.
     config.train_backbone = true;
@@ -92,10 +89,7 @@ fn real_lite_medsam_pth_equals_its_excerpt() {
     let (name, excerpt) = ("lite_medsam.pth", "lite_medsam_prompt_mask_decoder.safetensors");
     let Some(file) = real(name) else { return skipped(name) };
     assert_eq!(file.format, WeightFormat::PyTorch);
-    assert_eq!(
-        recognise(&file).unwrap(),
-        Architecture::SamDecoder { transformer_dim: 256, n_mask_tokens: 4 }
-    );
+    assert_eq!(recognise(&file).unwrap(), Architecture::SamDecoder { transformer_dim: 256, n_mask_tokens: 4 });
     // With all four mask tokens, as its authors use it.
     let options = LoadOptions { decoder_heads: true, ..LoadOptions::part("decoder") };
     let masks = |file: &WeightFile| {
@@ -122,12 +116,7 @@ fn real_lite_medsam_pth_equals_its_excerpt() {
 }
 
 /// The tokens after the first `depth` blocks of DINOv2; `None` also applies the final norm.
-fn dinov2_tokens(
-    file: &WeightFile,
-    images: Tensor<4>,
-    depth: Option<usize>,
-    class_token: bool,
-) -> EncoderOutput {
+fn dinov2_tokens(file: &WeightFile, images: Tensor<4>, depth: Option<usize>, class_token: bool) -> EncoderOutput {
     let mut config = EncoderConfig::vit_s(images.dims()[2]);
     // A shorter encoder ends where the comparison is made.
     config.depth = depth.unwrap_or(config.depth);
@@ -164,8 +153,7 @@ fn golden_dinov2_block_by_block() {
     let encoder = EncoderConfig::vit_s(array.dims::<4>()[2]).init(&Device::flex());
     let (encoder, _) = load_into(encoder, &file, &LoadOptions::part("encoder")).unwrap();
     compare(&mut comparison, &fixture, "output.resized_position_table", &floats(encoder.pos_embed.val()));
-    for (step, depth) in
-        [("block_1", Some(1)), ("block_6", Some(6)), ("block_12", Some(12)), ("final_norm", None)]
+    for (step, depth) in [("block_1", Some(1)), ("block_6", Some(6)), ("block_12", Some(12)), ("final_norm", None)]
     {
         let output = dinov2_tokens(&file, images.clone(), depth, false);
         let key = format!("output.patches_only.{step}");
