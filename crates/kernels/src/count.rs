@@ -17,6 +17,15 @@ pub fn product(m: usize, k: usize, n: usize) {
     EXECUTED.with(|executed| executed.set(executed.get() + (m * k * n) as u64));
 }
 
+/// Runs `work` and forgets what it counted.
+#[cfg(feature = "flex")]
+pub(crate) fn apart<T>(work: impl FnOnce() -> T) -> T {
+    let before = EXECUTED.with(Cell::get);
+    let result = work();
+    EXECUTED.with(|executed| executed.set(before));
+    result
+}
+
 /// What `work` gives, and the multiply-accumulates of the products that it started.
 pub fn counted<T: Send>(work: impl FnOnce() -> T + Send) -> (T, u64) {
     // Where `work` itself goes to the workers, it stays on this thread of theirs.

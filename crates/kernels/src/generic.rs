@@ -26,6 +26,15 @@ pub fn instead_of_fused<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     })
 }
 
+/// Runs `work` with the fused operations, whatever this thread is in the middle of.
+#[cfg(feature = "flex")]
+pub(crate) fn apart<T>(work: impl FnOnce() -> T) -> T {
+    let before = FORCED.with(|forced| forced.replace(false));
+    let result = work();
+    FORCED.with(|forced| forced.set(before));
+    result
+}
+
 /// Whether this thread asked for the compositions.
 #[cfg(feature = "flex")]
 pub(crate) fn is_forced() -> bool {

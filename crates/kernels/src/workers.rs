@@ -6,7 +6,12 @@
 pub fn on_workers<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     #[cfg(feature = "flex")]
     {
-        rayon::scope(|_| work())
+        if rayon::current_thread_index().is_some() {
+            return work();
+        }
+        // A worker that waits may take this up in the middle of something else; neither must see what the
+        // other counts or wants composed.
+        rayon::scope(|_| crate::count::apart(|| crate::generic::apart(work)))
     }
     #[cfg(not(feature = "flex"))]
     {
