@@ -147,7 +147,7 @@ impl Cli {
         }
         let threads = device::set_threads(self.machine.threads)?;
         let device = device::open(&self.machine.device)?;
-        let origin = Origin { device: self.machine.device.clone(), threads };
+        let origin = Origin::new(&self.machine.device, threads);
         match self.command {
             Command::Segment(arguments) => segment::run(&arguments, &device),
             Command::Train(arguments) => train::run(&arguments, &device, &origin),

@@ -15,9 +15,17 @@ pub struct Origin {
     pub device: String,
     /// Number of threads.
     pub threads: usize,
+    /// The commit when the program started: what is done to the tree meanwhile is not in it.
+    commit: String,
 }
 
 impl Origin {
+    /// Of this program, just started.
+    #[must_use]
+    pub fn new(device: &str, threads: usize) -> Self {
+        Self { device: device.to_owned(), threads, commit: commit() }
+    }
+
     /// The provenance of one result.
     #[must_use]
     pub fn provenance(
@@ -34,7 +42,7 @@ impl Origin {
             weights_sha256,
             backbone_sha256: None,
             decoder_sha256: None,
-            commit: commit(),
+            commit: self.commit.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             burn_version: BURN_VERSION.to_owned(),
             device: self.device.clone(),

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
-use nifti::NiftiHeader;
+use nifti::{NiftiError, NiftiHeader};
 
 use super::{MAX_RATIO, MAX_VOXELS};
 use crate::error::DatasetError;
@@ -20,8 +20,14 @@ fn open(path: &Path) -> Result<Box<dyn Read>, DatasetError> {
 }
 
 pub(super) fn read_header(path: &Path) -> Result<NiftiHeader, DatasetError> {
-    NiftiHeader::from_reader(open(path)?.take(4096))
-        .map_err(|e| DatasetError::malformed(path, format!("it has no NIfTI-1 header ({e}); it may be truncated")))
+    NiftiHeader::from_reader(open(path)?.take(4096)).map_err(|error| {
+        // The crate prints a failed read in the debugger's words.
+        let reason = match error {
+            NiftiError::Io(error) => error.to_string(),
+            other => other.to_string(),
+        };
+        DatasetError::malformed(path, format!("it has no NIfTI-1 header ({reason}); it may be truncated"))
+    })
 }
 
 /// The sizes of the three axes; a fourth of length 1 is accepted.
