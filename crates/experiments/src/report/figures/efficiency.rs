@@ -29,11 +29,13 @@ pub fn efficiency(results: &Results) -> Result<Vec<Figure>, ReportError> {
             spread,
             recommended: record.pause.recommended,
         };
+        // Three digits of the slowest.
+        let slowest = group.iter().map(|record| record.ms_per_slice_median).fold(0.0, f64::max);
         let time = Bars {
             title: format!("Time per slice: {place}"),
             subtitle: "Median; black line: 10th to 90th percentile of the runs. Dark: recommended setting.".into(),
             label: "Milliseconds per slice".into(),
-            decimals: 1,
+            decimals: if slowest < 10.0 { 2 } else { 1 },
             bars: group
                 .iter()
                 .map(|record| {
