@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::Module;
 use burn::optim::ModuleOptimizer;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use fastersam::checkpoint::{self, CheckpointInfo};
 use fastersam::{FasterSam, ModelConfig};
 use fastersam_datasets::{BatchLoader, SliceSet};
@@ -201,25 +201,4 @@ fn write_csv(path: &Path, rows: &[EpochRow]) -> Result<()> {
     text.push('\n');
     checkpoint::write_atomically(path, text.as_bytes())?;
     Ok(())
-}
-
-/// Number of all and of trained parameters.
-#[must_use]
-pub fn count_parameters(model: &impl Module) -> (u64, u64) {
-    struct Counter {
-        all: u64,
-        trained: u64,
-    }
-    impl ModuleVisitor for Counter {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let n = param.val().shape().num_elements() as u64;
-            self.all += n;
-            if param.is_require_grad() {
-                self.trained += n;
-            }
-        }
-    }
-    let mut counter = Counter { all: 0, trained: 0 };
-    model.visit(&mut counter);
-    (counter.all, counter.trained)
 }

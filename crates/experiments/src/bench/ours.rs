@@ -16,7 +16,6 @@ use ndarray::Array3;
 
 use super::case::Case;
 use crate::record::{BenchScope, Program};
-use crate::train::count_parameters;
 
 /// Seed of weights and inputs.
 const SEED: u64 = 1;
@@ -117,7 +116,7 @@ impl Models {
 }
 
 fn bytes(model: &impl Module) -> f64 {
-    4.0 * count_parameters(model).0 as f64
+    4.0 * model.num_params() as f64
 }
 
 impl Subject {
