@@ -1,0 +1,204 @@
+//! Scratch files and folders that take their target's place once they are complete.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::{NamedTempFile, TempDir};
+
+use crate::{FileError, parent_folder};
+
+/// How the names of scratch files and folders begin: what a killed process leaves behind is known by it.
+pub const SCRATCH_PREFIX: &str = ".fastersam-writing-";
+
+/// A file that appears under its name when it is committed, and never if it is dropped before.
+///
+/// Its permissions follow the user's mask, as those of any new file.
+#[derive(Debug)]
+pub struct AtomicFile {
+    scratch: NamedTempFile,
+    target: PathBuf,
+}
+
+impl AtomicFile {
+    /// Starts a scratch file beside `target`, with the same ending: some writers go by it.
+    ///
+    /// # Errors
+    /// The folder does not exist or can't be written to.
+    pub fn create(target: &Path) -> Result<Self, FileError> {
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        // `.nii.gz` is one ending; a dot at the start of a name is none.
+        let ending = name.get(1..).and_then(|rest| rest.find('.')).map_or("", |dot| &name[dot + 1..]);
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(SCRATCH_PREFIX).suffix(ending);
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let scratch = builder.tempfile_in(parent_folder(target)).map_err(FileError::at(target))?;
+        Ok(Self { scratch, target: target.to_owned() })
+    }
+
+    /// Where the scratch file lies, for a writer that takes a path.
+    #[must_use]
+    pub fn scratch_path(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    /// Brings the content to the disk and gives it its name, in place of a file that has it.
+    ///
+    /// # Errors
+    /// The disk is full, or the target can't be replaced; the old file is untouched then.
+    pub fn commit(self) -> Result<(), FileError> {
+        let Self { scratch, target } = self;
+        // By its path: a writer may have put another file there.
+        File::open(scratch.path()).and_then(|file| file.sync_all()).map_err(FileError::at(&target))?;
+        scratch.into_temp_path().persist(&target).map_err(|error| FileError::at(&target)(error.error))?;
+        sync_folder(parent_folder(&target))
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.scratch.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.scratch.flush()
+    }
+}
+
+impl io::Seek for AtomicFile {
+    fn seek(&mut self, position: io::SeekFrom) -> io::Result<u64> {
+        self.scratch.seek(position)
+    }
+}
+
+/// Replaces a file as a whole: readers see the old content or the new one.
+///
+/// # Errors
+/// As [`AtomicFile::create`] and [`AtomicFile::commit`]; the old file is untouched then.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(bytes).map_err(FileError::at(path))?;
+    file.commit()
+}
+
+/// A folder that appears under its name with all that is in it, and never if it is dropped before.
+#[derive(Debug)]
+pub struct AtomicFolder {
+    scratch: TempDir,
+    target: PathBuf,
+}
+
+impl AtomicFolder {
+    /// Starts an empty scratch folder beside `target`.
+    ///
+    /// # Errors
+    /// The parent folder does not exist or can't be written to.
+    pub fn create(target: &Path) -> Result<Self, FileError> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(SCRATCH_PREFIX);
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+        let scratch = builder.tempdir_in(parent_folder(target)).map_err(FileError::at(target))?;
+        Ok(Self { scratch, target: target.to_owned() })
+    }
+
+    /// The scratch folder, to be filled.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    /// Brings its files to the disk and gives it its name.
+    ///
+    /// # Errors
+    /// A file can't be brought to the disk, or the target exists and is not an empty folder.
+    pub fn commit(self) -> Result<(), FileError> {
+        let Self { scratch, target } = self;
+        sync_tree(scratch.path())?;
+        // Kept from here on: after the rename there is nothing left to remove under the old name.
+        let scratch = scratch.keep();
+        fs::rename(&scratch, &target).map_err(|cause| {
+            let _ = fs::remove_dir_all(&scratch);
+            FileError::at(&target)(cause)
+        })?;
+        sync_folder(parent_folder(&target))
+    }
+}
+
+/// Waits until the files of a folder, and those of its folders, are on the disk.
+fn sync_tree(folder: &Path) -> Result<(), FileError> {
+    for entry in fs::read_dir(folder).map_err(FileError::at(folder))? {
+        let path = entry.map_err(FileError::at(folder))?.path();
+        if path.is_dir() {
+            sync_tree(&path)?;
+        } else {
+            File::open(&path).and_then(|file| file.sync_all()).map_err(FileError::at(&path))?;
+        }
+    }
+    sync_folder(folder)
+}
+
+fn sync_folder(folder: &Path) -> Result<(), FileError> {
+    // Folders can't be opened as files everywhere; the rename is atomic all the same.
+    if cfg!(unix) {
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(FileError::at(folder))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_appears_when_it_is_committed_and_leaves_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("scan.nii.gz");
+        let mut file = AtomicFile::create(&path).unwrap();
+        assert!(file.scratch_path().to_string_lossy().ends_with(".nii.gz"));
+        file.write_all(b"new").unwrap();
+        assert!(!path.exists());
+        file.commit().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        drop(AtomicFile::create(&path).unwrap());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn permissions_follow_the_mask() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let (plain, atomic) = (folder.path().join("plain"), folder.path().join("atomic"));
+        fs::write(&plain, b"").unwrap();
+        write_atomically(&atomic, b"").unwrap();
+        assert_eq!(mode(&atomic), mode(&plain));
+        let (plain, atomic) = (folder.path().join("plain-folder"), folder.path().join("atomic-folder"));
+        fs::create_dir(&plain).unwrap();
+        AtomicFolder::create(&atomic).unwrap().commit().unwrap();
+        assert_eq!(mode(&atomic), mode(&plain));
+    }
+
+    #[test]
+    fn a_folder_never_replaces_one_that_holds_something() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("step-1");
+        fs::create_dir(&target).unwrap();
+        fs::write(target.join("mine"), b"kept").unwrap();
+        let scratch = AtomicFolder::create(&target).unwrap();
+        fs::write(scratch.path().join("model"), b"new").unwrap();
+        assert!(scratch.commit().is_err());
+        assert_eq!(fs::read(target.join("mine")).unwrap(), b"kept");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn an_error_names_the_target_and_the_cause_once() {
+        let missing = Path::new("no/such/folder/file.json");
+        let error = write_atomically(missing, b"").unwrap_err();
+        assert!(error.to_string().starts_with("no/such/folder/file.json: "), "{error}");
+        assert!(std::error::Error::source(&error).is_none());
+    }
+}

@@ -1,0 +1,37 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod atomic;
+mod hash;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use atomic::{AtomicFile, AtomicFolder, SCRATCH_PREFIX, write_atomically};
+pub use hash::{Sha256Hasher, sha256, sha256_of_file};
+
+/// A file or folder that the system would not read or write.
+///
+/// The message holds the cause; [`source`](std::error::Error::source) is empty, so that printing a chain of errors does
+/// not print it twice.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {cause}", path.display())]
+pub struct FileError {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What the system said.
+    pub cause: io::Error,
+}
+
+impl FileError {
+    /// For `map_err`: the error of an operation on `path`.
+    pub fn at(path: &Path) -> impl Fn(io::Error) -> Self {
+        |cause| Self { path: path.to_owned(), cause }
+    }
+}
+
+/// The folder that a path lies in; `.` for a bare name.
+#[must_use]
+pub fn parent_folder(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
