@@ -7,8 +7,8 @@ use anyhow::{Context, Result, bail};
 use fastersam_datasets::{Case, DataSet, Intensity, LabelTable, OpenOptions, coding, manifest};
 
 use crate::config::{DataConfig, Experiment};
-use crate::progress::say;
-use crate::record::PublishedSet;
+use fastersam_progress::say;
+use fastersam_records::PublishedSet;
 
 /// Seed of the phantoms: they are data, the same in every run.
 const PHANTOM_SEED: u64 = 2026;

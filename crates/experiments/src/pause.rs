@@ -5,7 +5,7 @@ use std::str::FromStr;
 use anyhow::{Result, bail};
 use fastersam_pausing_encoder::{PausePolicy, PauseSettings};
 
-use crate::record::PauseRecord;
+use fastersam_records::PauseRecord;
 
 /// A pause setting of a model.
 #[derive(Clone, Debug)]

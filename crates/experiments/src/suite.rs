@@ -14,11 +14,11 @@ use fastersam_metrics::summarise;
 use crate::config::Experiment;
 use crate::data::ExperimentData;
 use crate::pause::Setting;
-use crate::progress::say;
 use crate::provenance::Origin;
-use crate::record::{PauseRecord, Record, TokenRecord, write_record};
-use crate::subject::Subject;
 use crate::train;
+use crate::trained_model::TrainedModel;
+use fastersam_progress::say;
+use fastersam_records::{PauseRecord, Record, TokenRecord, write_record};
 
 /// In an experiment's folder once it is done: its configuration, so that another is not taken for it.
 const DONE: &str = "done.json";
@@ -88,9 +88,9 @@ pub fn run(experiment: &Experiment, data: &ExperimentData, workspace: &Workspace
     let trained = train::train(experiment, data, &folder, workspace.resume, &workspace.device)?;
     let weights = experiment.weight_files.backbone.as_deref();
     let (device, origin) = (&workspace.device, &workspace.origin);
-    let subject = Subject::load(experiment, data, &trained.checkpoint, weights, device, origin)?;
-    let run = Run { subject, workspace };
-    run.write(run.subject.training(trained.rows))?;
+    let trained = TrainedModel::load(experiment, data, &trained.checkpoint, weights, device, origin)?;
+    let run = Run { trained, workspace };
+    run.write(run.trained.training(trained.rows))?;
     if experiment.measure.baselines {
         run.baselines()?;
     }
@@ -105,7 +105,7 @@ pub fn run(experiment: &Experiment, data: &ExperimentData, workspace: &Workspace
 
 /// A trained model on its way to its records.
 struct Run<'a> {
-    subject: Subject<'a>,
+    trained: TrainedModel<'a>,
     workspace: &'a Workspace,
 }
 
@@ -117,7 +117,7 @@ impl Run<'_> {
 
     /// `never` and every threshold, first at the points after blocks, then with stage 0.
     fn sweep(&self) -> Vec<Setting> {
-        let all = self.subject.points();
+        let all = self.trained.points();
         let after_blocks: Vec<usize> = all.iter().copied().filter(|&point| point > 0).collect();
         let mut variants = vec![after_blocks];
         if all.first() == Some(&0) {
@@ -126,7 +126,7 @@ impl Run<'_> {
         let mut sweep = Vec::new();
         for points in variants {
             sweep.push(Setting::never(&points));
-            let thresholds = &self.subject.experiment.measure.thresholds;
+            let thresholds = &self.trained.experiment.measure.thresholds;
             sweep.extend(thresholds.iter().map(|&tau| Setting::threshold(tau as f32, &points, all)));
         }
         sweep
@@ -134,14 +134,14 @@ impl Run<'_> {
 
     /// The setting that saves most within the tolerance on the calibration cases.
     fn calibrate(&self, settings: &[Setting]) -> Result<usize> {
-        let measure = &self.subject.experiment.measure;
+        let measure = &self.trained.experiment.measure;
         let mut best = (0, 0.0);
         let mut never = 0.0;
         for (i, setting) in settings.iter().enumerate() {
-            let cases = &self.subject.data.calibrate;
-            let found = self.subject.evaluate(cases, setting, measure.batch_size, "calibrating")?;
+            let cases = &self.trained.data.calibrate;
+            let found = self.trained.evaluate(cases, setting, measure.batch_size, "calibrating")?;
             let dice = summarise(&found.cases).transunet.dice.unwrap_or(0.0);
-            let saved = self.subject.cost(&found.tokens).encoder_macs_saved;
+            let saved = self.trained.cost(&found.tokens).encoder_macs_saved;
             if i == 0 {
                 never = dice;
             }
@@ -149,22 +149,22 @@ impl Run<'_> {
                 best = (i, saved);
             }
         }
-        say(&format!("{}: recommended setting: {}", self.subject.experiment.id, settings[best.0].name()));
+        say(&format!("{}: recommended setting: {}", self.trained.experiment.id, settings[best.0].name()));
         Ok(best.0)
     }
 
     /// Scores all settings on the evaluation cases.
     fn score(&self, settings: &[Setting], recommended: usize) -> Result<()> {
-        let Subject { experiment, data, .. } = self.subject;
+        let TrainedModel { experiment, data, .. } = self.trained;
         for (i, setting) in settings.iter().enumerate() {
             let found =
-                self.subject.evaluate(&data.evaluate, setting, experiment.measure.batch_size, "scoring")?;
+                self.trained.evaluate(&data.evaluate, setting, experiment.measure.batch_size, "scoring")?;
             let pause = self.pause_record(setting, i == recommended);
             if i == 0 || i == recommended {
                 self.pictures(&found, &pause)?;
             }
             let active = shares(&found.tokens);
-            let record = self.subject.evaluation(found, setting, pause);
+            let record = self.trained.evaluation(found, setting, pause);
             say(&format!(
                 "{}: {:<24} Dice {:.4}, active {active}, {:.0} % of the encoder's MACs saved",
                 experiment.id,
@@ -178,8 +178,8 @@ impl Run<'_> {
     }
 
     fn pause_record(&self, setting: &Setting, recommended: bool) -> PauseRecord {
-        let chosen_on = recommended.then_some(self.subject.data.calibrated_on.as_str());
-        setting.record(self.subject.points(), chosen_on)
+        let chosen_on = recommended.then_some(self.trained.data.calibrated_on.as_str());
+        setting.record(self.trained.points(), chosen_on)
     }
 }
 

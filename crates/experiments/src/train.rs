@@ -21,8 +21,8 @@ use fastersam_kernels::on_workers;
 use crate::config::{Experiment, TrainConfig};
 use crate::data::ExperimentData;
 use crate::evaluate;
-use crate::progress;
-use crate::record::EpochRow;
+use fastersam_progress;
+use fastersam_records::EpochRow;
 use state::Progress;
 pub use state::trained_with;
 
