@@ -19,7 +19,7 @@ use fastersam_pausing_encoder::PauseSettings;
 use serde::{Deserialize, Serialize};
 
 use super::ours::images;
-use fastersam_progress::{self, say};
+use fastersam_progress::{self as progress, say};
 
 /// Said in the file of the baseline.
 const NOTE: &str = "Instructions of one pass on one thread, counted by callgrind. Valgrind knows no AVX-512, so this \

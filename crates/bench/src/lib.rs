@@ -6,13 +6,11 @@
 mod case;
 mod dice;
 pub mod instructions;
+pub mod machine;
 mod memory;
 mod ours;
 mod peak;
 mod peer;
-mod summary;
-pub mod targets;
-pub mod waterfall;
 mod way;
 
 use std::path::PathBuf;
@@ -27,10 +25,10 @@ pub use self::memory::memory_of;
 use self::ours::{Models, Subject};
 use self::peak::{Product, SHAPES};
 use self::peer::Peer;
-pub use self::summary::summary;
-use fastersam_progress::{self, say};
-use crate::provenance::{Origin, Usage};
-use fastersam_records::{BenchRecord, BenchRow, ProductRow, Program, Record, quantile, write_record};
+use fastersam_progress::{self as progress, say};
+use crate::machine::{Usage, vectors};
+use fastersam_records::bench::{targets, waterfall};
+use fastersam_records::{Provenance, BenchRecord, BenchRow, ProductRow, Program, Record, quantile, write_record};
 
 /// What a user asks of the bench.
 #[derive(Clone, Debug)]
@@ -70,7 +68,7 @@ const QUIET: f64 = 0.05;
 ///
 /// # Errors
 /// Where no row matches, the peer fails or a file can't be written.
-pub fn run(options: &Options, device: &Device, origin: &Origin) -> Result<BenchRecord> {
+pub fn run(options: &Options, device: &Device, provenance: Provenance) -> Result<BenchRecord> {
     let cases = choose(options)?;
     let scores = options.dice_from.as_deref().map(Scores::read).transpose()?;
     let before = Usage::now(None);
@@ -78,7 +76,7 @@ pub fn run(options: &Options, device: &Device, origin: &Origin) -> Result<BenchR
     warn_if_busy(before.and_then(|before| before.by_others()));
     let mut peer = match &options.peer {
         Some(python) if cases.iter().any(|case| case.program == Program::PyTorch) => {
-            Some(Peer::start(python, origin.threads)?)
+            Some(Peer::start(python, provenance.threads)?)
         }
         _ => None,
     };
@@ -110,7 +108,7 @@ pub fn run(options: &Options, device: &Device, origin: &Origin) -> Result<BenchR
     let whole_way = is_asked.then(|| way::measure(options.rounds, &mut models, device)).transpose()?;
     drop(models);
     if options.memory {
-        memory::measure(&cases, &mut rows, options, origin)?;
+        memory::measure(&cases, &mut rows, options, provenance.threads)?;
     }
     for (case, row) in cases.iter().zip(&mut rows) {
         row.dice = match &scores {
@@ -128,7 +126,7 @@ pub fn run(options: &Options, device: &Device, origin: &Origin) -> Result<BenchR
         products: products.into_iter().map(|(_, row)| row).collect(),
         rows,
         whole_way,
-        provenance: origin.provenance(config, 1, "none", None),
+        provenance: Provenance { config, ..provenance },
     };
     write_record(&options.output.join("records"), &Record::from(record.clone()))?;
     Ok(record)

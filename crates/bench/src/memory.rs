@@ -7,22 +7,22 @@ use super::Options;
 use super::case::{self, Case};
 use super::ours::{Models, Subject};
 use super::peer::Peer;
-use fastersam_progress;
-use crate::provenance::{Origin, peak_memory_mib, reset_peak_memory};
+use fastersam_progress as progress;
+use crate::machine::{peak_memory_mib, reset_peak_memory};
 use fastersam_records::{BenchRow, Program};
 
 /// Measures the peak of every row.
-pub fn measure(cases: &[Case], rows: &mut [BenchRow], options: &Options, origin: &Origin) -> Result<()> {
+pub fn measure(cases: &[Case], rows: &mut [BenchRow], options: &Options, threads: usize) -> Result<()> {
     let bar = progress::bar("memory", rows.len(), "rows");
     for (case, row) in cases.iter().zip(rows) {
         bar.set_message(row.id.clone());
         row.peak_memory_mib = match (case.program, &options.peer) {
             (Program::PyTorch, Some(python)) => {
-                let mut peer = Peer::start(python, origin.threads)?;
+                let mut peer = Peer::start(python, threads)?;
                 peer.load(case)?;
                 peer.peak_memory_mib(&row.id)?
             }
-            _ => of_child(&row.id, origin.threads)?,
+            _ => of_child(&row.id, threads)?,
         };
         bar.inc(1);
     }

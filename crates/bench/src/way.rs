@@ -14,7 +14,7 @@ use ndarray::{Array3, ArrayView2, Axis};
 
 use super::case::{Case, Pause, preset_name};
 use super::ours::Models;
-use fastersam_progress;
+use fastersam_progress as progress;
 use fastersam_records::{BenchScope, Program, WayRow, WholeWay};
 
 /// Seed of the phantom.

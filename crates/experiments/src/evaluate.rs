@@ -10,7 +10,7 @@ use fastersam_metrics::{CaseScores, score_case, summarise};
 use fastersam_pausing_encoder::PauseSettings;
 use ndarray::{Array3, ArrayView2, Axis};
 
-use fastersam_progress;
+use fastersam_progress as progress;
 use fastersam_records::TokenRecord;
 
 /// Slices a batch while validating.

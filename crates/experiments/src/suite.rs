@@ -85,18 +85,18 @@ pub fn run(experiment: &Experiment, data: &ExperimentData, workspace: &Workspace
         let _ = std::fs::remove_dir_all(folder.join("checkpoints"));
         let _ = std::fs::remove_file(folder.join(DONE));
     }
-    let trained = train::train(experiment, data, &folder, workspace.resume, &workspace.device)?;
+    let training = train::train(experiment, data, &folder, workspace.resume, &workspace.device)?;
     let weights = experiment.weight_files.backbone.as_deref();
     let (device, origin) = (&workspace.device, &workspace.origin);
-    let trained = TrainedModel::load(experiment, data, &trained.checkpoint, weights, device, origin)?;
+    let trained = TrainedModel::load(experiment, data, &training.checkpoint, weights, device, origin)?;
     let run = Run { trained, workspace };
-    run.write(run.trained.training(trained.rows))?;
+    run.write(run.trained.training(training.rows))?;
     if experiment.measure.baselines {
         run.baselines()?;
     }
     let settings = run.sweep();
     let recommended = run.calibrate(&settings)?;
-    checkpoint::recommend(&trained.checkpoint, settings[recommended].tau())?;
+    checkpoint::recommend(&training.checkpoint, settings[recommended].tau())?;
     run.score(&settings, recommended)?;
     run.time(&settings, recommended)?;
     checkpoint::write_atomically(&folder.join(DONE), checkpoint::to_json(experiment)?.as_bytes())?;

@@ -9,7 +9,7 @@ use ndarray::Axis;
 use crate::pause::Setting;
 use crate::trained_model::TrainedModel;
 use fastersam_bench::machine::{peak_memory_mib, reset_peak_memory};
-use fastersam_progress;
+use fastersam_progress as progress;
 use fastersam_records::Scope;
 
 /// Slices that a measurement runs over.

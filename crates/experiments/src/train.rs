@@ -21,7 +21,7 @@ use fastersam_kernels::on_workers;
 use crate::config::{Experiment, TrainConfig};
 use crate::data::ExperimentData;
 use crate::evaluate;
-use fastersam_progress;
+use fastersam_progress as progress;
 use fastersam_records::EpochRow;
 use state::Progress;
 pub use state::trained_with;

@@ -5,12 +5,12 @@ use burn::tensor::Device;
 use clap::Args;
 
 use super::{Measured, with_notice};
-use crate::cli::print;
+use crate::output::print;
 use fastersam_experiments::pause::{Setting, Thresholds};
 use fastersam_experiments::provenance::Origin;
 use fastersam_experiments::throughput;
 use fastersam_experiments::trained_model::TrainedModel;
-use fastersam_progress::{self, say};
+use fastersam_progress::{self as progress, say};
 use fastersam_records::NOTICE;
 use fastersam_records::{Scope, write_record};
 

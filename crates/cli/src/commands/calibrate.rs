@@ -9,13 +9,13 @@ use fastersam_pausing_encoder::{PausePolicy, PauseSettings};
 use serde_json::json;
 
 use super::Measured;
-use crate::cli::print;
+use crate::output::print;
 use fastersam_experiments::evaluate::Evaluation;
 use fastersam_experiments::pause::Setting;
 use fastersam_experiments::provenance::Origin;
 use fastersam_experiments::throughput;
 use fastersam_experiments::trained_model::TrainedModel;
-use fastersam_progress::{self, say};
+use fastersam_progress::{self as progress, say};
 use fastersam_records::NOTICE;
 use fastersam_records::Scope;
 

@@ -5,11 +5,11 @@ use burn::tensor::Device;
 use clap::Args;
 
 use super::{Measured, Pausing, with_notice};
-use crate::cli::print;
+use crate::output::print;
 use fastersam_experiments::pause::Setting;
 use fastersam_experiments::provenance::Origin;
 use fastersam_experiments::trained_model::TrainedModel;
-use fastersam_progress::{self, say};
+use fastersam_progress::{self as progress, say};
 use fastersam_records::NOTICE;
 use fastersam_records::{EvaluationRecord, write_record};
 

@@ -1,8 +1,12 @@
 //! The commands of the program: what each takes, and what it does.
 
+pub mod bench;
 pub mod benchmark;
 pub mod calibrate;
+pub mod compare;
+pub mod data;
 pub mod evaluate;
+pub mod inspect;
 pub mod reproduce;
 pub mod segment;
 pub mod train;
@@ -15,7 +19,7 @@ use fastersam::checkpoint;
 use serde::Serialize;
 
 use fastersam_experiments::config::Experiment;
-use fastersam_experiments::data::{self, ExperimentData};
+use fastersam_experiments::data::ExperimentData;
 use fastersam_experiments::pause::Thresholds;
 use fastersam_records::NOTICE;
 
@@ -51,7 +55,7 @@ pub struct Measured {
 impl Measured {
     fn read(&self) -> Result<(Experiment, ExperimentData)> {
         let experiment = Experiment::read(&self.config, &self.overrides)?;
-        let data = data::load(&experiment, self.data.as_deref())?;
+        let data = fastersam_experiments::data::load(&experiment, self.data.as_deref())?;
         Ok((experiment, data))
     }
 

@@ -6,12 +6,13 @@ use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use clap::Args;
 
-use crate::cli::print;
-use crate::{data, report};
+use crate::output::print;
 use fastersam_experiments::config::{Experiment, Suite};
+use fastersam_experiments::data;
 use fastersam_experiments::provenance::Origin;
 use fastersam_experiments::suite::{self, Workspace};
-use fastersam_progress::{self, say};
+use fastersam_progress::{self as progress, say};
+use fastersam_report as report;
 
 /// What to run, on what, and where.
 #[derive(Debug, Args)]

@@ -14,8 +14,8 @@ use fastersam_pausing_encoder::PauseSettings;
 use serde_json::json;
 
 use super::Pausing;
-use crate::cli::print;
-use fastersam_progress::{self, say};
+use crate::output::print;
+use fastersam_progress::{self as progress, say};
 use fastersam_records::NOTICE;
 
 /// What to segment, and with what.

@@ -6,11 +6,12 @@ use anyhow::{Result, bail};
 use burn::tensor::Device;
 use clap::Args;
 
-use crate::cli::print;
-use crate::{data, progress, train};
+use crate::output::print;
 use fastersam_experiments::config::Experiment;
 use fastersam_experiments::provenance::Origin;
 use fastersam_experiments::trained_model::TrainedModel;
+use fastersam_experiments::{data, train};
+use fastersam_progress as progress;
 use fastersam_records::NOTICE;
 use fastersam_records::write_record;
 
