@@ -170,10 +170,10 @@ impl Case {
 
 fn active_shares(config: &EncoderConfig, pause: Pause) -> Vec<f64> {
     let settings = pause.settings(&config.pause_points);
-    let PausePolicy::KeepRatio { ratio } = &settings.policy else { return Vec::new() };
+    let PausePolicy::KeepRatio(ratios) = &settings.policy else { return Vec::new() };
     let n = config.n_tokens() as f64;
     let mut active = n;
-    ratio
+    ratios
         .iter()
         .map(|ratio| {
             active = (active * ratio).ceil();

@@ -51,7 +51,7 @@ impl Scores {
         (distance <= ALIKE).then(|| BenchDice {
             dice,
             scored_on: format!("{}, {}", record.dataset, record.split),
-            setting: record.pause.label.clone(),
+            setting: record.pause.label(),
             active_share: active(record).iter().map(|&(_, share)| share).collect(),
         })
     }
@@ -94,10 +94,7 @@ mod tests {
             "experiment": "e", "method": "FasterSAM", "dataset": "ACDC", "published": null,
             "dataset_note": null, "split": "valid", "backbone": backbone, "input_size": 224,
             "class_names": ["myocardium"],
-            "pause": {
-                "label": format!("{shares:?}"), "pause_points": points, "policy": "threshold", "values": shares,
-                "criterion": "entropy", "context": "none", "recommended": false, "chosen_on": null,
-            },
+            "pause": { "pause_points": points, "settings": { "pause_threshold": 0.1 }, "recommended": null },
             "summary": { "transunet": protocol, "strict": protocol, "n_cases": 1 },
             "cases": [],
             "tokens": {

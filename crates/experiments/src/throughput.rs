@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use anyhow::Result;
 use fastersam::Segmenter;
+use fastersam_pausing_encoder::PauseSettings;
 use ndarray::Axis;
 
-use crate::pause::Setting;
 use crate::trained_model::TrainedModel;
 use fastersam_bench::machine::{peak_memory_mib, reset_peak_memory};
 use fastersam_progress as progress;
@@ -39,7 +39,7 @@ impl Timing {
 /// Where a setting does not fit the model, or the user interrupts.
 pub fn measure(
     trained: &TrainedModel<'_>,
-    settings: &[&Setting],
+    settings: &[&PauseSettings],
     batch_size: usize,
     runs: usize,
     scope: Scope,
@@ -60,7 +60,7 @@ pub fn measure(
     let bar = progress::bar(&title, (runs + 1) * settings.len(), "runs");
     let mut timings = vec![Timing { ms_per_slice: Vec::new(), peak_memory_mib: None }; settings.len()];
     for round in 0..=runs {
-        for (Setting { settings: setting, .. }, timing) in settings.iter().copied().zip(&mut timings) {
+        for (setting, timing) in settings.iter().copied().zip(&mut timings) {
             if progress::interrupted() {
                 anyhow::bail!("interrupted");
             }

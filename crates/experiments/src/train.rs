@@ -70,7 +70,7 @@ pub fn train(
         backbone_file: experiment.weight_files.backbone.clone(),
         decoder_sha256: hashes.decoder,
         decoder_file: experiment.weight_files.decoder.clone(),
-        recommended_thresholds: None,
+        recommended: None,
     };
     let set = SliceSet::new(data.train.clone(), trainer.config.input_size());
     let save = |trainer: &Trainer| trainer.save(&checkpoints, &info);

@@ -8,12 +8,12 @@ use fastersam::checkpoint::Checkpoint;
 use fastersam::{FasterSam, ModelConfig, ParameterCounts, Preset};
 use fastersam_datasets::Case;
 use fastersam_metrics::summarise;
+use fastersam_pausing_encoder::{CalibrationCases, Context, PauseSettings, Recommendation};
 use serde_json::json;
 
 use crate::config::Experiment;
 use crate::data::ExperimentData;
 use crate::evaluate::{self, Evaluation};
-use crate::pause::Setting;
 use crate::provenance::Origin;
 use crate::throughput::Timing;
 use crate::train;
@@ -33,8 +33,8 @@ pub struct TrainedModel<'a> {
     pub config: ModelConfig,
     /// The model, packed for inference.
     pub model: FasterSam,
-    /// The thresholds that the checkpoint recommends.
-    pub recommended: Option<Vec<f32>>,
+    /// The pause setting that the checkpoint recommends.
+    pub recommended: Option<Recommendation>,
     /// Where it computes.
     pub device: Device,
     /// Row label of the tables.
@@ -85,7 +85,7 @@ impl<'a> TrainedModel<'a> {
             parameters: info.model.count_parameters(&model),
             model: model.packed(),
             config: info.model,
-            recommended: info.recommended_thresholds,
+            recommended: info.recommended,
             device: device.clone(),
             provenance: Provenance {
                 backbone_sha256: info.backbone_sha256,
@@ -114,17 +114,17 @@ impl<'a> TrainedModel<'a> {
     pub fn evaluate(
         &self,
         cases: &[Case],
-        setting: &Setting,
+        settings: &PauseSettings,
         batch_size: usize,
         what: &str,
     ) -> Result<Evaluation> {
-        let title = format!("{} {what}: {}", self.experiment.id, setting.name());
-        evaluate::evaluate(&self.model, &self.config, cases, &setting.settings, batch_size, &self.device, &title)
+        let title = format!("{} {what}: {}", self.experiment.id, settings.label(self.points()));
+        evaluate::evaluate(&self.model, &self.config, cases, settings, batch_size, &self.device, &title)
     }
 
     /// The record of an evaluation on the cases to score.
     #[must_use]
-    pub fn evaluation(&self, found: Evaluation, setting: &Setting, pause: PauseRecord) -> EvaluationRecord {
+    pub fn evaluation(&self, found: Evaluation, settings: &PauseSettings, pause: PauseRecord) -> EvaluationRecord {
         EvaluationRecord {
             experiment: self.experiment.id.clone(),
             method: self.method.clone(),
@@ -135,11 +135,11 @@ impl<'a> TrainedModel<'a> {
             backbone: Some(backbone_name(self.config.preset).to_owned()),
             input_size: Some(self.config.input_size()),
             class_names: self.class_names(),
-            pause,
             summary: summarise(&found.cases),
-            cost: Some(self.cost(&found.tokens)),
-            tokens: Some(self.at_points(found.tokens, &setting.points)),
+            cost: Some(self.cost(&found.tokens, pause.settings.context)),
+            tokens: Some(found.tokens),
             cases: found.cases,
+            pause,
             provenance: self.provenance.clone(),
         }
     }
@@ -189,12 +189,12 @@ impl<'a> TrainedModel<'a> {
 
     /// Multiply-accumulates and parameters per slice, given where the tokens were on average.
     #[must_use]
-    pub fn cost(&self, tokens: &TokenRecord) -> CostRecord {
+    pub fn cost(&self, tokens: &TokenRecord, context: Context) -> CostRecord {
         let config = &self.config;
         let share = &tokens.active_share_after_stage;
         let never = config.encoder.macs(&[]).total();
         let is_never = share.iter().all(|&share| share >= 1.0);
-        let encoder = if is_never { never } else { config.encoder.macs(share).total() };
+        let encoder = if is_never { never } else { config.encoder.macs_with_context(share, context).total() };
         let branch = config.conv_branch.as_ref().map_or(0, |branch| branch.macs(config.input_size()));
         let decoder = config.decoder.macs(config.grid());
         CostRecord {
@@ -206,14 +206,10 @@ impl<'a> TrainedModel<'a> {
         }
     }
 
-    /// The token statistics of the points that a setting uses.
-    fn at_points(&self, tokens: TokenRecord, points: &[usize]) -> TokenRecord {
-        let used: Vec<usize> = (0..self.points().len()).filter(|&i| points.contains(&self.points()[i])).collect();
-        TokenRecord {
-            n_tokens: tokens.n_tokens,
-            active_share_after_stage: used.iter().map(|&i| tokens.active_share_after_stage[i]).collect(),
-            head_accuracy_on_paused: used.iter().map(|&i| tokens.head_accuracy_on_paused[i]).collect(),
-        }
+    /// What records say of a setting. `recommended` names the cases that it was chosen on.
+    #[must_use]
+    pub fn pause(&self, settings: &PauseSettings, recommended: Option<CalibrationCases>) -> PauseRecord {
+        PauseRecord { pause_points: self.points().to_vec(), settings: settings.clone(), recommended }
     }
 }
 

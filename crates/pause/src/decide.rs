@@ -39,8 +39,14 @@ fn uniform(seed: u64, place: u64, point: u64) -> f64 {
     ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// The criterion of every scored row; `rows` are `image * n + place`.
-pub(crate) fn criteria(
+/// How hard each scored token is: the criterion of the settings.
+///
+/// # Shapes
+/// - logits: `[scored, n_classes]`, row after row
+/// - rows: `image * n_tokens + place` of each scored token
+/// - point: 0 is stage 0, `k` is after block `k` (1-based); the random criterion draws anew at each
+#[must_use]
+pub fn criteria(
     settings: &PauseSettings,
     logits: &[f32],
     rows: &[u32],
@@ -57,25 +63,28 @@ pub(crate) fn criteria(
         .collect()
 }
 
-/// Which of one image's scored tokens stay active.
+/// Which of one image's scored tokens stay active at the pause point with index `point`.
 ///
 /// `criterion` and `logits` (one row a token) are in ascending order of the grid index.
-pub(crate) fn keep(settings: &PauseSettings, point: usize, criterion: &[f32], logits: &[f32]) -> Vec<bool> {
+#[must_use]
+pub fn keep(settings: &PauseSettings, point: usize, criterion: &[f32], logits: &[f32]) -> Vec<bool> {
     let n = criterion.len();
-    if !settings.can_pause_at(point) || n == 0 {
+    let Some(value) = settings.value_at(point).filter(|_| settings.can_pause_at(point) && n > 0) else {
         return vec![true; n];
-    }
+    };
     let mut by_hardness: Vec<usize> = (0..n).collect();
     // A stable sort: ties stay in the order of the grid.
     by_hardness.sort_by(|&a, &b| criterion[b].total_cmp(&criterion[a]));
     let mut keep = match &settings.policy {
         PausePolicy::Never => vec![true; n],
         // A criterion that is not a number is as hard as can be: it must not pause.
-        PausePolicy::Threshold { tau } => {
-            criterion.iter().map(|value| value.is_nan() || *value >= tau[point]).collect()
+        PausePolicy::Threshold(_) => {
+            // As wide as the criterion: the threshold that a user writes is the nearest such number.
+            let threshold = value as f32;
+            criterion.iter().map(|hardness| hardness.is_nan() || *hardness >= threshold).collect()
         }
-        PausePolicy::KeepRatio { ratio } => {
-            let wanted = (ratio[point] * n as f64).ceil() as usize;
+        PausePolicy::KeepRatio(_) => {
+            let wanted = (value * n as f64).ceil() as usize;
             let mut keep = vec![false; n];
             for &token in by_hardness.iter().take(wanted) {
                 keep[token] = true;
