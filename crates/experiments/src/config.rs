@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use fastersam::{ModelOptions, WeightPaths};
 use fastersam_datasets::coding::{AxisOrder, SynapseCoding};
 use fastersam_datasets::phantom::Phantom;
+use fastersam_pausing_encoder::{PausePolicy, PauseSettings};
 use serde::{Deserialize, Serialize};
 
 /// One experiment: a data set, a model, its training and what is measured on it.
@@ -64,8 +65,8 @@ pub enum DataConfig {
         axes: AxisOrder,
         /// Split to train on.
         train: String,
-        /// The pause setting is chosen on the last this many training cases.
-        calibrate_cases: usize,
+        /// Which cases choose the pause setting.
+        calibrate: Calibrate,
         /// Split to score.
         evaluate: String,
         /// What a reader must know beside a published row.
@@ -83,8 +84,8 @@ pub enum DataConfig {
         axes: AxisOrder,
         /// Split to train on.
         train: String,
-        /// The pause setting is chosen on the last this many training cases.
-        calibrate_cases: usize,
+        /// Which cases choose the pause setting.
+        calibrate: Calibrate,
         /// Split to score.
         evaluate: String,
         /// What a reader must know beside a published row.
@@ -96,13 +97,43 @@ pub enum DataConfig {
         path: PathBuf,
         /// Split to train on.
         train: String,
-        /// The pause setting is chosen on the last this many training cases.
-        calibrate_cases: usize,
+        /// Which cases choose the pause setting.
+        calibrate: Calibrate,
         /// Split to score.
         evaluate: String,
         /// What a reader must know beside a published row.
         note: Option<String>,
     },
+}
+
+/// Which cases choose the pause setting and tell, after each epoch, how good the model is.
+///
+/// Patients, where a patient has several scans, stay together: the numbers are numbers of patients.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "the name of a split, { hold_out = N } or { from_training = N } was expected")]
+pub enum Calibrate {
+    /// The cases of another split than those that are trained on or scored.
+    Split(String),
+    /// Cases of the training split, at even distances in its order, that are not trained on.
+    HoldOut(HoldOut),
+    /// Cases of the training split that are trained on as well; every result says so.
+    FromTraining(FromTraining),
+}
+
+/// Number of cases that leave the training set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoldOut {
+    /// Number of cases or patients.
+    pub hold_out: usize,
+}
+
+/// Number of cases that stay in the training set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FromTraining {
+    /// Number of cases or patients.
+    pub from_training: usize,
 }
 
 /// How a model is trained.
@@ -143,6 +174,9 @@ pub struct MeasureConfig {
     pub batch_size: usize,
     /// Entropy thresholds of the sweep, used at all pause points; with and without stage 0.
     pub thresholds: Vec<f64>,
+    /// What the settings of the sweep have beside their thresholds: criterion, context, tokens that stay.
+    #[serde(default)]
+    pub pause: PauseSettings,
     /// The recommended setting saves most among those that lose at most this much Dice on the
     /// calibration cases.
     pub dice_tolerance: f64,
@@ -273,6 +307,10 @@ impl Experiment {
         if rates.iter().any(|rate| !rate.is_finite() || *rate < 0.0) {
             bail!("learning rate, weight decay and lambda_aux must be 0 or more");
         }
+        if self.measure.pause.policy != PausePolicy::Never {
+            bail!("[measure] pause takes no thresholds or ratios: those of the sweep are `thresholds`");
+        }
+        self.measure.pause.with_thresholds(self.measure.thresholds.clone()).validate_values()?;
         // Any number of classes will do: before the data are read, the parts of the model must fit.
         self.model.resolve(2).context("in [model]")?;
         Ok(())

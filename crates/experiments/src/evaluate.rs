@@ -10,8 +10,8 @@ use fastersam_metrics::{CaseScores, score_case, summarise};
 use fastersam_pausing_encoder::PauseSettings;
 use ndarray::{Array3, ArrayView2, Axis};
 
-use crate::progress;
-use crate::record::TokenRecord;
+use fastersam_progress as progress;
+use fastersam_records::TokenRecord;
 
 /// Slices a batch while validating.
 const VALIDATION_BATCH: usize = 8;

@@ -1,22 +1,13 @@
-//! Training, evaluation, tables and plots of FasterSAM.
+//! Training, evaluation, calibration and suites of FasterSAM's experiments.
 
 pub mod baseline;
-pub mod bench;
-pub mod cli;
-pub mod commands;
-pub mod compare;
+pub mod calibrate;
 pub mod config;
 pub mod data;
-pub mod data_commands;
 pub mod device;
 pub mod evaluate;
-pub mod inspect;
-pub mod pause;
-pub mod progress;
 pub mod provenance;
-pub mod record;
-pub mod report;
-pub mod subject;
 pub mod suite;
 pub mod throughput;
 pub mod train;
+pub mod trained_model;

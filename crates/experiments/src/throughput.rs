@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use anyhow::Result;
 use fastersam::Segmenter;
+use fastersam_pausing_encoder::PauseSettings;
 use ndarray::Axis;
 
-use crate::pause::Setting;
-use crate::progress;
-use crate::provenance::{peak_memory_mib, reset_peak_memory};
-use crate::record::Scope;
-use crate::subject::Subject;
+use crate::trained_model::TrainedModel;
+use fastersam_bench::machine::{peak_memory_mib, reset_peak_memory};
+use fastersam_progress as progress;
+use fastersam_records::Scope;
 
 /// Slices that a measurement runs over.
 const SLICES: usize = 16;
@@ -38,14 +38,14 @@ impl Timing {
 /// # Errors
 /// Where a setting does not fit the model, or the user interrupts.
 pub fn measure(
-    subject: &Subject<'_>,
-    settings: &[&Setting],
+    trained: &TrainedModel<'_>,
+    settings: &[&PauseSettings],
     batch_size: usize,
     runs: usize,
     scope: Scope,
 ) -> Result<Vec<Timing>> {
-    let (model, cases) = (&subject.model, &subject.data.evaluate);
-    let segmenter = Segmenter::new(model, &subject.config, batch_size, subject.device.clone());
+    let (model, cases) = (&trained.model, &trained.data.evaluate);
+    let segmenter = Segmenter::new(model, &trained.config, batch_size, trained.device.clone());
     // Slices from the middle of all cases in turn, whole batches of them.
     let n_slices = SLICES.div_ceil(batch_size) * batch_size;
     let slices: Vec<_> = (0..n_slices)
@@ -56,11 +56,11 @@ pub fn measure(
         })
         .collect();
     let batches: Vec<_> = slices.chunks(batch_size).map(|batch| segmenter.prepare(batch)).collect();
-    let title = format!("{} timing, batch {batch_size}", subject.experiment.id);
+    let title = format!("{} timing, batch {batch_size}", trained.experiment.id);
     let bar = progress::bar(&title, (runs + 1) * settings.len(), "runs");
     let mut timings = vec![Timing { ms_per_slice: Vec::new(), peak_memory_mib: None }; settings.len()];
     for round in 0..=runs {
-        for (Setting { settings: setting, .. }, timing) in settings.iter().copied().zip(&mut timings) {
+        for (setting, timing) in settings.iter().copied().zip(&mut timings) {
             if progress::interrupted() {
                 anyhow::bail!("interrupted");
             }

@@ -21,8 +21,8 @@ use fastersam_kernels::on_workers;
 use crate::config::{Experiment, TrainConfig};
 use crate::data::ExperimentData;
 use crate::evaluate;
-use crate::progress;
-use crate::record::EpochRow;
+use fastersam_progress as progress;
+use fastersam_records::EpochRow;
 use state::Progress;
 pub use state::trained_with;
 
@@ -70,7 +70,7 @@ pub fn train(
         backbone_file: experiment.weight_files.backbone.clone(),
         decoder_sha256: hashes.decoder,
         decoder_file: experiment.weight_files.decoder.clone(),
-        recommended_thresholds: None,
+        recommended: None,
     };
     let set = SliceSet::new(data.train.clone(), trainer.config.input_size());
     let save = |trainer: &Trainer| trainer.save(&checkpoints, &info);

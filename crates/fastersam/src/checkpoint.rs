@@ -15,6 +15,7 @@ use burn::module::{Module, ParamGroup};
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Device;
 use fastersam_datasets::{Intensity, LabelTable, Orientation};
+use fastersam_pausing_encoder::Recommendation;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -61,8 +62,8 @@ pub struct CheckpointInfo {
     /// Where that file lay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decoder_file: Option<PathBuf>,
-    /// Pause thresholds recommended for this model, one a pause point, if a calibration was made.
-    pub recommended_thresholds: Option<Vec<f32>>,
+    /// The pause setting that is recommended for this model, if a calibration was made.
+    pub recommended: Option<Recommendation>,
 }
 
 impl CheckpointInfo {
@@ -176,13 +177,13 @@ pub fn save(
     Ok(place)
 }
 
-/// Notes in a checkpoint which pause thresholds a calibration found, one a pause point; none is `never`.
+/// Notes in a checkpoint which pause setting a calibration found.
 ///
 /// # Errors
 /// Where the checkpoint can't be read or written.
-pub fn recommend(folder: &Path, thresholds: Option<Vec<f32>>) -> Result<(), FasterSamError> {
+pub fn recommend(folder: &Path, recommended: Recommendation) -> Result<(), FasterSamError> {
     let mut info = read_info(folder)?;
-    info.recommended_thresholds = thresholds;
+    info.recommended = Some(recommended);
     write_atomically(&folder.join(INFO), to_json(&info)?.as_bytes())
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{EncoderConfig, WindowPadding};
 use crate::encoder::EncoderOutput;
-use crate::settings::Context;
+use fastersam_pause::Context;
 
 /// Multiply-accumulates of one image, by part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]

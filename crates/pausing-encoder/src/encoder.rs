@@ -4,17 +4,16 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use fastersam_adapter::{ConvFeatures, CrossBranch, Injection, StageZeroHead, grid_tokens};
 use fastersam_kernels::{LayerNorm, on_workers};
+use fastersam_pause::{self as decide, Context, PauseSettings};
 
 use crate::active::{ActiveTokens, indices};
 use crate::block::Block;
 use crate::config::EncoderConfig;
 use crate::cross::CrossState;
-use crate::decide;
 use crate::error::EncoderError;
 use crate::neck::Neck;
 use crate::patch_embed::PatchEmbed;
 use crate::pause_head::PauseHead;
-use crate::settings::{Context, PauseSettings};
 use crate::state::State;
 
 /// SAM's `ImageEncoderViT` that can pause tokens.

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::Trainer;
 use crate::config::{Experiment, TrainConfig};
 use crate::data::ExperimentData;
-use crate::progress::say;
-use crate::record::EpochRow;
+use fastersam_progress::say;
+use fastersam_records::EpochRow;
 
 const OPTIMIZER: &str = "optimizer.bpk";
 const TRAINER: &str = "trainer.json";

@@ -125,10 +125,10 @@ fn an_image_without_active_tokens_skips_the_rest() {
 
             // And nobody left at all, at each of the points.
             for point in 0..3 {
-                let mut tau = [0.0; 3];
-                tau[point] = 0.5;
+                let mut thresholds = [0.0; 3];
+                thresholds[point] = 0.5;
                 let settings = PauseSettings {
-                    policy: PausePolicy::Threshold { tau: tau.to_vec() },
+                    policy: PausePolicy::Threshold(thresholds.to_vec()),
                     oracle: Some(vec![0.0; 2 * n]),
                     ..settings.clone()
                 };
