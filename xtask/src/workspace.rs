@@ -1,5 +1,6 @@
 //! Where the workspace is, cargo in it, and what cargo knows of it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
@@ -60,8 +61,6 @@ pub struct Package {
     pub targets: Vec<(String, String)>,
     /// Names of its features.
     pub features: Vec<String>,
-    /// The crates it needs to run, those that these need, and so on; features as in a build of the whole workspace.
-    pub reaches: Vec<String>,
 }
 
 /// What a dependency is for.
@@ -76,7 +75,7 @@ pub enum Kind {
 /// The crates of the workspace, by `cargo metadata`.
 pub fn packages() -> Result<Vec<Package>> {
     let mut command = cargo_command();
-    command.args(["metadata", "--format-version", "1", "--locked"]);
+    command.args(["metadata", "--format-version", "1", "--locked", "--no-deps"]);
     let metadata = serde_json::from_str(&output(&mut command)?).context("cargo metadata prints no JSON")?;
     packages_in(&metadata).context("cargo metadata has not the form that is known here")
 }
@@ -84,54 +83,41 @@ pub fn packages() -> Result<Vec<Package>> {
 fn packages_in(metadata: &Value) -> Option<Vec<Package>> {
     let text = |value: &Value, key: &str| value[key].as_str().map(str::to_owned);
     let list = |value: &Value, key: &str| value[key].as_array().cloned();
-    let all = list(metadata, "packages")?;
-    let name_of =
-        |id: &str| all.iter().find(|package| package["id"] == id).and_then(|package| text(package, "name"));
-    let nodes = list(&metadata["resolve"], "nodes")?;
     let root = text(metadata, "workspace_root")?.replace('\\', "/");
     let mut packages = Vec::new();
-    for member in list(metadata, "workspace_members")? {
-        let package = all.iter().find(|package| package["id"] == member)?;
-        let manifest = text(package, "manifest_path")?.replace('\\', "/");
-        let folder =
-            manifest.strip_prefix(&root)?.trim_start_matches('/').trim_end_matches("/Cargo.toml").to_owned();
-        let dependencies = list(package, "dependencies")?.into_iter().map(|dependency| {
+    for package in list(metadata, "packages")? {
+        let manifest = text(&package, "manifest_path")?.replace('\\', "/");
+        let folder = manifest.strip_prefix(&root)?.trim_start_matches('/').trim_end_matches("/Cargo.toml");
+        let dependencies = list(&package, "dependencies")?.into_iter().map(|dependency| {
             let kind = if dependency["kind"] == "dev" { Kind::Dev } else { Kind::Normal };
             Some((text(&dependency, "name")?, kind))
         });
-        let targets = list(package, "targets")?
+        let targets = list(&package, "targets")?
             .iter()
             .map(|target| Some((target["kind"][0].as_str()?.to_owned(), text(target, "name")?)))
             .collect::<Option<_>>()?;
         packages.push(Package {
-            name: text(package, "name")?,
-            folder,
+            name: text(&package, "name")?,
+            folder: folder.to_owned(),
             dependencies: dependencies.collect::<Option<_>>()?,
             targets,
             features: package["features"].as_object()?.keys().cloned().collect(),
-            reaches: reached(member.as_str()?, &nodes).into_iter().filter_map(|id| name_of(&id)).collect(),
         });
     }
     Some(packages)
 }
 
-/// Ids of all packages that one needs to run.
-fn reached(id: &str, nodes: &[Value]) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut next = vec![id.to_owned()];
-    while let Some(id) = next.pop() {
-        let Some(node) = nodes.iter().find(|node| node["id"] == id.as_str()) else { continue };
-        for dependency in node["deps"].as_array().into_iter().flatten() {
-            let is_normal =
-                dependency["dep_kinds"].as_array().is_some_and(|kinds| kinds.iter().any(|k| k["kind"].is_null()));
-            let Some(id) = dependency["pkg"].as_str().filter(|_| is_normal) else { continue };
-            if !found.iter().any(|found| found == id) {
-                found.push(id.to_owned());
-                next.push(id.to_owned());
-            }
-        }
-    }
-    found
+/// Names of all crates that one needs to run on any system, with its default features.
+pub fn needs(package: &str) -> Result<Vec<String>> {
+    let mut command = cargo_command();
+    command.args(["tree", "--locked", "--edges", "normal", "--target", "all", "--prefix", "none"]);
+    let tree = output(command.args(["--format", "{p}", "--package", package]))?;
+    Ok(names_in_tree(&tree))
+}
+
+fn names_in_tree(tree: &str) -> Vec<String> {
+    let names: BTreeSet<&str> = tree.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
+    names.into_iter().map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -140,22 +126,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_crate_reaches_leaves_out_what_only_tests_need() {
+    fn crates_are_read_from_cargo_metadata() {
         let metadata = serde_json::json!({
             "workspace_root": "/w",
-            "workspace_members": ["a"],
-            "packages": [
-                {"id": "a", "name": "a", "manifest_path": "/w/crates/a/Cargo.toml", "features": {"flex": []},
-                 "targets": [{"kind": ["lib"], "name": "a"}, {"kind": ["test"], "name": "it"}],
-                 "dependencies": [{"name": "b", "kind": null}, {"name": "t", "kind": "dev"}]},
-                {"id": "b", "name": "b"}, {"id": "c", "name": "c"}, {"id": "t", "name": "t"},
-            ],
-            "resolve": {"nodes": [
-                {"id": "a", "deps": [
-                    {"pkg": "b", "dep_kinds": [{"kind": null}]}, {"pkg": "t", "dep_kinds": [{"kind": "dev"}]}]},
-                {"id": "b", "deps": [{"pkg": "c", "dep_kinds": [{"kind": "build"}, {"kind": null}]}]},
-                {"id": "c", "deps": []},
-            ]},
+            "packages": [{
+                "name": "a", "manifest_path": "/w/crates/a/Cargo.toml", "features": {"flex": []},
+                "targets": [{"kind": ["lib"], "name": "a"}, {"kind": ["test"], "name": "it"}],
+                "dependencies": [{"name": "b", "kind": null}, {"name": "t", "kind": "dev"}],
+            }],
         });
         let packages = packages_in(&metadata).unwrap();
         let [package] = packages.as_slice() else { panic!("{packages:?}") };
@@ -163,6 +141,12 @@ mod tests {
         assert_eq!(package.dependencies, [("b".to_owned(), Kind::Normal), ("t".to_owned(), Kind::Dev)]);
         assert_eq!(package.targets[1], ("test".to_owned(), "it".to_owned()));
         assert_eq!(package.features, ["flex"]);
-        assert_eq!(package.reaches, ["b", "c"]);
+        assert!(packages_in(&serde_json::json!({})).is_none());
+    }
+
+    #[test]
+    fn a_tree_gives_each_name_once_and_not_the_root() {
+        let tree = "a v0.1.0 (/w/crates/a)\nserde v1.0.1\nb v0.1.0 (/w/crates/b)\nserde v1.0.1 (*)\n";
+        assert_eq!(names_in_tree(tree), ["b", "serde"]);
     }
 }

@@ -4,7 +4,7 @@ use super::page::Page;
 use super::tree::{Finding, Tree};
 
 /// Folders that a run writes, a data set has, or a page makes up: they are not in the repository.
-const NOT_HERE: [&str; 14] = [
+const NOT_HERE: [&str; 17] = [
     "runs",
     "target",
     "records",
@@ -18,8 +18,13 @@ const NOT_HERE: [&str; 14] = [
     "labels",
     "img",
     "label",
+    "train",
+    "valid",
     "train_npz",
+    "weights",
 ];
+/// The same, below a folder that is here.
+const NOT_HERE_BELOW: [&str; 2] = ["fuzz/corpus", "fuzz/target"];
 
 /// Endings of files that a page may only name if the repository has them, whatever their folder.
 const OURS: [&str; 3] = [".rs", ".py", ".md"];
@@ -79,16 +84,22 @@ fn broken_link(tree: &Tree, folder: &str, page: &Page, target: &str) -> Option<&
 
 /// Whether a path means one certain file of the repository, and not a pattern or something that a run makes.
 fn is_concrete(path: &str) -> bool {
-    let plain = path.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c));
+    // A name such as `and/or` is no path: a path has a folder at its end or a dot.
+    is_plain(path) && (path.ends_with('/') || path.rsplit('/').next().is_some_and(|name| name.contains('.')))
+}
+
+fn is_plain(path: &str) -> bool {
+    let has_letters_of_paths_only = path.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c));
     // NNN, ID, FOLDER: what the reader fills in.
     let has_placeholder = path.split(['/', '.', '-', '_']).any(|part| {
         let capitals = part.chars().filter(char::is_ascii_uppercase).count();
         capitals >= 2 && !matches!(part, "README" | "LICENSE")
     });
-    let first = path.trim_start_matches("./").split('/').next().unwrap_or_default();
-    // A name such as `np/ml` or `a/b` is no path: a path has a folder at its end, a dot, or a known start.
-    let is_path = path.ends_with('/') || path.rsplit('/').next().is_some_and(|name| name.contains('.'));
-    plain && is_path && !has_placeholder && !NOT_HERE.contains(&first) && !path.starts_with('/')
+    let path = path.trim_start_matches("../").trim_start_matches("./");
+    let is_elsewhere = NOT_HERE.contains(&path.split('/').next().unwrap_or_default())
+        || NOT_HERE_BELOW.iter().any(|folder| path.starts_with(folder))
+        || path.starts_with('/');
+    has_letters_of_paths_only && !has_placeholder && !is_elsewhere
 }
 
 fn is_ours(name: &str) -> bool {
@@ -98,18 +109,7 @@ fn is_ours(name: &str) -> bool {
 /// Whether a path starts with a folder at the root of the repository.
 fn is_rooted(tree: &Tree, path: &str) -> bool {
     let first = path.split('/').next().unwrap_or_default();
-    is_concrete_start(path)
-        && !first.is_empty()
-        && !first.starts_with('.')
-        && tree.has(first)
-        && !NOT_HERE.contains(&first)
-}
-
-fn is_concrete_start(path: &str) -> bool {
-    path.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c))
-        && !path.split(['/', '.', '-', '_']).any(|part| {
-            part.chars().filter(char::is_ascii_uppercase).count() >= 3 && part != "README" && part != "LICENSE"
-        })
+    is_plain(path) && !matches!(first, "" | "." | "..") && tree.has(first)
 }
 
 /// Whether a path leads to something from the page's folder, from the root, or from the page's crate; a bare name may

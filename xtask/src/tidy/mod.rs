@@ -42,7 +42,7 @@ impl Tidy {
             .map(|(file, text)| (file.to_owned(), Page::read(text)))
             .collect();
 
-        let mut found = layers::check(&tree, &packages)?;
+        let mut found = layers::check(&tree, &packages, workspace::needs)?;
         found.extend(circles::check(&tree, &folders));
         found.extend(crates::check(&tree, &packages));
         found.extend(words::check(&tree));

@@ -14,7 +14,7 @@ const WORDS: [(&str, &str); 8] = [
     ("dbg!", "remove it"),
     ("/work/", "name no path of one machine"),
     ("main job", "speak of the software"),
-    ("the plan", "speak of the software"),
+    ("from the plan", "speak of the software"),
     ("set out to", "speak of the software"),
 ];
 
@@ -73,7 +73,7 @@ mod tests {
     fn words_are_found_as_words() {
         let tree = Tree::of(&[
             ("a.rs", "// TODO: more\nlet patientXXXX = TODOS;\ndbg!(x);"),
-            ("b.md", "The main job runs in /work/main.\nHomework/day, and the planet."),
+            ("b.md", "The main job runs in /work/main.\nHomework/day, and from the planet."),
             ("vendor/c.md", "TODO"),
         ]);
         assert_eq!(

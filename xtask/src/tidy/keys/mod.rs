@@ -10,11 +10,8 @@ use super::page::Page;
 use super::tree::{Finding, Tree};
 use crate::workspace;
 use schema::Schema;
-
-/// The page with the tables. Between `<!-- keys: Type -->` and `<!-- end -->` stands what is made.
-const PAGE: &str = "docs/configuration.md";
-/// The types of whole files. Overrides on the command line are keys of the first.
-const ROOTS: [&str; 3] = ["Experiment", "Suite", "Description"];
+use tables::{PAGE, marked};
+use values::ROOTS;
 
 /// Checks the page with the tables, or writes them anew, and what the pages show of keys.
 pub fn check(tree: &Tree, pages: &[(String, Page)], write: bool) -> Result<Vec<Finding>> {
@@ -34,9 +31,4 @@ pub fn check(tree: &Tree, pages: &[(String, Page)], write: bool) -> Result<Vec<F
     }
     found.extend(pages.iter().flat_map(|(file, page)| values::check(&schema, &documented, file, page)));
     Ok(found)
-}
-
-/// The type whose table begins at this line of the page.
-fn marked(line: &str) -> Option<&str> {
-    line.trim().strip_prefix("<!-- keys: ")?.strip_suffix(" -->")
 }

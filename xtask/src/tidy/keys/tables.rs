@@ -3,9 +3,15 @@
 use super::super::page::anchor;
 use super::super::tree::{Finding, Tree};
 use super::schema::{Field, Holds, Schema, Shape, Type, Variant, inside, names_in};
-use super::{PAGE, marked};
 
+/// The page with the tables. Between `<!-- keys: Type -->` and [`END`] stands what is made.
+pub const PAGE: &str = "docs/configuration.md";
 const END: &str = "<!-- end -->";
+
+/// The type whose table begins at this line of the page.
+pub fn marked(line: &str) -> Option<&str> {
+    line.trim().strip_prefix("<!-- keys: ")?.strip_suffix(" -->")
+}
 
 /// The page with all its tables made anew, and what keeps that from being done.
 pub fn renew(tree: &Tree, schema: &Schema, page: &str) -> (String, Vec<Finding>) {

@@ -5,7 +5,10 @@ use toml::{Table, Value};
 use super::super::page::Page;
 use super::super::tree::Finding;
 use super::schema::{Field, Holds, Schema, Shape, Type, inside};
-use super::{PAGE, ROOTS};
+use super::tables::PAGE;
+
+/// The types of whole files. Overrides on the command line are keys of the first.
+pub const ROOTS: [&str; 3] = ["Experiment", "Suite", "Description"];
 
 /// Keys of Cargo.toml: what a page says of that is cargo's business.
 const CARGO: [&str; 9] = [
