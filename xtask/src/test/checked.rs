@@ -1,9 +1,11 @@
 //! `cargo xtask test --checked`: tests with debug assertions and overflow checks.
 
+use std::process::Command;
+
 use anyhow::Result;
 
+use super::programs;
 use super::skipped::Collected;
-use super::tests;
 use crate::workspace::run;
 
 /// Settings of the profile. Crates from elsewhere keep theirs, so that what is compiled of them serves.
@@ -14,14 +16,17 @@ const CONFIG: [&str; 4] = [
     "profile.release.package.\"*\".overflow-checks=false",
 ];
 
-/// Crates whose tests train models or build the program: they take minutes.
-const SLOW: [&str; 4] = ["fastersam", "fastersam-experiments", "fastersam-bench", "fastersam-cli"];
+/// Crates whose tests train models or run the program: they take minutes.
+const SLOW: [&str; 4] = ["fastersam", "experiments", "bench", "cli"];
 
 /// Runs them.
-pub fn run_all(collected: &Collected) -> Result<()> {
-    let mut tests = tests();
-    tests.args(["--release", "--workspace"]);
-    tests.args(SLOW.iter().flat_map(|package| ["--exclude", package]));
-    tests.args(CONFIG.iter().flat_map(|setting| ["--config", setting]));
-    run(collected.collect(&mut tests))
+pub fn run_fast(collected: &Collected) -> Result<()> {
+    let config: Vec<&str> = CONFIG.iter().flat_map(|setting| ["--config", setting]).collect();
+    for program in programs::build(&config)? {
+        if !SLOW.iter().any(|folder| program.is_of(folder)) {
+            let mut tests = Command::new(&program.path);
+            run(collected.collect(tests.arg("--quiet").current_dir(&program.folder)))?;
+        }
+    }
+    Ok(())
 }
