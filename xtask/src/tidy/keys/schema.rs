@@ -20,6 +20,8 @@ pub struct Type {
     pub file: String,
     /// What it looks like.
     pub shape: Shape,
+    /// The type that it is read as before it is converted, if it is.
+    read_as: Option<String>,
 }
 
 /// What a type looks like in a file.
@@ -95,12 +97,42 @@ impl Schema {
                 schema.types.entry(found.name.clone()).or_default().push(found);
             }
         }
+        schema.follow_conversions();
         schema
     }
 
-    /// The type of a name; none where there is no such type, or more than one.
-    pub fn get(&self, name: &str) -> Option<&Type> {
-        self.types.get(name).filter(|types| types.len() == 1).map(|types| &types[0])
+    /// The type of a name: that of the crate with the file `near`, or the only one that there is.
+    pub fn get(&self, name: &str, near: &str) -> Option<&Type> {
+        let types = self.types.get(name)?;
+        let of_crate: Vec<&Type> = types.iter().filter(|ty| crate_of(&ty.file) == crate_of(near)).collect();
+        match (of_crate.as_slice(), types.as_slice()) {
+            ([ty], _) => Some(ty),
+            ([], [ty]) => Some(ty),
+            _ => None,
+        }
+    }
+
+    /// Gives types that are read by way of another one (`try_from`) that one's keys.
+    fn follow_conversions(&mut self) {
+        let all = self.types.values().flatten();
+        let converted: Vec<(String, String, Vec<Field>)> = all
+            .filter_map(|ty| {
+                // An enum's forms are documented where it is, and its other self only checks them.
+                let Shape::Struct(own) = &ty.shape else { return None };
+                let Shape::Struct(written) = &self.get(ty.read_as.as_ref()?, &ty.file)?.shape else { return None };
+                let mut fields = written.clone();
+                for field in fields.iter_mut().filter(|field| field.doc.is_empty()) {
+                    let same = own.iter().find(|own| own.key == field.key);
+                    field.doc = same.map(|own| own.doc.clone()).unwrap_or_default();
+                }
+                Some((ty.name.clone(), ty.file.clone(), fields))
+            })
+            .collect();
+        for (name, file, fields) in converted {
+            for ty in self.types.get_mut(&name).into_iter().flatten().filter(|ty| ty.file == file) {
+                ty.shape = Shape::Struct(fields.clone());
+            }
+        }
     }
 
     /// The files that define a type of this name.
@@ -129,6 +161,11 @@ impl Type {
                 .collect(),
         }
     }
+}
+
+/// `crates/x` of `crates/x/src/lib.rs`.
+fn crate_of(file: &str) -> &str {
+    file.split_once("/src/").map_or(file, |(folder, _)| folder)
 }
 
 /// The names in a type: `Vec` and `Tuning` of `Vec<Tuning>`.
@@ -171,7 +208,8 @@ fn types(tokens: &[Token], file: &str) -> Vec<Type> {
                 variants: source.variants(body, &notes),
             }
         };
-        found.push(Type { name, file: file.to_owned(), shape });
+        let read_as = ["try_from", "from"].iter().find_map(|key| notes.serde.get(*key).cloned().flatten());
+        found.push(Type { name, file: file.to_owned(), shape, read_as });
     }
     found
 }
@@ -451,6 +489,14 @@ mod tests {
             fn default() -> Self { Self { a: true, b: 3, c: Choice::SecondOne, d: PathBuf::from("x/y") } }
         }
         struct NotRead { x: usize }
+
+        #[derive(Deserialize)]
+        #[serde(try_from = "Written")]
+        struct Settings { /// Both.
+            both: usize, never_written: usize }
+        #[derive(Deserialize)]
+        struct Written { both: usize, /// Only there.
+            only: Option<bool> }
     "#;
 
     fn schema() -> Schema {
@@ -459,7 +505,7 @@ mod tests {
 
     fn fields(name: &str) -> Vec<(String, String, Option<String>)> {
         let schema = schema();
-        let fields = schema.get(name).unwrap().fields();
+        let fields = schema.get(name, "").unwrap().fields();
         fields.into_iter().map(|field| (field.key.clone(), field.ty.clone(), field.default.clone())).collect()
     }
 
@@ -479,7 +525,7 @@ mod tests {
                 field("fifth", "Vec<String>", Some("[\"a\", \"b\"]")),
             ]
         );
-        assert_eq!(schema().get("Table").unwrap().fields()[0].doc, "The first key, see `Choice`.");
+        assert_eq!(schema().get("Table", "").unwrap().fields()[0].doc, "The first key, see `Choice`.");
         assert_eq!(
             fields("Defaulted"),
             [
@@ -489,18 +535,31 @@ mod tests {
                 field("d", "PathBuf", Some("\"x/y\"")),
             ]
         );
-        assert!(schema().get("NotRead").is_none());
+        assert!(schema().get("NotRead", "").is_none());
+    }
+
+    #[test]
+    fn a_converted_type_has_the_keys_of_what_it_is_read_as() {
+        let others =
+            "#[derive(Deserialize)] struct Written { other: usize } #[derive(Deserialize)] struct Table {}";
+        let schema = Schema::read(&Tree::of(&[("crates/a/src/lib.rs", SOURCE), ("crates/b/src/lib.rs", others)]));
+        let fields = schema.get("Settings", "").unwrap().fields();
+        let fields: Vec<_> = fields.iter().map(|field| (field.key.as_str(), field.doc.as_str())).collect();
+        assert_eq!(fields, [("both", "Both."), ("only", "Only there.")]);
+        // Of two types with one name, that of the own crate is meant.
+        assert!(schema.get("Table", "").is_none());
+        assert_eq!(schema.get("Table", "crates/b/src/x.rs").unwrap().fields().len(), 0);
     }
 
     #[test]
     fn forms_have_names_and_keys() {
         let schema = schema();
-        let choice = schema.get("Choice").unwrap();
+        let choice = schema.get("Choice", "").unwrap();
         assert!(choice.is_choice());
         let Shape::Enum { tag: None, variants, .. } = &choice.shape else { panic!("{choice:?}") };
         let names: Vec<_> = variants.iter().map(|variant| (variant.name.as_str(), variant.is_default)).collect();
         assert_eq!(names, [("first_one", true), ("second_one", false)]);
-        let tagged = schema.get("Tagged").unwrap();
+        let tagged = schema.get("Tagged", "").unwrap();
         assert!(!tagged.is_choice());
         let Shape::Enum { tag: Some(tag), variants, .. } = &tagged.shape else { panic!("{tagged:?}") };
         assert_eq!(tag, "kind");

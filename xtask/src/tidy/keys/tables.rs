@@ -27,7 +27,7 @@ pub fn renew(tree: &Tree, schema: &Schema, page: &str) -> (String, Vec<Finding>)
         if !is_closed {
             found.push(Finding::new(PAGE, at + 1, format!("the table has no end; write `{END}` after it")));
         }
-        match schema.get(name) {
+        match schema.get(name, "") {
             Some(ty) => {
                 renewed += &tables.table(ty);
                 found.extend(tables.untold(ty, at + 1));
@@ -77,33 +77,33 @@ impl Tables<'_> {
     fn table(&self, ty: &Type) -> String {
         match &ty.shape {
             Shape::Struct(fields) => {
-                let rows: String = fields.iter().map(|field| self.row("", field)).collect();
+                let rows: String = fields.iter().map(|field| self.row("", field, &ty.file)).collect();
                 format!("| key | value | default | meaning |\n|---|---|---|---|\n{rows}")
             }
             Shape::Enum { tag, untagged, variants } => {
                 let title = tag.as_ref().map_or_else(|| "written".to_owned(), |tag| format!("`{tag}`"));
                 let rows: String =
-                    variants.iter().map(|variant| self.form(variant, tag.as_ref(), *untagged)).collect();
+                    variants.iter().map(|variant| self.form(variant, tag.as_ref(), *untagged, &ty.file)).collect();
                 format!("| {title} | key | value | default | meaning |\n|---|---|---|---|---|\n{rows}")
             }
         }
     }
 
-    fn form(&self, variant: &Variant, tag: Option<&String>, untagged: bool) -> String {
+    fn form(&self, variant: &Variant, tag: Option<&String>, untagged: bool, near: &str) -> String {
         let name = &variant.name;
         let (form, fields) = match &variant.holds {
             Holds::Nothing => (format!("`\"{name}\"`"), None),
-            Holds::Value(ty) if untagged => (self.value(ty), None),
-            Holds::Value(ty) => (format!("`{{ {name} = .. }}`: {}", self.value(ty)), None),
+            Holds::Value(ty) if untagged => (self.value(ty, near), None),
+            Holds::Value(ty) => (format!("`{{ {name} = .. }}`: {}", self.value(ty, near)), None),
             Holds::Keys(fields) if tag.is_some() => (format!("`\"{name}\"`"), Some(fields)),
             Holds::Keys(fields) if untagged => ("a table".to_owned(), Some(fields)),
             Holds::Keys(fields) => (format!("`{{ {name} = {{ .. }} }}`"), Some(fields)),
         };
-        let rows: String = fields.into_iter().flatten().map(|field| self.row("| ", field)).collect();
+        let rows: String = fields.into_iter().flatten().map(|field| self.row("| ", field, near)).collect();
         format!("| {form} | | | | {} |\n{rows}", cell(&variant.doc))
     }
 
-    fn row(&self, start: &str, field: &Field) -> String {
+    fn row(&self, start: &str, field: &Field, near: &str) -> String {
         // Where an option's default depends on other keys, its documentation says it.
         let (doc, said) = match field.doc.split_once("Default: ") {
             Some((before, said)) if field.ty.starts_with("Option<") => {
@@ -113,75 +113,96 @@ impl Tables<'_> {
         };
         let default = match (said, field.default.as_deref()) {
             (Some(said), _) => said.to_owned(),
-            (None, None) => "must be given".to_owned(),
+            (None, None) => "required".to_owned(),
             (None, Some("none")) => "none".to_owned(),
-            (None, Some("")) => self.default_of(&field.ty),
+            (None, Some("")) => self.default_of(&field.ty, near),
             (None, Some(value)) => format!("`{value}`"),
         };
-        format!("{start}| `{}` | {} | {} | {} |\n", field.key, self.value(&field.ty), cell(&default), cell(doc))
+        format!(
+            "{start}| `{}` | {} | {} | {} |\n",
+            field.key,
+            self.value(&field.ty, near),
+            cell(&default),
+            cell(doc)
+        )
     }
 
     /// A Rust type in words.
-    fn value(&self, ty: &str) -> String {
+    fn value(&self, ty: &str, near: &str) -> String {
         if let Some(inner) = inside(ty, "Option").or_else(|| inside(ty, "Box")) {
-            return self.value(inner);
+            return self.value(inner, near);
         }
         if let Some(inner) = inside(ty, "Vec") {
-            return format!("list of {}", self.values(inner));
+            return format!("list of {}", self.values(inner, near));
         }
         if let Some((_, inner)) = inside(ty, "BTreeMap").and_then(|inner| inner.split_once(',')) {
-            return format!("table: any name = {}", self.value(inner));
+            return format!("table: any name = {}", self.value(inner, near));
         }
         if let Some((inner, n)) = ty.strip_prefix('[').and_then(|ty| ty.strip_suffix(']')?.split_once(';')) {
-            return format!("list of {n} {}", self.values(inner));
+            return format!("list of {n} {}", self.values(inner, near));
         }
         match ty {
-            "bool" => "`true`, `false`".to_owned(),
+            "bool" => "`true` or `false`".to_owned(),
             "String" => "text".to_owned(),
             "PathBuf" => "path".to_owned(),
             "f32" | "f64" => "number".to_owned(),
             "u8" | "u16" | "u32" | "u64" | "usize" | "i32" | "i64" => "whole number".to_owned(),
-            other => self.named(other),
+            other => self.named(other, near),
         }
     }
 
-    fn values(&self, ty: &str) -> String {
-        match self.value(ty).as_str() {
+    fn values(&self, ty: &str, near: &str) -> String {
+        match self.value(ty, near).as_str() {
             plain @ ("text" | "path" | "number" | "whole number") => format!("{plain}s"),
-            other => other.to_owned(),
+            other => {
+                other.strip_prefix("table:").map_or_else(|| other.to_owned(), |keys| format!("tables:{keys}"))
+            }
         }
     }
 
-    /// A type of this project: a link to its table, or the words to choose from.
-    fn named(&self, name: &str) -> String {
+    /// A type of this project: a link to its table, or, where it is short, what it looks like.
+    fn named(&self, name: &str, near: &str) -> String {
         if let Some((_, heading)) = self.sections.iter().find(|(section, _)| section == name) {
             return format!("[{}](#{})", heading.replace('`', ""), anchor(heading));
         }
-        match self.schema.get(name).map(|ty| &ty.shape) {
-            Some(Shape::Enum { variants, .. }) => {
-                variants.iter().map(|variant| format!("`\"{}\"`", variant.name)).collect::<Vec<_>>().join(", ")
+        let Some(ty) = self.schema.get(name, near) else { return format!("`{name}`") };
+        match &ty.shape {
+            Shape::Struct(fields) => {
+                let keys =
+                    fields.iter().map(|field| format!("`{}` = {}", field.key, self.value(&field.ty, &ty.file)));
+                format!("table: {}", keys.collect::<Vec<_>>().join(", "))
             }
-            _ => format!("`{name}`"),
+            Shape::Enum { variants, .. } => {
+                let forms = variants.iter().map(|variant| match &variant.holds {
+                    Holds::Value(inner) => self.value(inner, &ty.file),
+                    _ => format!("`\"{}\"`", variant.name),
+                });
+                forms.collect::<Vec<_>>().join(if ty.is_choice() { ", " } else { " or " })
+            }
         }
     }
 
-    fn default_of(&self, name: &str) -> String {
-        match self.schema.get(name).map(|ty| &ty.shape) {
+    fn default_of(&self, name: &str, near: &str) -> String {
+        match self.schema.get(name, near).map(|ty| &ty.shape) {
             Some(Shape::Enum { variants, .. }) => {
                 let default = variants.iter().find(|variant| variant.is_default);
                 default.map_or_else(|| "its own".to_owned(), |variant| format!("`\"{}\"`", variant.name))
             }
-            _ => "its own defaults".to_owned(),
+            _ => "all defaults".to_owned(),
         }
     }
 
-    /// Types of fields that have keys of their own, but no table.
+    /// Keys without documentation, and keys whose own keys have no table.
     fn untold(&self, ty: &Type, line: usize) -> Vec<Finding> {
         let mut found = Vec::new();
         for field in ty.fields() {
+            if field.doc.is_empty() {
+                let text = format!("the key `{}` says nothing; document the field in {}", field.key, ty.file);
+                found.push(Finding::new(PAGE, line, text));
+            }
             for name in names_in(&field.ty) {
-                let has_keys = self.schema.get(name).is_some_and(|ty| !ty.is_choice());
-                if has_keys && !self.sections.iter().any(|(section, _)| section == name) {
+                let is_long = self.schema.get(name, &ty.file).is_some_and(|ty| !is_short(ty));
+                if is_long && !self.sections.iter().any(|(section, _)| section == name) {
                     let text = format!(
                         "the keys of `{}` ({name}) have no table; write `<!-- keys: {name} -->`",
                         field.key
@@ -191,6 +212,17 @@ impl Tables<'_> {
             }
         }
         found
+    }
+}
+
+/// Whether a type can be shown inside the row of a key.
+fn is_short(ty: &Type) -> bool {
+    match &ty.shape {
+        Shape::Struct(fields) => fields.len() <= 2,
+        Shape::Enum { untagged: true, variants, .. } => {
+            variants.iter().all(|variant| matches!(variant.holds, Holds::Value(_)))
+        }
+        Shape::Enum { .. } => ty.is_choice(),
     }
 }
 
@@ -210,13 +242,25 @@ mod tests {
             pub epochs: usize,
             /// Pixels. Default: 128.
             pub size: Option<usize>,
+            /// As they lie.
             #[serde(default)]
             pub order: Order,
+            /// A pair.
+            pub pair: Vec<Pair>,
+            /// Or
+            /// more.
+            pub values: Values,
+            /// Schemes.
             pub tuning: Option<Vec<Tuning>>,
         }
         #[derive(Deserialize)]
         #[serde(rename_all = "snake_case")]
         pub enum Order { #[default] Zyx, Zxy }
+        #[derive(Deserialize)]
+        struct Pair { code: u8, name: String }
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Values { One(f64), Each(Vec<f64>) }
         #[derive(Deserialize)]
         #[serde(tag = "scheme", rename_all = "snake_case")]
         pub enum Tuning { /// Nothing.
@@ -231,10 +275,12 @@ mod tests {
 <!-- keys: Train -->
 | key | value | default | meaning |
 |---|---|---|---|
-| `epochs` | whole number | must be given | Passes \\| over all. |
+| `epochs` | whole number | required | Passes \\| over all. |
 | `size` | whole number | 128 | Pixels. |
-| `order` | `\"zyx\"`, `\"zxy\"` | `\"zyx\"` |  |
-| `tuning` | list of [Tuning](#tuning) | none |  |
+| `order` | `\"zyx\"`, `\"zxy\"` | `\"zyx\"` | As they lie. |
+| `pair` | list of tables: `code` = whole number, `name` = text | required | A pair. |
+| `values` | number or list of numbers | required | Or more. |
+| `tuning` | list of [Tuning](#tuning) | none | Schemes. |
 <!-- end -->
 ## Tuning
 <!-- keys: Tuning -->
@@ -242,7 +288,7 @@ mod tests {
 |---|---|---|---|---|
 | `\"none\"` | | | | Nothing. |
 | `\"lora\"` | | | | SAMed. |
-| | `rank` | whole number | must be given | The rank. |
+| | `rank` | whole number | required | The rank. |
 <!-- end -->
 ";
 

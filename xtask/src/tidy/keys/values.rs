@@ -34,7 +34,7 @@ pub fn check(schema: &Schema, documented: &[&str], file: &str, page: &Page) -> V
         if table.keys().any(|key| CARGO.contains(&key.as_str())) {
             continue;
         }
-        let types = ROOTS.iter().filter_map(|name| schema.get(name));
+        let types = ROOTS.iter().filter_map(|name| schema.get(name, ""));
         if let Some(fault) = least_faults(schema, types, &table) {
             let key = fault.key.rsplit('.').next().unwrap_or_default();
             let at = block.lines.iter().position(|line| has_key(line, key)).unwrap_or(0);
@@ -46,7 +46,7 @@ pub fn check(schema: &Schema, documented: &[&str], file: &str, page: &Page) -> V
         if table.keys().any(|key| CARGO.contains(&key.as_str())) {
             continue;
         }
-        let types = documented.iter().filter_map(|name| schema.get(name));
+        let types = documented.iter().filter_map(|name| schema.get(name, ""));
         if let Some(fault) = least_faults(schema, types, &table) {
             found.push(Finding::new(file, *line, fault.text()));
         }
@@ -58,7 +58,7 @@ pub fn check(schema: &Schema, documented: &[&str], file: &str, page: &Page) -> V
     for (line, code) in page.spans.iter().map(|(line, span)| (*line, span.as_str())).chain(blocks) {
         for set in code.split("--set ").skip(1) {
             let set = set.split_whitespace().next().unwrap_or_default();
-            let fault = schema.get(ROOTS[0]).and_then(|root| override_fault(schema, root, set));
+            let fault = schema.get(ROOTS[0], "").and_then(|root| override_fault(schema, root, set));
             found.extend(fault.map(|fault| Finding::new(file, line, fault.text())));
         }
     }
@@ -119,7 +119,7 @@ fn override_fault(schema: &Schema, root: &Type, set: &str) -> Option<Fault> {
 fn faults_of_type(schema: &Schema, ty: &Type, value: &Value, key: &str) -> Vec<Fault> {
     let wrong = || vec![Fault { key: key.to_owned(), value: Some(value.to_string().trim().to_owned()) }];
     match (&ty.shape, value) {
-        (Shape::Struct(fields), Value::Table(table)) => faults_of_keys(schema, fields, table, key),
+        (Shape::Struct(fields), Value::Table(table)) => faults_of_keys(schema, &ty.file, fields, table, key),
         (Shape::Struct(_), _) => wrong(),
         (Shape::Enum { tag: Some(tag), variants, .. }, Value::Table(table)) => {
             let form = table.get(tag).and_then(Value::as_str);
@@ -136,12 +136,12 @@ fn faults_of_type(schema: &Schema, ty: &Type, value: &Value, key: &str) -> Vec<F
                 .collect();
             let rest: Table =
                 table.iter().filter(|(name, _)| *name != tag).map(|(k, v)| (k.clone(), v.clone())).collect();
-            faults_of_keys(schema, &fields, &rest, key)
+            faults_of_keys(schema, &ty.file, &fields, &rest, key)
         }
         (Shape::Enum { untagged: true, variants, .. }, _) => {
             let forms = variants.iter().map(|variant| match (&variant.holds, value) {
-                (Holds::Value(ty), _) => faults(schema, ty, value, key),
-                (Holds::Keys(fields), Value::Table(table)) => faults_of_keys(schema, fields, table, key),
+                (Holds::Value(inner), _) => faults(schema, &ty.file, inner, value, key),
+                (Holds::Keys(fields), Value::Table(table)) => faults_of_keys(schema, &ty.file, fields, table, key),
                 _ => wrong(),
             });
             forms.min_by_key(Vec::len).unwrap_or_default()
@@ -153,9 +153,9 @@ fn faults_of_type(schema: &Schema, ty: &Type, value: &Value, key: &str) -> Vec<F
         (Shape::Enum { variants, .. }, Value::Table(table)) => {
             let Some((name, inner)) = table.iter().next().filter(|_| table.len() == 1) else { return wrong() };
             match (variants.iter().find(|variant| variant.name == *name).map(|v| &v.holds), inner) {
-                (Some(Holds::Value(ty)), _) => faults(schema, ty, inner, &join(key, name)),
+                (Some(Holds::Value(of)), _) => faults(schema, &ty.file, of, inner, &join(key, name)),
                 (Some(Holds::Keys(fields)), Value::Table(table)) => {
-                    faults_of_keys(schema, fields, table, &join(key, name))
+                    faults_of_keys(schema, &ty.file, fields, table, &join(key, name))
                 }
                 _ => wrong(),
             }
@@ -164,13 +164,13 @@ fn faults_of_type(schema: &Schema, ty: &Type, value: &Value, key: &str) -> Vec<F
     }
 }
 
-fn faults_of_keys(schema: &Schema, fields: &[Field], table: &Table, key: &str) -> Vec<Fault> {
+fn faults_of_keys(schema: &Schema, near: &str, fields: &[Field], table: &Table, key: &str) -> Vec<Fault> {
     let mut found = Vec::new();
     for (name, value) in table {
         let key = join(key, name);
         let same: Vec<&Field> = fields.iter().filter(|field| field.key == *name).collect();
         // Forms of one enum may give a key different types.
-        match same.iter().map(|field| faults(schema, &field.ty, value, &key)).min_by_key(Vec::len) {
+        match same.iter().map(|field| faults(schema, near, &field.ty, value, &key)).min_by_key(Vec::len) {
             Some(faults) => found.extend(faults),
             None => found.push(Fault { key, value: None }),
         }
@@ -178,25 +178,28 @@ fn faults_of_keys(schema: &Schema, fields: &[Field], table: &Table, key: &str) -
     found
 }
 
-/// Faults of a value of a Rust type.
-fn faults(schema: &Schema, ty: &str, value: &Value, key: &str) -> Vec<Fault> {
+/// Faults of a value of a Rust type that the file `near` names.
+fn faults(schema: &Schema, near: &str, ty: &str, value: &Value, key: &str) -> Vec<Fault> {
     if let Some(inner) = inside(ty, "Option").or_else(|| inside(ty, "Box")) {
-        return faults(schema, inner, value, key);
+        return faults(schema, near, inner, value, key);
     }
     if let (Some(inner), Value::Array(values)) = (inside(ty, "Vec"), value) {
-        return values.iter().flat_map(|value| faults(schema, inner, value, key)).collect();
+        return values.iter().flat_map(|value| faults(schema, near, inner, value, key)).collect();
     }
     if let (Some((_, inner)), Value::Table(table)) =
         (inside(ty, "BTreeMap").and_then(|ty| ty.split_once(',')), value)
     {
-        return table.iter().flat_map(|(name, value)| faults(schema, inner, value, &join(key, name))).collect();
+        return table
+            .iter()
+            .flat_map(|(name, value)| faults(schema, near, inner, value, &join(key, name)))
+            .collect();
     }
     let is_possible = match ty {
         "bool" => value.is_bool(),
         "String" | "PathBuf" => value.is_str(),
         "f32" | "f64" => value.is_float() || value.is_integer(),
         "u8" | "u16" | "u32" | "u64" | "usize" | "i32" | "i64" => value.is_integer(),
-        _ => match schema.get(ty) {
+        _ => match schema.get(ty, near) {
             Some(ty) => return faults_of_type(schema, ty, value, key),
             // Types with a reader of their own are not known here; a list or table is one of them.
             None => inside(ty, "Vec").is_none() && inside(ty, "BTreeMap").is_none(),
