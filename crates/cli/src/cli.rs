@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use fastersam_experiments::device;
-use fastersam_experiments::provenance::Origin;
+use fastersam_experiments::provenance::{Origin, Program};
 
 use crate::commands::{bench, benchmark, calibrate, compare, data, evaluate, inspect, reproduce, segment, train};
 use crate::output::print;
@@ -22,6 +22,13 @@ pub struct Cli {
     #[command(flatten)]
     machine: Machine,
 }
+
+/// This program, as it was built; see `build.rs`.
+const PROGRAM: Program = Program {
+    version: env!("CARGO_PKG_VERSION"),
+    commit: env!("FASTERSAM_COMMIT"),
+    burn_version: env!("FASTERSAM_BURN_VERSION"),
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -87,7 +94,7 @@ impl Cli {
         }
         let threads = device::set_threads(self.machine.threads)?;
         let device = device::open(&self.machine.device)?;
-        let origin = Origin::new(&self.machine.device, threads);
+        let origin = Origin { program: PROGRAM, device: self.machine.device.clone(), threads };
         match self.command {
             Command::Segment(arguments) => segment::run(&arguments, &device),
             Command::Train(arguments) => train::run(&arguments, &device, &origin),

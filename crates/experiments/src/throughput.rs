@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use fastersam::Segmenter;
 use fastersam_pausing_encoder::PauseSettings;
 use ndarray::Axis;
 
@@ -44,8 +43,8 @@ pub fn measure(
     runs: usize,
     scope: Scope,
 ) -> Result<Vec<Timing>> {
-    let (model, cases) = (&trained.model, &trained.data.evaluate);
-    let segmenter = Segmenter::new(model, &trained.config, batch_size, trained.device.clone());
+    let cases = &trained.data.evaluate;
+    let segmenter = trained.segmenter.clone().with_batch_size(batch_size);
     // Slices from the middle of all cases in turn, whole batches of them.
     let n_slices = SLICES.div_ceil(batch_size) * batch_size;
     let slices: Vec<_> = (0..n_slices)
@@ -69,7 +68,7 @@ pub fn measure(
             for (batch, slices) in batches.iter().zip(slices.chunks(batch_size)) {
                 match scope {
                     Scope::NetworkInputToLogits => {
-                        let output = model.forward(batch.clone(), setting)?;
+                        let output = segmenter.model().forward(batch.clone(), setting)?;
                         // Reading one value waits for devices that run behind.
                         let _ = output.logits.slice([0..1, 0..1, 0..1, 0..1]).into_data();
                     }
