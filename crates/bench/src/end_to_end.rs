@@ -106,7 +106,6 @@ pub fn measure(rounds: usize, models: &mut Models, device: &Device) -> Result<Wh
 /// What segments scans like the phantom's with a model whose weights were drawn.
 fn segmenter(model: PrepackedModel, config: ModelConfig) -> Segmenter {
     let (phantom, name) = (Phantom::Abdomen, "phantom abdomen".to_owned());
-    let info =
-        CheckpointInfo::new(config, phantom.labels(), phantom.intensity(), Acquisition::ORIENTATION, name);
+    let info = CheckpointInfo::new(config, phantom.labels(), phantom.intensity(), Acquisition::ORIENTATION, name);
     Segmenter::new(info, VolumeSegmenter::new(model))
 }

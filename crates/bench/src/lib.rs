@@ -12,6 +12,7 @@ mod ours;
 mod peak;
 mod peer;
 mod spans;
+pub mod timing;
 mod workload;
 
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ pub use self::memory::memory_of;
 use self::ours::{Models, Subject};
 use self::peak::{Product, SHAPES};
 use self::peer::Peer;
+use self::timing::Rounds;
 use self::workload::{HEAVY_GMACS, Workload};
 use crate::machine::{Usage, vectors};
 use fastersam_progress::{self as progress, say};
@@ -83,23 +85,21 @@ pub fn run(options: &Options, device: &Device, provenance: Provenance) -> Result
     };
     let mut models = Models::default();
     let mut stations = load(&workloads, peer.as_mut(), &mut models, device)?;
-    let mut products: Vec<(Product, ProductRow)> =
-        SHAPES.map(|shape| (Product::new(shape), ProductRow { shape, seconds: Vec::new() })).into();
+    let mut products = SHAPES.map(Product::new);
     let usage = Usage::now(peer.as_ref().map(Peer::process));
-    let bar = progress::bar("bench", options.rounds * stations.len(), "visits");
-    for _ in 0..options.rounds {
-        for (product, row) in &mut products {
-            row.seconds.push(visit_product(product));
+    let rounds = Rounds { timed: options.rounds, warm_up: 0, title: "bench" };
+    let mut timings = timing::take_turns(products.len() + stations.len(), rounds, |index, _| {
+        if let Some(product) = products.get_mut(index) {
+            return Ok(visit_product(product));
         }
-        for station in &mut stations {
-            bar.set_message(station.row.id.clone());
-            let seconds = station.visit(peer.as_mut())?;
-            station.row.seconds.push(seconds);
-            std::thread::sleep(SETTLE);
-            bar.inc(1);
-        }
+        let seconds = stations[index - SHAPES.len()].visit(peer.as_mut());
+        std::thread::sleep(SETTLE);
+        seconds
+    })?;
+    for (station, timing) in stations.iter_mut().zip(timings.split_off(products.len())) {
+        station.row.seconds = timing.seconds;
     }
-    bar.finish_and_clear();
+    let products = SHAPES.iter().zip(timings);
     let used_by_others = usage.and_then(|usage| usage.by_others());
     warn_if_busy(used_by_others);
     let peer_versions = peer.as_ref().map(|peer| peer.versions.clone());
@@ -124,7 +124,7 @@ pub fn run(options: &Options, device: &Device, provenance: Provenance) -> Result
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         used_by_others,
         peer: peer_versions,
-        products: products.into_iter().map(|(_, row)| row).collect(),
+        products: products.map(|(&shape, timing)| ProductRow { shape, seconds: timing.seconds }).collect(),
         rows,
         whole_way,
         provenance: Provenance { config, ..provenance },

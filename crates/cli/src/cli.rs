@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use fastersam_experiments::device;
 use fastersam_experiments::provenance::{Origin, Program};
 
-use crate::commands::{bench, benchmark, calibrate, compare, data, evaluate, inspect, reproduce, segment, train};
+use crate::commands::{bench, calibrate, compare, data, evaluate, inspect, reproduce, segment, train};
 use crate::output::print;
 
 /// Segments medical scans with a Segment Anything encoder that pauses tokens which are already well
@@ -58,11 +58,9 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// Compare two evaluations case by case: difference, interval, p-value
     Compare(compare::CompareArgs),
-    /// Time a checkpoint at several pause settings, and keep the times as records
-    Benchmark(benchmark::BenchmarkArgs),
     /// Find the pause threshold that just meets a budget (cost, speed or loss of Dice), and note it in the checkpoint
     Calibrate(calibrate::CalibrateArgs),
-    /// Time encoder and model at all sizes and pause settings, alone or beside PyTorch
+    /// Time a checkpoint, or encoder and model at all sizes and pause settings, alone or beside PyTorch
     Bench(bench::BenchArgs),
     /// Say what a checkpoint or a file with pre-trained weights is, and whether it fits a model
     Inspect(inspect::InspectArgs),
@@ -103,7 +101,6 @@ impl Cli {
                 print(&compare::compare(&arguments)?);
                 Ok(())
             }
-            Command::Benchmark(arguments) => benchmark::run(&arguments, &device, &origin),
             Command::Calibrate(arguments) => calibrate::run(&arguments, &device, &origin),
             Command::Bench(arguments) => bench::run(&arguments, &device, &origin),
             Command::Inspect(arguments) => {

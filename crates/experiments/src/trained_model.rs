@@ -15,7 +15,7 @@ use crate::config::Experiment;
 use crate::data::ExperimentData;
 use crate::evaluate::{self, Evaluation};
 use crate::provenance::Origin;
-use crate::throughput::Timing;
+use crate::throughput::Throughput;
 use crate::train;
 use fastersam_records::{
     CostRecord, EpochRow, EvaluationRecord, PauseRecord, Provenance, Scope, ThroughputRecord, TokenRecord,
@@ -149,13 +149,13 @@ impl<'a> TrainedModel<'a> {
     #[must_use]
     pub fn throughput(
         &self,
-        timing: &Timing,
+        timing: &Throughput,
         pause: PauseRecord,
         batch_size: usize,
         scope: Scope,
         never_ms: f64,
     ) -> ThroughputRecord {
-        let median = timing.quantile(0.5);
+        let median = timing.ms_per_slice(0.5);
         ThroughputRecord {
             experiment: self.experiment.id.clone(),
             method: self.method.clone(),
@@ -163,12 +163,12 @@ impl<'a> TrainedModel<'a> {
             pause,
             batch_size,
             input_size: self.config.input_size(),
-            runs: timing.ms_per_slice.len(),
+            runs: timing.rounds(),
             slices_per_s: 1e3 / median,
             speed_up_over_never: never_ms / median,
             ms_per_slice_median: median,
-            ms_per_slice_p10: timing.quantile(0.1),
-            ms_per_slice_p90: timing.quantile(0.9),
+            ms_per_slice_p10: timing.ms_per_slice(0.1),
+            ms_per_slice_p90: timing.ms_per_slice(0.9),
             peak_memory_mib: timing.peak_memory_mib,
             cost: None,
             scope,

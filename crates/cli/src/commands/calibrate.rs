@@ -11,7 +11,7 @@ use fastersam_progress::{self as progress, say};
 use fastersam_records::NOTICE;
 use serde_json::json;
 
-use super::Measured;
+use super::{Measured, Printing};
 use crate::output::print;
 
 /// What to meet, with what.
@@ -19,6 +19,8 @@ use crate::output::print;
 pub struct CalibrateArgs {
     #[command(flatten)]
     measured: Measured,
+    #[command(flatten)]
+    printing: Printing,
     #[command(flatten)]
     wanted: Wanted,
     /// Print what was found, but leave the checkpoint's recommendation as it is
@@ -82,7 +84,7 @@ pub fn run(arguments: &CalibrateArgs, device: &Device, origin: &Origin) -> Resul
     if !arguments.dry_run {
         checkpoint::recommend(&checkpoint::resolve(&measured.model)?, recommendation.clone())?;
     }
-    if measured.json {
+    if arguments.printing.json {
         let result = json!({
             "notice": NOTICE, "budget": budget, "pause_points": points, "pause": recommendation.settings, "macs_share": macs_share,
             "dice": found.dice, "dice_never": never.dice, "chosen_on": recommendation.chosen_on,

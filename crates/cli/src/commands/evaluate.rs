@@ -4,7 +4,7 @@ use anyhow::Result;
 use burn::tensor::Device;
 use clap::Args;
 
-use super::{Measured, Pausing, with_notice};
+use super::{Measured, Pausing, Printing, with_notice};
 use crate::output::print;
 use fastersam_experiments::provenance::Origin;
 use fastersam_experiments::trained_model::TrainedModel;
@@ -17,6 +17,8 @@ use fastersam_records::{EvaluationRecord, write_record};
 pub struct EvaluateArgs {
     #[command(flatten)]
     measured: Measured,
+    #[command(flatten)]
+    printing: Printing,
     #[command(flatten)]
     pausing: Pausing,
 }
@@ -38,7 +40,7 @@ pub fn run(arguments: &EvaluateArgs, device: &Device, origin: &Origin) -> Result
     let pause = subject.pause(&settings, recommended.map(|found| found.chosen_on.clone()));
     let record = subject.evaluation(found, pause);
     let path = write_record(&measured.records()?, &record.clone().into())?;
-    if measured.json {
+    if arguments.printing.json {
         print(&with_notice(&record, &path)?);
     } else {
         print(&text(&record));
@@ -52,7 +54,11 @@ fn text(record: &EvaluationRecord) -> String {
     let figure = |value: Option<f64>, decimals: usize| value.map_or("-".to_owned(), |v| format!("{v:.decimals$}"));
     let mut lines = vec![format!(
         "{} on {}, {} split, {} volumes, pausing: {}",
-        record.method, record.dataset, record.split, record.summary.n_cases, record.pause.label()
+        record.method,
+        record.dataset,
+        record.split,
+        record.summary.n_cases,
+        record.pause.label()
     )];
     for (name, protocol) in [("transunet", &record.summary.transunet), ("strict", &record.summary.strict)] {
         let mm = protocol.hd95_mm.map_or_else(String::new, |mm| format!(", {mm:.2} mm"));

@@ -1,7 +1,6 @@
 //! The commands of the program: what each takes, and what it does.
 
 pub mod bench;
-pub mod benchmark;
 pub mod calibrate;
 pub mod compare;
 pub mod data;
@@ -19,9 +18,9 @@ use clap::Args;
 use fastersam::checkpoint;
 use serde::Serialize;
 
+use fastersam::{PauseSettings, Recommendation};
 use fastersam_experiments::config::Experiment;
 use fastersam_experiments::data::ExperimentData;
-use fastersam::{PauseSettings, Recommendation};
 use fastersam_records::NOTICE;
 
 /// What is measured on what.
@@ -48,9 +47,6 @@ pub struct Measured {
     /// Slices at a time
     #[arg(long, default_value_t = 8, value_name = "N")]
     batch_size: usize,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 impl Measured {
@@ -69,6 +65,14 @@ impl Measured {
         let run = checkpoint.parent().and_then(Path::parent).unwrap_or(Path::new(""));
         Ok(run.join("records"))
     }
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Printing {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// A record as one line of JSON, with the file that it lies in and the notice.

@@ -6,8 +6,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use burn::optim::{AdamWConfig, ModuleOptimizer};
 use burn::tensor::Device;
-use fastersam::checkpoint::{self, Checkpoint, CheckpointInfo};
 use fastersam::ModelConfig;
+use fastersam::checkpoint::{self, Checkpoint, CheckpointInfo};
 use fastersam_files::FileError;
 use serde::{Deserialize, Serialize};
 
