@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Tensor};
-use fastersam::{ModelOptions, Preset};
+use fastersam::{ModelOptions, Preset, VolumeSegmenter};
 use fastersam_kernels::{
     Conv3x3, LayerNorm, Linear, Place, RaggedLayout, RelativePositions, Segment, ragged_self_attention,
 };
@@ -101,7 +101,7 @@ fn conv(device: &Device) -> Work {
 }
 
 fn model(settings: PauseSettings, device: &Device) -> Result<Work> {
-    let model = ModelOptions::new(Preset::Tiny).resolve(9)?.init(1, device)?.packed();
+    let model = ModelOptions::new(Preset::Tiny).resolve(9)?.init(1, device)?.prepack();
     let images = images([1, 1, 128, 128], device);
     Ok(Box::new(move || {
         drop(model.forward(images.clone(), &settings)?.logits.into_data());
@@ -111,11 +111,10 @@ fn model(settings: PauseSettings, device: &Device) -> Result<Work> {
 
 fn class_maps(device: &Device) -> Result<Work> {
     let config = ModelOptions::new(Preset::Tiny).resolve(9)?;
-    let model = config.init(1, device)?;
+    let segmenter = VolumeSegmenter::new(config.init(1, device)?.prepack());
     let logits = images([1, 9, 32, 32], device);
-    let device = device.clone();
     Ok(Box::new(move || {
-        drop(fastersam::Segmenter::new(&model, &config, 1, device.clone()).class_maps(logits.clone()));
+        drop(segmenter.class_maps(logits.clone()));
         Ok(())
     }))
 }

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use fastersam_experiments::device;
-use fastersam_experiments::provenance::Origin;
+use fastersam_experiments::provenance::{Origin, Program};
 
-use crate::commands::{bench, benchmark, calibrate, compare, data, evaluate, inspect, reproduce, segment, train};
+use crate::commands::{bench, calibrate, compare, data, evaluate, inspect, reproduce, segment, train};
 use crate::output::print;
 
 /// Segments medical scans with a Segment Anything encoder that pauses tokens which are already well
@@ -22,6 +22,13 @@ pub struct Cli {
     #[command(flatten)]
     machine: Machine,
 }
+
+/// This program, as it was built; see `build.rs`.
+const PROGRAM: Program = Program {
+    version: env!("CARGO_PKG_VERSION"),
+    commit: env!("FASTERSAM_COMMIT"),
+    burn_version: env!("FASTERSAM_BURN_VERSION"),
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,11 +58,9 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// Compare two evaluations case by case: difference, interval, p-value
     Compare(compare::CompareArgs),
-    /// Time a checkpoint at several pause settings, and keep the times as records
-    Benchmark(benchmark::BenchmarkArgs),
     /// Find the pause threshold that just meets a budget (cost, speed or loss of Dice), and note it in the checkpoint
     Calibrate(calibrate::CalibrateArgs),
-    /// Time encoder and model at all sizes and pause settings, alone or beside PyTorch
+    /// Time a checkpoint, or encoder and model at all sizes and pause settings, alone or beside PyTorch
     Bench(bench::BenchArgs),
     /// Say what a checkpoint or a file with pre-trained weights is, and whether it fits a model
     Inspect(inspect::InspectArgs),
@@ -87,7 +92,7 @@ impl Cli {
         }
         let threads = device::set_threads(self.machine.threads)?;
         let device = device::open(&self.machine.device)?;
-        let origin = Origin::new(&self.machine.device, threads);
+        let origin = Origin { program: PROGRAM, device: self.machine.device.clone(), threads };
         match self.command {
             Command::Segment(arguments) => segment::run(&arguments, &device),
             Command::Train(arguments) => train::run(&arguments, &device, &origin),
@@ -96,7 +101,6 @@ impl Cli {
                 print(&compare::compare(&arguments)?);
                 Ok(())
             }
-            Command::Benchmark(arguments) => benchmark::run(&arguments, &device, &origin),
             Command::Calibrate(arguments) => calibrate::run(&arguments, &device, &origin),
             Command::Bench(arguments) => bench::run(&arguments, &device, &origin),
             Command::Inspect(arguments) => {

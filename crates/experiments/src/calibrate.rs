@@ -10,7 +10,7 @@ use crate::throughput;
 use crate::trained_model::TrainedModel;
 
 /// Rounds in which a threshold is timed.
-const RUNS: usize = 3;
+const ROUNDS: usize = 3;
 
 /// What a setting came to on the calibration cases.
 #[derive(Clone, Copy, Debug)]
@@ -75,8 +75,8 @@ pub fn solve(
     let threshold = budget.solve(base, |settings| {
         if matches!(budget, Budget::SlicesPerSecond(_)) {
             let scope = Scope::NetworkInputToLogits;
-            let timing = throughput::measure(trained, &[settings], batch_size, RUNS, scope)?;
-            let slices_per_second = 1e3 / timing[0].quantile(0.5);
+            let found = throughput::measure(trained, &[settings], batch_size, ROUNDS, scope)?;
+            let slices_per_second = 1e3 / found[0].ms_per_slice(0.5);
             return anyhow::Ok(Outcome { slices_per_second, ..Outcome::default() });
         }
         let found = measure(trained, settings, batch_size)?;

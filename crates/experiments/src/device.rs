@@ -34,7 +34,7 @@ pub fn open(name: &str) -> Result<Device> {
             let feature = if kind == "libtorch" { "tch" } else { kind };
             bail!(
                 "this build has no support for the device {name:?}; compile it in with \
-                 `cargo build --release -p fastersam-experiments --features {feature}`"
+                 `cargo build --release -p fastersam-cli --features {feature}`"
             )
         }
         _ => bail!("there is no device {name:?}; there are: {NAMES}"),

@@ -102,7 +102,7 @@ pub fn run(experiment: &Experiment, data: &ExperimentData, workspace: &Workspace
     )?;
     run.score(&settings, recommended)?;
     run.time(&settings, recommended)?;
-    checkpoint::write_atomically(&folder.join(DONE), checkpoint::to_json(experiment)?.as_bytes())?;
+    fastersam_files::write_atomically(&folder.join(DONE), checkpoint::to_json(experiment)?.as_bytes())?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use burn::tensor::Device;
 use fastersam::checkpoint::Checkpoint;
-use fastersam::{FasterSam, ModelConfig, ParameterCounts, Preset};
+use fastersam::{ModelConfig, ParameterCounts, Preset, VolumeSegmenter};
 use fastersam_datasets::Case;
 use fastersam_metrics::summarise;
 use fastersam_pausing_encoder::{CalibrationCases, Context, PauseSettings, Recommendation};
@@ -15,7 +15,7 @@ use crate::config::Experiment;
 use crate::data::ExperimentData;
 use crate::evaluate::{self, Evaluation};
 use crate::provenance::Origin;
-use crate::throughput::Timing;
+use crate::throughput::Throughput;
 use crate::train;
 use fastersam_records::{
     CostRecord, EpochRow, EvaluationRecord, PauseRecord, Provenance, Scope, ThroughputRecord, TokenRecord,
@@ -31,8 +31,8 @@ pub struct TrainedModel<'a> {
     pub data: &'a ExperimentData,
     /// The model's configuration, from its checkpoint.
     pub config: ModelConfig,
-    /// The model, packed for inference.
-    pub model: FasterSam,
+    /// The model, prepacked for inference.
+    pub segmenter: VolumeSegmenter,
     /// The pause setting that the checkpoint recommends.
     pub recommended: Option<Recommendation>,
     /// Where it computes.
@@ -81,9 +81,9 @@ impl<'a> TrainedModel<'a> {
             experiment,
             data,
             method: format!("FasterSAM {}", short_name(info.model.preset)),
-            // Packing takes the parameters away.
+            // Prepacking takes the parameters away.
             parameters: info.model.count_parameters(&model),
-            model: model.packed(),
+            segmenter: VolumeSegmenter::new(model.prepack()),
             config: info.model,
             recommended: info.recommended,
             device: device.clone(),
@@ -119,12 +119,13 @@ impl<'a> TrainedModel<'a> {
         what: &str,
     ) -> Result<Evaluation> {
         let title = format!("{} {what}: {}", self.experiment.id, settings.label(self.points()));
-        evaluate::evaluate(&self.model, &self.config, cases, settings, batch_size, &self.device, &title)
+        let segmenter = self.segmenter.clone().with_batch_size(batch_size);
+        evaluate::evaluate(&segmenter, &self.config, cases, settings, &title)
     }
 
     /// The record of an evaluation on the cases to score.
     #[must_use]
-    pub fn evaluation(&self, found: Evaluation, settings: &PauseSettings, pause: PauseRecord) -> EvaluationRecord {
+    pub fn evaluation(&self, found: Evaluation, pause: PauseRecord) -> EvaluationRecord {
         EvaluationRecord {
             experiment: self.experiment.id.clone(),
             method: self.method.clone(),
@@ -148,13 +149,13 @@ impl<'a> TrainedModel<'a> {
     #[must_use]
     pub fn throughput(
         &self,
-        timing: &Timing,
+        timing: &Throughput,
         pause: PauseRecord,
         batch_size: usize,
         scope: Scope,
         never_ms: f64,
     ) -> ThroughputRecord {
-        let median = timing.quantile(0.5);
+        let median = timing.ms_per_slice(0.5);
         ThroughputRecord {
             experiment: self.experiment.id.clone(),
             method: self.method.clone(),
@@ -162,12 +163,12 @@ impl<'a> TrainedModel<'a> {
             pause,
             batch_size,
             input_size: self.config.input_size(),
-            runs: timing.ms_per_slice.len(),
+            runs: timing.rounds(),
             slices_per_s: 1e3 / median,
             speed_up_over_never: never_ms / median,
             ms_per_slice_median: median,
-            ms_per_slice_p10: timing.quantile(0.1),
-            ms_per_slice_p90: timing.quantile(0.9),
+            ms_per_slice_p10: timing.ms_per_slice(0.1),
+            ms_per_slice_p90: timing.ms_per_slice(0.9),
             peak_memory_mib: timing.peak_memory_mib,
             cost: None,
             scope,

@@ -61,9 +61,8 @@ impl Budget {
     ) -> Result<Option<f64>, E> {
         // 0 pauses nothing; at 1 all tokens pause but those that the head can't tell anything about.
         let meets_with_more = !matches!(self, Self::DiceLoss(_));
-        let mut meets = |threshold: f64| -> Result<bool, E> {
-            Ok(self.is_met(&measure(&base.with_thresholds([threshold]))?))
-        };
+        let mut meets =
+            |threshold: f64| -> Result<bool, E> { Ok(self.is_met(&measure(&base.with_thresholds([threshold]))?)) };
         let (best, other) = if meets_with_more { (1.0, 0.0) } else { (0.0, 1.0) };
         if !meets(best)? {
             return Ok(None);

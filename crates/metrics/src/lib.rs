@@ -16,4 +16,4 @@ pub use protocol::{CaseScores, ClassScore, ProtocolScore, SURFACE_TOLERANCE, Sur
 pub use runs::{MeasureComparison, ProtocolComparison, RunComparison, compare_runs};
 pub use statistics::{Comparison, compare_paired, mean_interval};
 pub use summary::{MeasureSummary, ProtocolSummary, Summary, SurfaceSummary, summarise};
-pub use surface::{SurfaceDistances, surface_distances};
+pub use surface::{SurfaceDistances, quantile, surface_distances};

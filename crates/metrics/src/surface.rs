@@ -77,7 +77,7 @@ impl SurfaceDistances {
     #[must_use]
     pub fn hd95(&self) -> f64 {
         let mut pooled: Vec<f64> = self.to_truth.iter().chain(&self.to_prediction).copied().collect();
-        percentile(&mut pooled, 95.0)
+        quantile(&mut pooled, 0.95)
     }
 
     /// Mean distance from the prediction's surface to the truth's.
@@ -108,12 +108,13 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// numpy's percentile with linear interpolation, in its order of operations.
-fn percentile(values: &mut [f64], percent: f64) -> f64 {
+/// A quantile with numpy's linear interpolation, in its order of operations; NaN of no values. Reorders the values.
+#[must_use]
+pub fn quantile(values: &mut [f64], share: f64) -> f64 {
     if values.is_empty() {
         return f64::NAN;
     }
-    let position = percent / 100.0 * (values.len() - 1) as f64;
+    let position = share.clamp(0.0, 1.0) * (values.len() - 1) as f64;
     let (low, part) = (position.floor() as usize, position.fract());
     let (_, &mut at, above) = values.select_nth_unstable_by(low, f64::total_cmp);
     let next = above.iter().copied().min_by(f64::total_cmp).unwrap_or(at);

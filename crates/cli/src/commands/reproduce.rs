@@ -64,7 +64,7 @@ pub fn run(arguments: &ReproduceArgs, device: Device, origin: Origin) -> Result<
         origin,
         resume: arguments.resume,
     };
-    say(&format!("{}: {} experiments. {}", suite.title, experiments.len(), report::NOTICE));
+    say(&format!("{}: {} experiments. {}", suite.title, experiments.len(), fastersam_records::NOTICE));
     // Records of another run must not mix with these.
     let mut clears = !arguments.resume && arguments.only.is_none();
     for experiment in &experiments {

@@ -108,6 +108,13 @@ fn missing_folders_and_wrong_configurations_are_named() {
     check(&error(&train), &["experiment.toml", "fold"]);
     fs::write(&file, good.replace("[0, 2, 4]", "[0, 4, 2]")).unwrap();
     check(&error(&train), &["pause"]);
+    for (setting, words) in [
+        ("measure.pause={ pause_threshold = 0.1 }", ["[measure] pause", "thresholds"]),
+        ("measure.thresholds=[2.0]", ["threshold 2", "[0, 1]"]),
+        ("measure.pause={ criterion = \"guess\" }", ["guess", "entropy"]),
+    ] {
+        check(&error(&[&suite[..], &["--set", setting]].concat()), &words);
+    }
     fs::write(&file, "id = ").unwrap();
     check(&error(&train), &["experiment.toml", "line 1"]);
     check(&error(&["train", "-c", text(&nowhere), "-o", text(&run)]), &["nowhere"]);

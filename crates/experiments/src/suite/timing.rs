@@ -36,7 +36,7 @@ impl Run<'_> {
         let timed: Vec<&PauseSettings> = chosen.iter().map(|&i| &settings[i]).collect();
         let runs = trained.experiment.measure.throughput_runs;
         let timings = throughput::measure(trained, &timed, batch_size, runs, scope)?;
-        let never = timings[0].quantile(0.5);
+        let never = timings[0].ms_per_slice(0.5);
         for (&i, timing) in chosen.iter().zip(&timings) {
             let pause = self.pause_record(&settings[i], i == recommended);
             let record = trained.throughput(timing, pause, batch_size, scope, never);

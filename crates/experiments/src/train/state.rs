@@ -6,8 +6,9 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use burn::optim::{AdamWConfig, ModuleOptimizer};
 use burn::tensor::Device;
+use fastersam::ModelConfig;
 use fastersam::checkpoint::{self, Checkpoint, CheckpointInfo};
-use fastersam::{FasterSamError, ModelConfig};
+use fastersam_files::FileError;
 use serde::{Deserialize, Serialize};
 
 use super::Trainer;
@@ -153,10 +154,11 @@ impl Trainer {
     pub(super) fn save(&self, checkpoints: &Path, info: &CheckpointInfo) -> Result<PathBuf> {
         let name = format!("step-{:03}-{:05}", self.progress.epoch, self.progress.step_in_epoch);
         let place = checkpoint::save(checkpoints, &name, info, &self.model, |folder| {
-            checkpoint::write_synced(&folder.join(TRAINER), checkpoint::to_json(&self.progress)?.as_bytes())?;
+            let trainer = folder.join(TRAINER);
+            std::fs::write(&trainer, checkpoint::to_json(&self.progress)?).map_err(FileError::at(&trainer))?;
             let path = folder.join(OPTIMIZER);
             let saved = self.optimizer.save(&path);
-            saved.map_err(|e| FasterSamError::Io { path, source: std::io::Error::other(e) })
+            Ok(saved.map_err(|error| FileError { path, cause: std::io::Error::other(error) })?)
         });
         place.with_context(|| {
             format!(

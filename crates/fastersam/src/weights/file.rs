@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::{DType, TensorData};
-use sha2::{Digest, Sha256};
+use fastersam_files::{FileError, sha256_of_file};
 
 use super::error::{WeightError, some};
-use super::{pytorch, safetensors};
+#[cfg(feature = "pytorch")]
+use super::pytorch;
+use super::safetensors;
 
 /// The format of a [`WeightFile`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,24 +92,26 @@ impl WeightFile {
     /// # Errors
     /// Where the file can't be read, is no weight file, is damaged, or holds a key twice.
     pub fn open(path: &Path) -> Result<Self, WeightError> {
-        let io = |source| WeightError::Io { path: path.to_owned(), source };
-        let mut file = File::open(path).map_err(io)?;
-        if file.metadata().map_err(io)?.is_dir() {
+        let io = FileError::at(path);
+        let mut file = File::open(path).map_err(&io)?;
+        if file.metadata().map_err(&io)?.is_dir() {
             return Err(WeightError::NotACheckpoint {
                 path: path.to_owned(),
                 reason: "it is a folder".to_owned(),
             });
         }
         let mut start = Vec::new();
-        file.by_ref().take(512).read_to_end(&mut start).map_err(io)?;
+        file.by_ref().take(512).read_to_end(&mut start).map_err(&io)?;
         let format =
             sniff(&start).map_err(|reason| WeightError::NotACheckpoint { path: path.to_owned(), reason })?;
         let tensors = match format {
+            #[cfg(feature = "pytorch")]
             WeightFormat::PyTorch => pytorch::read(path)?,
+            #[cfg(not(feature = "pytorch"))]
+            WeightFormat::PyTorch => return Err(WeightError::NoPyTorch { path: path.to_owned() }),
             WeightFormat::Safetensors => safetensors::read(path)?,
         };
-        file.seek(SeekFrom::Start(0)).map_err(io)?;
-        let sha256 = sha256(&mut file).map_err(io)?;
+        let sha256 = sha256_of_file(path)?;
         let tensors = without_wrappers(path, tensors)?;
         Ok(Self { path: path.to_owned(), format, sha256, tensors })
     }
@@ -234,10 +238,4 @@ fn without_wrappers(
         key: some(&twice),
         reason: "stands in the file more than once, under different wrappers".to_owned(),
     })
-}
-
-fn sha256(file: &mut File) -> io::Result<String> {
-    let mut hasher = Sha256::new();
-    io::copy(file, &mut hasher)?;
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }

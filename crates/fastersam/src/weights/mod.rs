@@ -15,6 +15,7 @@ mod error;
 mod file;
 mod keys;
 mod load;
+#[cfg(feature = "pytorch")]
 mod pytorch;
 mod safetensors;
 mod transform;

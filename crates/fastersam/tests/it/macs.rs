@@ -102,7 +102,7 @@ fn a_whole_pass_can_do_without_the_fused_operations() {
 /// The whole model: CNN branch, stage 0, injection, adapters, decoder with skips.
 fn check_model(config: &ModelConfig, settings: &PauseSettings) {
     let device = Device::flex();
-    let model = config.init(1, &device).unwrap().packed();
+    let model = config.init(1, &device).unwrap().prepack();
     let size = config.input_size();
     let images = Tensor::zeros([BATCH, 1, size, size], &device);
     let (output, executed) = counted(|| model.forward(images, settings).unwrap());

@@ -1,4 +1,4 @@
-//! What the bench can measure: one case a row.
+//! What the bench can measure: one workload a row.
 
 use anyhow::Result;
 use fastersam::{ModelConfig, ModelOptions, Preset};
@@ -77,7 +77,7 @@ impl Pause {
 
 /// One thing to measure.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Case {
+pub struct Workload {
     /// Whose code.
     pub program: Program,
     /// What the time covers.
@@ -92,7 +92,7 @@ pub struct Case {
     pub pause: Pause,
 }
 
-impl Case {
+impl Workload {
     /// The row's name: `fastersam-vit_b-224-b1-encoder-never`.
     pub fn id(&self) -> String {
         let Self { program, scope, preset, input, batch, pause } = self;
@@ -194,15 +194,15 @@ pub fn preset_name(preset: Preset) -> &'static str {
     }
 }
 
-/// All cases. The inputs of ViT-S are the multiples of its patch of 14 pixels next to ViT-B's; a case of
+/// All workloads. The inputs of ViT-S are the multiples of its patch of 14 pixels next to ViT-B's; a workload of
 /// PyTorch's stands behind its counterpart, and is measured right after it.
-pub fn all(with_peer: bool) -> Vec<Case> {
+pub fn all(with_peer: bool) -> Vec<Workload> {
     use BenchScope::{Encoder, Model, Training, Volume};
-    let mut cases = Vec::new();
+    let mut workloads = Vec::new();
     for (preset, inputs) in [(Preset::VitB, [1024, 512, 256, 224]), (Preset::VitS, [1022, 518, 252, 224])] {
         for (input, batch) in inputs.into_iter().flat_map(|input| [(input, 1), (input, 8)]) {
             let mut add = |program, scope, pause| {
-                cases.push(Case { program, scope, preset, input, batch, pause });
+                workloads.push(Workload { program, scope, preset, input, batch, pause });
             };
             // More settings at the size that pausing is made for.
             let pauses: &[Pause] = match input {
@@ -233,5 +233,5 @@ pub fn all(with_peer: bool) -> Vec<Case> {
             }
         }
     }
-    cases
+    workloads
 }
