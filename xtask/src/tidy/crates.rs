@@ -1,4 +1,4 @@
-//! What every crate has: shared lints, one test binary, safe code, a row in the architecture page.
+//! What every crate has: shared lints, one test binary, safe code, what publishing asks for, a row in the architecture page.
 
 use super::rust::{starts_with, tokens};
 use super::tree::{Finding, Tree, line_of};
@@ -8,6 +8,11 @@ use crate::workspace::Package;
 const PAGE: &str = "docs/architecture.md";
 /// The one crate with unsafe code.
 const UNSAFE: &str = "fastersam-kernels";
+
+/// What the manifest of a published crate says about it.
+const ASKED_FOR: [&str; 5] = ["description", "documentation", "keywords", "categories", "readme"];
+/// What lies beside that manifest: its licences go with the package.
+const LICENCES: [&str; 2] = ["LICENSE-MIT", "LICENSE-APACHE"];
 
 /// Checks every crate, and the table.
 pub fn check(tree: &Tree, packages: &[Package]) -> Vec<Finding> {
@@ -43,6 +48,15 @@ fn check_crate(tree: &Tree, package: &Package) -> Vec<Finding> {
     }
     if !tree.has(&format!("{}/README.md", package.folder)) && package.folder.starts_with("crates/") {
         found.push(Finding::new(&manifest, 1, "the crate has no README.md; say there what it is for"));
+    }
+    if !text.contains("\npublish = false") {
+        let unsaid = ASKED_FOR.iter().filter(|key| !text.contains(&format!("\n{key} = "))).copied();
+        let missing = LICENCES.iter().filter(|file| !tree.has(&format!("{}/{file}", package.folder))).copied();
+        let lacking: Vec<&str> = unsaid.chain(missing).collect();
+        if !lacking.is_empty() {
+            let text = format!("to be published it lacks {}; add them, or `publish = false`", lacking.join(", "));
+            found.push(Finding::new(&manifest, 1, text));
+        }
     }
     found
 }
@@ -89,13 +103,17 @@ mod tests {
         }
     }
 
-    const MANIFEST: &str = "[package]\n[lints]\nworkspace = true\n";
+    const MANIFEST: &str = "[package]\npublish = false\n[lints]\nworkspace = true\n";
+    const PUBLISHED: &str = "[package]\ndescription = \"A\"\ndocumentation = \"https://x\"\nkeywords = [\"a\"]\n\
+        categories = [\"science\"]\nreadme = \"README.md\"\n[lints]\nworkspace = true\n";
 
     #[test]
     fn a_crate_that_has_everything_passes() {
         let tree = Tree::of(&[
             (PAGE, "# Page\n\n| crate | what |\n|---|---|\n| `a` | x |\n| `kernels` | x |\n\n| `b` |\n"),
-            ("crates/a/Cargo.toml", MANIFEST),
+            ("crates/a/Cargo.toml", PUBLISHED),
+            ("crates/a/LICENSE-MIT", ""),
+            ("crates/a/LICENSE-APACHE", ""),
             ("crates/a/README.md", ""),
             ("crates/a/src/lib.rs", "//! A.\n#![forbid(unsafe_code)]\n"),
             ("crates/kernels/Cargo.toml", MANIFEST),
@@ -109,7 +127,8 @@ mod tests {
     fn what_is_missing_is_found() {
         let tree = Tree::of(&[
             (PAGE, "| crate |\n|---|\n| `b` |\n"),
-            ("crates/a/Cargo.toml", "[package]\n"),
+            ("crates/a/Cargo.toml", "[package]\nkeywords = []\n"),
+            ("crates/a/LICENSE-MIT", ""),
             ("crates/a/src/lib.rs", "// #![forbid(unsafe_code)]\n"),
         ]);
         let found = lines(&check(&tree, &[package("a", &["it", "more"])]));
@@ -118,6 +137,8 @@ mod tests {
             "crates/a/Cargo.toml:1: 2 test binaries (it, more)",
             "crates/a/src/lib.rs:1: it does not forbid unsafe code",
             "crates/a/Cargo.toml:1: the crate has no README.md",
+            "crates/a/Cargo.toml:1: to be published it lacks description, documentation, categories, readme, \
+             LICENSE-APACHE; add",
             "docs/architecture.md:3: the table lacks the crate `a`",
             "docs/architecture.md:3: there is no crate `b`",
         ];

@@ -135,8 +135,10 @@ impl Layers {
     /// Why a crate must not name a dependency, if so.
     fn forbids(&self, ours: &Crate, name: &str, kind: Kind) -> Option<String> {
         let is_test = kind == Kind::Dev;
-        if self.crates.iter().any(|other| other.name == name) {
-            let is_fine = ours.uses.iter().any(|used| used == name) || (is_test && name == FOR_TESTS);
+        let place = |name: &str| self.crates.iter().position(|other| other.name == name);
+        if let Some(other) = place(name) {
+            let is_above = Some(other) < place(&ours.name);
+            let is_fine = ours.uses.iter().any(|used| used == name) || is_test && (is_above || name == FOR_TESTS);
             return (!is_fine).then(|| ours.why.clone());
         }
         let rule = self.outside.iter().find(|rule| rule.crates.iter().any(|other| other == name))?;
@@ -204,7 +206,7 @@ mod tests {
     #[test]
     fn what_the_rules_allow_passes() {
         let low = package("low", &[("serde", Kind::Normal), ("clap", Kind::Dev), (FOR_TESTS, Kind::Dev)]);
-        let high = package("high", &[("low", Kind::Normal), ("clap", Kind::Normal)]);
+        let high = package("high", &[("low", Kind::Dev), ("low", Kind::Normal), ("clap", Kind::Normal)]);
         let rules = RULES.to_owned() + "[[crate]]\nname = \"fastersam-golden\"\nuses = []\nwhy = \"tests\"\n";
         assert_eq!(found(&rules, &[low, high, package(FOR_TESTS, &[])], &["serde"]), [""; 0]);
     }
