@@ -1,7 +1,7 @@
 //! `cargo xtask test`: all tests, or those of one kind.
 
-mod checked;
 mod cuda;
+mod fast;
 mod memcheck;
 mod programs;
 mod skipped;
@@ -16,7 +16,10 @@ use crate::workspace::{cargo_command, run};
 /// Which tests.
 #[derive(Args)]
 pub struct Test {
-    /// The tests that take seconds, compiled with debug assertions and overflow checks
+    /// The tests that take seconds: those that train no model and don't run the program
+    #[arg(long, group = "kind")]
+    fast: bool,
+    /// The same, compiled with debug assertions and overflow checks
     #[arg(long, group = "kind")]
     checked: bool,
     /// The kernels' tests of small shapes under valgrind's memcheck
@@ -33,8 +36,8 @@ pub struct Test {
 impl Test {
     /// Runs them.
     pub fn run(&self) -> Result<()> {
-        if self.checked {
-            skipped::reported(checked::run_fast)
+        if self.fast || self.checked {
+            skipped::reported(|skipped| fast::run_fast(skipped, self.checked))
         } else if self.memcheck {
             memcheck::run_small()
         } else if self.cuda_check {
