@@ -112,14 +112,15 @@ fn is_rooted(tree: &Tree, path: &str) -> bool {
     is_plain(path) && !matches!(first, "" | "." | "..") && tree.has(first)
 }
 
-/// Whether a path leads to something from the page's folder, from the root, or from the page's crate; a bare name may
-/// lie anywhere.
+/// Whether a path leads to something from the page's folder, the root, the folder of the crates, or the page's crate; a bare
+/// name may lie anywhere.
 fn exists(tree: &Tree, folder: &str, path: &str) -> bool {
     let from = |base: &str| tree.has(&format!("{base}/{path}"));
     let of_crate = folder.split('/').take(2).collect::<Vec<_>>().join("/");
     let source = format!("{of_crate}/src");
     from(folder)
         || from("")
+        || from("crates")
         || from(&of_crate)
         || from(&source)
         || (!path.contains('/') && tree.has_file_named(path))
