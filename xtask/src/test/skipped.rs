@@ -1,6 +1,6 @@
 //! Tests that lack data: they report themselves to a file, and the list is printed at the end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -22,12 +22,24 @@ impl Collected {
 
     fn list(&self) -> String {
         let text = std::fs::read_to_string(&self.path).unwrap_or_default();
-        let tests: BTreeSet<&str> = text.lines().collect();
-        if tests.is_empty() {
-            return String::new();
+        // What each test needs; it may need more than one thing, and have been run more than once.
+        let mut tests: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (test, needs) in text.lines().filter_map(|line| line.split_once(": needs ")) {
+            tests.entry(test).or_default().insert(needs);
         }
-        let lines: String = tests.iter().map(|test| format!("    {test}\n")).collect();
-        format!("{} skipped for lack of data:\n{lines}", tests.len())
+        let n = tests.len();
+        let mut list = match n {
+            0 => String::new(),
+            1 => "1 test was skipped, or a part of it, for lack of data:\n".to_owned(),
+            _ => format!("{n} tests were skipped, or a part of them, for lack of data:\n"),
+        };
+        for (test, needs) in tests {
+            list += &format!("    {test}\n");
+            for needed in needs {
+                list += &format!("        needs {needed}\n");
+            }
+        }
+        list
     }
 }
 
@@ -60,7 +72,9 @@ mod tests {
         let collected =
             Collected { path: std::env::temp_dir().join(format!("fastersam-list-{}", std::process::id())) };
         assert_eq!(collected.list(), "");
-        std::fs::write(&collected.path, "b: needs x\na: needs y\nb: needs x\n").unwrap();
-        assert_eq!(collected.list(), "2 skipped for lack of data:\n    a: needs y\n    b: needs x\n");
+        std::fs::write(&collected.path, "b: needs x\na: needs y\nb: needs x\na: needs z\n").unwrap();
+        let expected = "2 tests were skipped, or a part of them, for lack of data:\n    a\n        needs y\n        \
+            needs z\n    b\n        needs x\n";
+        assert_eq!(collected.list(), expected);
     }
 }

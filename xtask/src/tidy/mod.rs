@@ -3,6 +3,7 @@
 mod circles;
 mod commands;
 mod crates;
+mod help;
 mod imports;
 mod keys;
 mod layers;
@@ -48,7 +49,7 @@ impl Tidy {
         found.extend(words::check(&tree));
         found.extend(pages.iter().flat_map(|(file, page)| links::check(&tree, file, page)));
         found.extend(keys::check(&tree, &pages, self.write)?);
-        let program = self.with_program.then(|| commands::Program::new(program::help));
+        let program = self.with_program.then(|| help::Program::new(program::help));
         let mut known = commands::Known { xtask: Xtask::command(), program, packages: &packages };
         for (file, page) in &pages {
             found.extend(commands::check(&mut known, file, page)?);

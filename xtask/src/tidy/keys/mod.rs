@@ -1,6 +1,9 @@
 //! Keys of configuration files: the tables that list them, and pages that show some.
 
+mod notes;
 mod schema;
+mod shape;
+mod source;
 mod tables;
 mod values;
 

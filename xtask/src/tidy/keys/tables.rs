@@ -2,7 +2,8 @@
 
 use super::super::page::anchor;
 use super::super::tree::{Finding, Tree};
-use super::schema::{Field, Holds, Schema, Shape, Type, Variant, inside, names_in};
+use super::schema::Schema;
+use super::shape::{Field, Holds, Shape, Type, Variant, inside, names_in};
 
 /// The page with the tables. Between `<!-- keys: Type -->` and [`END`] stands what is made.
 pub const PAGE: &str = "docs/configuration.md";

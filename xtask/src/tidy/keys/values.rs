@@ -4,7 +4,8 @@ use toml::{Table, Value};
 
 use super::super::page::Page;
 use super::super::tree::Finding;
-use super::schema::{Field, Holds, Schema, Shape, Type, inside};
+use super::schema::Schema;
+use super::shape::{Field, Holds, Shape, Type, inside};
 use super::tables::PAGE;
 
 /// The types of whole files. Overrides on the command line are keys of the first.
