@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod hints;
 mod output;
 
 use std::process::ExitCode;
@@ -16,6 +17,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say(format!("error: {error:#}").trim_end());
+            if let Some(hint) = hints::hint(&error) {
+                say(&format!("hint: {hint}"));
+            }
             ExitCode::FAILURE
         }
     }
