@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use fastersam_kernels::{
-    Place, RaggedLayout, RelativePositions, generic, layer_norm, linear, linear_gelu, linear_residual,
+    GridPos, RaggedLayout, RelativePositions, generic, layer_norm, linear, linear_gelu, linear_residual,
     ragged_self_attention,
 };
 
@@ -212,13 +212,13 @@ fn main() {
     println!("{} threads, median of {rounds} rounds", rayon::current_num_threads());
     for shape in &SHAPES {
         let n = shape.n_tokens();
-        let mut layout = RaggedLayout::of_lengths(&vec![shape.grid * shape.grid; shape.images]);
-        layout.query_places = (0..n)
-            .map(|i| i % (shape.grid * shape.grid))
-            .map(|i| Place { row: (i / shape.grid) as u16, col: (i % shape.grid) as u16 })
+        let per_image = shape.grid * shape.grid;
+        let positions: Vec<GridPos> = (0..n)
+            .map(|i| i % per_image)
+            .map(|i| GridPos { row: (i / shape.grid) as u16, col: (i % shape.grid) as u16 })
             .collect();
-        layout.key_places.clone_from(&layout.query_places);
-        let layout = Arc::new(layout);
+        let layout = RaggedLayout::of_lengths(&vec![per_image; shape.images]);
+        let layout = Arc::new(layout.with_positions(positions.clone(), positions));
 
         let device = Device::flex();
         let blocks: Vec<Block> = (0..shape.depth).map(|_| Block::new(shape, &device, false)).collect();

@@ -1,4 +1,5 @@
-//! The fused operations against the compositions of burn's operations that they stand for.
+//! The fused operations against the compositions of burn's operations that they stand for, at every level of
+//! instructions that the machine has.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod attention;
@@ -6,6 +7,7 @@ mod independence;
 mod linear;
 mod maps;
 mod norm;
-mod packed;
+mod prepacked;
 mod rows;
+mod small;
 mod support;
