@@ -1,4 +1,5 @@
 //! The `fastersam` program; see `fastersam --help`.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 

@@ -31,7 +31,7 @@ pub struct Subject<'a> {
     pub data: &'a ExperimentData,
     /// The model's configuration, from its checkpoint.
     pub config: ModelConfig,
-    /// The model, packed for inference.
+    /// The model, prepacked for inference.
     pub model: FasterSam,
     /// The thresholds that the checkpoint recommends.
     pub recommended: Option<Vec<f32>>,
@@ -83,7 +83,7 @@ impl<'a> Subject<'a> {
             method: format!("FasterSAM {}", short_name(info.model.preset)),
             // Packing takes the parameters away.
             parameters: info.model.count_parameters(&model),
-            model: model.packed(),
+            model: model.prepacked(),
             config: info.model,
             recommended: info.recommended_thresholds,
             device: device.clone(),

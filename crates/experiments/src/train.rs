@@ -149,7 +149,7 @@ impl Trainer {
         let done = self.progress.epoch + 1;
         let validates = done.is_multiple_of(train.validate_every_epochs.max(1)) || done == train.epochs;
         let validation_dice = if validates {
-            let model = self.model.valid().packed();
+            let model = self.model.valid().prepacked();
             let device = self.device.clone().inner();
             evaluate::mean_dice(&model, &self.config, &data.calibrate, &device)?
         } else {

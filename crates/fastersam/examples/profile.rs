@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = options.resolve(9)?;
     let mut model = config.init(1, &device)?;
     if std::env::var_os("UNPACKED").is_none() {
-        model = model.packed();
+        model = model.prepacked();
     }
     let segmenter = Segmenter::new(&model, &config, batch, device.clone());
     let images = Tensor::<4>::zeros([batch, 1, input, input], &device);

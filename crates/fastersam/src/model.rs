@@ -56,16 +56,16 @@ impl ModelConfig {
 }
 
 impl FasterSam {
-    /// The model for inference on the CPU: all weights are packed once, in the order in which the
+    /// The model for inference on the CPU: all weights are prepacked once, in the order in which the
     /// kernels read them, and the originals are freed. Its results are those of the original to
     /// rounding; it can't be trained or saved. On other backends the model stays as it is.
     #[must_use]
-    pub fn packed(mut self) -> Self {
+    pub fn prepacked(mut self) -> Self {
         if let Some(branch) = &mut self.conv_branch {
-            branch.pack();
+            branch.prepack();
         }
-        self.encoder.pack();
-        self.decoder.pack();
+        self.encoder.prepack();
+        self.decoder.prepack();
         self
     }
 
@@ -78,7 +78,7 @@ impl FasterSam {
     /// # Errors
     /// Where the image size or the pause settings don't fit the model.
     pub fn forward(&self, images: Tensor<4>, settings: &PauseSettings) -> Result<ModelOutput, FasterSamError> {
-        let size = self.encoder.config().image_size;
+        let size = self.encoder.config().img_size;
         let [batch, shape @ ..] = images.dims();
         if batch == 0 || shape != [1, size, size] {
             return Err(FasterSamError::Encoder(EncoderError::Shape {

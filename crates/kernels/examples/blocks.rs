@@ -3,6 +3,7 @@
 //! Both are run alternately in one process, so that whatever else the machine does slows both; the
 //! medians are compared. `cargo run --release -p fastersam-kernels --example blocks [rounds]`
 #![allow(missing_docs, clippy::print_stdout)]
+#![deny(clippy::undocumented_unsafe_blocks)]
 
 use std::hint::black_box;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
 
 mod active;
 mod attention;
@@ -17,6 +18,7 @@ mod pause_head;
 pub mod position;
 mod settings;
 mod state;
+mod window_partition;
 
 pub use attention::Attention;
 pub use block::{Block, MlpBlock};

@@ -63,7 +63,7 @@ enum Work {
     },
 }
 
-/// Models that several cases share: by preset, input size, and whether it is the plain encoder or packed.
+/// Models that several cases share: by preset, input size, and whether it is the plain encoder or prepacked.
 #[derive(Default)]
 pub struct Models(Vec<(Case, Loaded)>);
 
@@ -93,14 +93,14 @@ impl Models {
             let mut encoder = initialise(case.encoder_config().init(device).no_grad(), SEED);
             let weight_bytes = bytes(&encoder);
             if case.program == Program::FasterSam {
-                encoder.pack();
+                encoder.prepack();
             }
             Loaded { network: Network::Encoder(encoder), weight_bytes }
         } else {
             let config = case.model_config()?;
             let model = config.init(SEED, device)?.no_grad();
             let weight_bytes = bytes(&model);
-            Loaded { network: Network::Model(model.packed(), config), weight_bytes }
+            Loaded { network: Network::Model(model.prepacked(), config), weight_bytes }
         };
         self.0.push((*case, loaded.clone()));
         Ok(loaded)

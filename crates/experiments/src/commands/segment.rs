@@ -58,7 +58,7 @@ pub fn run(arguments: &SegmentArgs, device: &Device) -> Result<()> {
             thresholds.setting(&info.model.encoder.pause_points, info.recommended_thresholds.as_deref())?.settings
         }
     };
-    let model = model.packed();
+    let model = model.prepacked();
     let (mut volume, _) = scan.oriented(info.orientation);
     info.intensity.scale(&mut volume);
     let started = Instant::now();

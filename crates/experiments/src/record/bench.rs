@@ -10,7 +10,7 @@ use super::Provenance;
 pub enum Program {
     /// This project.
     FasterSam,
-    /// This project's encoder with burn's own operations in place of the fused kernels, nothing packed.
+    /// This project's encoder with burn's own operations in place of the fused kernels, nothing prepacked.
     Composed,
     /// The official encoder in PyTorch.
     PyTorch,

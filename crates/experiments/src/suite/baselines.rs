@@ -17,7 +17,7 @@ impl Run<'_> {
         let subject = &self.subject;
         let (config, device) = (&subject.config, &subject.device);
         let (seed, batch) = (subject.experiment.seed, subject.experiment.measure.batch_size);
-        let untrained = config.init(seed, device)?.valid().packed();
+        let untrained = config.init(seed, device)?.valid().prepacked();
         let cases = &subject.data.evaluate;
         let never = PauseSettings::never();
         let title = format!("{} untrained", subject.experiment.id);

@@ -136,10 +136,12 @@ impl<'a> Backward<'a> {
                 let gradient = inputs.head(self.gradient, &block, task);
                 let offsets = inputs.weights(task, &block, weights, products);
 
-                // SAFETY: the first block writes, the others add to it.
-                let add_up = |target: ViewMut<'_>, a: View<'_>, b: View<'_>, factor: f32| match i {
-                    0 => product(target, a, b, factor, alone),
-                    _ => unsafe { add_product(target, a, b, factor, alone) },
+                let add_up = |target: ViewMut<'_>, a: View<'_>, b: View<'_>, factor: f32| {
+                    if i == 0 {
+                        return product(target, a, b, factor, alone);
+                    }
+                    // SAFETY: the first block has written the target.
+                    unsafe { add_product(target, a, b, factor, alone) };
                 };
                 let p = View::of_rows(weights, [n, n_keys]);
                 add_up(dv.head(task.keys, task, head_dim), p.transposed(), gradient, 1.0);

@@ -1,6 +1,7 @@
 //! The fused operations against the compositions of burn's operations that they stand for, at every level of
 //! instructions that the machine has.
 #![allow(missing_docs, clippy::unwrap_used)]
+#![deny(clippy::undocumented_unsafe_blocks)]
 
 mod attention;
 mod independence;
