@@ -1,4 +1,5 @@
 //! Development commands: `cargo xtask <command>`. Thin: everything heavy is in the crates.
+#![forbid(unsafe_code)]
 
 mod program;
 mod test;

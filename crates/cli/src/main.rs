@@ -1,4 +1,5 @@
 //! The `fastersam` program; see `fastersam --help`.
+#![forbid(unsafe_code)]
 
 mod cli;
 mod commands;

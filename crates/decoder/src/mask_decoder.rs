@@ -25,14 +25,14 @@ impl Mlp {
         Self { layers }
     }
 
-    fn pack(&mut self) {
-        self.layers.iter_mut().for_each(Linear::pack);
+    fn prepack(&mut self) {
+        self.layers.iter_mut().for_each(Linear::prepack);
     }
 
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let last = self.layers.len().saturating_sub(1);
         self.layers.iter().enumerate().fold(x, |x, (i, layer)| {
-            let y = layer.rows(x);
+            let y = layer.forward(x);
             if i < last { relu(y) } else { y }
         })
     }
@@ -114,13 +114,13 @@ pub struct PromptFreeDecoder {
 pub type Skips = (Tensor<4>, Tensor<4>);
 
 impl PromptFreeDecoder {
-    /// [Packs](Linear::pack) all weights: faster on the CPU, and nothing but a forward pass afterwards.
-    pub fn pack(&mut self) {
+    /// [Prepacks](Linear::prepack) all weights: faster on the CPU, and nothing but a forward pass afterwards.
+    pub fn prepack(&mut self) {
         let decoder = &mut self.mask_decoder;
-        decoder.transformer.pack();
-        decoder.output_upscaling.pack();
-        decoder.output_hypernetworks_mlps.iter_mut().for_each(Mlp::pack);
-        decoder.iou_prediction_head.pack();
+        decoder.transformer.prepack();
+        decoder.output_upscaling.prepack();
+        decoder.output_hypernetworks_mlps.iter_mut().for_each(Mlp::prepack);
+        decoder.iou_prediction_head.prepack();
     }
 
     /// Decodes a batch.

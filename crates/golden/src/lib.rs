@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::panic)]
 
 use std::collections::BTreeMap;

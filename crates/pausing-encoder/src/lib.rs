@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
 
 mod active;
 mod attention;
@@ -15,6 +16,7 @@ mod patch_embed;
 mod pause_head;
 pub mod position;
 mod state;
+mod window_partition;
 
 pub use attention::Attention;
 pub use block::{Block, MlpBlock};
