@@ -10,8 +10,10 @@ use crate::settings::{Context, Criterion, PauseError, PausePolicy, PauseSettings
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Written {
+    /// Tokens whose criterion is below this value, from 0 to 1, pause; one value for all pause points, or one for each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pause_threshold: Option<Values>,
+    /// This share of the active tokens, from 0 to 1, goes on; one value for all pause points, or one for each.
     #[serde(skip_serializing_if = "Option::is_none")]
     keep_ratio: Option<Values>,
     criterion: Criterion,
