@@ -1,13 +1,10 @@
 //! Structure of the decoder.
 
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::error::DecoderError;
-use crate::mask_decoder::{MaskDecoder, PromptFreeDecoder};
-use crate::prompt_encoder::PromptEncoder;
 
-/// Configuration of a [`PromptFreeDecoder`].
+/// Configuration of a [`PromptFreeDecoder`](crate::PromptFreeDecoder).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MaskDecoderConfig {
@@ -83,16 +80,6 @@ impl MaskDecoderConfig {
             }
         }
         Ok(())
-    }
-
-    /// Builds the decoder with burn's starting values.
-    #[must_use]
-    pub fn init(&self, device: &Device) -> PromptFreeDecoder {
-        PromptFreeDecoder {
-            prompt_encoder: PromptEncoder::new(self.transformer_dim, device),
-            mask_decoder: MaskDecoder::new(self, device),
-            skip_channels: self.skip_channels,
-        }
     }
 
     /// Multiply-accumulates of one image with a token grid of `grid` x `grid`.

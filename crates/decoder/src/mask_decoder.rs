@@ -12,6 +12,18 @@ use crate::prompt_encoder::PromptEncoder;
 use crate::transformer::{Layouts, TwoWayTransformer};
 use crate::upscaling::OutputUpscaling;
 
+impl MaskDecoderConfig {
+    /// Builds the decoder with burn's initial values.
+    #[must_use]
+    pub fn init(&self, device: &Device) -> PromptFreeDecoder {
+        PromptFreeDecoder {
+            prompt_encoder: PromptEncoder::new(self.transformer_dim, device),
+            mask_decoder: MaskDecoder::new(self, device),
+            skip_channels: self.skip_channels,
+        }
+    }
+}
+
 /// SAM's `MLP`: linear layers with ReLUs between.
 #[derive(Module, Debug)]
 pub struct Mlp {

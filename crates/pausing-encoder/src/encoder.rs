@@ -14,6 +14,7 @@ use crate::error::EncoderError;
 use crate::neck::Neck;
 use crate::patch_embed::PatchEmbed;
 use crate::pause_head::PauseHead;
+use crate::stage::StageOutput;
 use crate::state::State;
 
 /// SAM's `ImageEncoderViT` that can pause tokens.
@@ -58,21 +59,6 @@ pub struct EncoderOutput {
     pub stages: Vec<StageOutput>,
     /// Active tokens of each image after each pause point.
     pub n_active: Vec<Vec<usize>>,
-}
-
-/// What happened at one pause point.
-#[derive(Clone, Debug)]
-pub struct StageOutput {
-    /// 0 is stage 0, `k` is after block `k` (1-based).
-    pub point: usize,
-    /// Class logits of the tokens that were active there: `[scored, n_classes]`.
-    pub logits: Tensor<2>,
-    /// `image * n_tokens + place` of each scored token, ascending.
-    pub rows: Vec<u32>,
-    /// How hard each is.
-    pub criterion: Vec<f32>,
-    /// Which of them stay active.
-    pub kept: Vec<bool>,
 }
 
 impl PausingEncoder {

@@ -11,10 +11,12 @@ mod dense;
 mod encoder;
 mod error;
 mod freeze;
+mod init;
 mod neck;
 mod patch_embed;
 mod pause_head;
 pub mod position;
+mod stage;
 mod state;
 mod window_partition;
 
@@ -23,10 +25,13 @@ pub use block::{Block, MlpBlock};
 pub use config::{EncoderConfig, WindowPadding};
 pub use cost::EncoderMacs;
 pub use dense::DenseOutput;
-pub use encoder::{EncoderOutput, PausingEncoder, StageOutput};
+pub use encoder::{EncoderOutput, PausingEncoder};
 pub use error::EncoderError;
-pub use fastersam_pause::{CalibrationCases, Context, Criterion, PauseError, PausePolicy, PauseSettings, Recommendation};
+pub use fastersam_pause::{
+    CalibrationCases, Context, Criterion, PauseError, PausePolicy, PauseSettings, Recommendation,
+};
 pub use freeze::{is_backbone, is_backbone_norm};
 pub use neck::Neck;
 pub use patch_embed::PatchEmbed;
 pub use pause_head::PauseHead;
+pub use stage::StageOutput;

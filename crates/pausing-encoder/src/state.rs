@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::active::{ActiveTokens, PausedTokens, indices};
 use crate::config::EncoderConfig;
-use crate::encoder::StageOutput;
+use crate::stage::StageOutput;
 use crate::window_partition::AttentionPlan;
 
 /// The state between two blocks.

@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
 //! Progress on the terminal: rate, time left and a message; silent where nobody watches.
 
 use std::io::IsTerminal;

@@ -89,7 +89,11 @@ fn a_prepacked_model_gives_the_same_logits_and_in_any_batch() {
             most_different = most_different.max((found - expected).abs());
         }
         assert!(most_different <= 1e-5 * largest.max(1.0), "{settings:?}: {most_different} of {largest}");
-        assert_eq!(logits(&prepacked, &[3, 1, 2], &settings), [2, 0, 1].map(|i: usize| batch[i].clone()), "permuted");
+        assert_eq!(
+            logits(&prepacked, &[3, 1, 2], &settings),
+            [2, 0, 1].map(|i: usize| batch[i].clone()),
+            "permuted"
+        );
         for (i, seed) in [1, 2, 3].into_iter().enumerate() {
             assert_eq!(logits(&prepacked, &[seed], &settings)[0], batch[i], "{settings:?}: image {i} alone");
         }
