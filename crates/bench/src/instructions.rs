@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Tensor};
 use fastersam::{ModelOptions, Preset, VolumeSegmenter};
 use fastersam_kernels::{
-    Conv3x3, LayerNorm, Linear, Place, RaggedLayout, RelativePositions, Segment, ragged_self_attention,
+    Conv3x3, GridPos, LayerNorm, Linear, RaggedLayout, RelativePositions, ragged_self_attention,
 };
 use fastersam_pausing_encoder::PauseSettings;
 use serde::{Deserialize, Serialize};
@@ -73,31 +73,29 @@ fn linear_gelu(m: usize, device: &Device) -> Work {
     // Values make no difference, and drawing them under callgrind takes longer than what is counted.
     let (weight, bias) = (Tensor::ones([768, 3072], device), Tensor::ones([3072], device));
     let (mut layer, x) = (Linear::from_parts(weight, Some(bias)), rows(m, 768, device));
-    layer.pack();
-    pass(move || layer.rows_gelu(x.clone()))
+    layer.prepack();
+    pass(move || layer.forward_gelu(x.clone()))
 }
 
 fn attention(device: &Device) -> Work {
-    let (mut segments, mut places) = (Vec::new(), Vec::new());
-    for length in [196, 49, 17, 1] {
-        let rows = places.len()..places.len() + length;
-        segments.push(Segment { queries: rows.clone(), keys: rows });
-        // Spread over the grid of 14, as tokens that stay active are.
-        places.extend(
-            (0..length as u16).map(|i| i * 196 / length as u16).map(|at| Place { row: at / 14, col: at % 14 }),
-        );
-    }
-    let qkv = rows(places.len(), 3 * 768, device);
-    let layout = Arc::new(RaggedLayout { segments, query_places: places.clone(), key_places: places });
+    let lengths = [196, 49, 17, 1];
+    // Spread over the grid of 14, as tokens that stay active are.
+    let on_grid = |length: usize| {
+        let spread = (0..length as u16).map(move |i| i * 196 / length as u16);
+        spread.map(|at| GridPos { row: at / 14, col: at % 14 })
+    };
+    let positions: Vec<GridPos> = lengths.into_iter().flat_map(on_grid).collect();
+    let qkv = rows(positions.len(), 3 * 768, device);
+    let layout = Arc::new(RaggedLayout::of_lengths(&lengths).with_positions(positions.clone(), positions));
     let tables = RelativePositions { height: rows(27, 64, device), width: rows(27, 64, device) };
     pass(move || ragged_self_attention(qkv.clone(), &layout, 12, Some(tables.clone())))
 }
 
 fn conv(device: &Device) -> Work {
     let mut conv = Conv3x3::new([64, 64], 1, true, device);
-    conv.pack();
+    conv.prepack();
     let x = rows(56 * 56, 64, device);
-    pass(move || conv.rows(x.clone(), [56, 56]).0)
+    pass(move || conv.forward(x.clone(), [56, 56]).0)
 }
 
 fn model(settings: PauseSettings, device: &Device) -> Result<Work> {

@@ -1,3 +1,5 @@
+#![doc = include_str!("../README.md")]
+#![deny(unsafe_code)]
 //! The bench: speed of this project's encoder and model, and of PyTorch's encoder, side by side.
 //!
 //! Every round visits every row once, in the same order, PyTorch's right after its counterpart; so

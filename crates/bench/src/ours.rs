@@ -60,7 +60,7 @@ enum Work {
     },
 }
 
-/// Models that several workloads share: by preset, input size, and whether it is the plain encoder or packed.
+/// Models that several workloads share: by preset, input size, and whether it is the plain encoder or prepacked.
 #[derive(Default)]
 pub struct Models(Vec<(Workload, Loaded)>);
 
@@ -95,7 +95,7 @@ impl Models {
             let mut encoder = initialise(workload.encoder_config().init(device).no_grad(), SEED);
             let weight_bytes = bytes(&encoder);
             if workload.program == Program::FasterSam {
-                encoder.pack();
+                encoder.prepack();
             }
             Loaded { network: Network::Encoder(encoder), weight_bytes }
         } else {

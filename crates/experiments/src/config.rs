@@ -1,7 +1,7 @@
 //! Experiment and suite files: what is trained on what, and what is measured.
 //!
 //! Files are TOML and refuse unknown keys. Any value can be overridden on the command line with
-//! `--set train.epochs=3`; the layers are merged with the `config` crate.
+//! `train.epochs=3`; the layers are merged with the `config` crate.
 
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,8 @@ use fastersam_datasets::coding::{AxisOrder, SynapseCoding};
 use fastersam_datasets::phantom::Phantom;
 use fastersam_pausing_encoder::{PausePolicy, PauseSettings};
 use serde::{Deserialize, Serialize};
+
+use crate::error::ExperimentError;
 
 /// One experiment: a data set, a model, its training and what is measured on it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -231,7 +233,7 @@ impl Experiment {
     /// Where the file can't be read, holds an unknown key or lacks one.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
         let text = read_text(path)?;
-        let place = if overrides.is_empty() { "in" } else { "in --set or in" };
+        let place = if overrides.is_empty() { "in" } else { "in an override or in" };
         let experiment = Self::parse(&text, overrides);
         let mut experiment = experiment.with_context(|| format!("{place} {}", path.display()))?;
         path.parent().unwrap_or(Path::new("")).clone_into(&mut experiment.folder);
@@ -249,13 +251,8 @@ impl Experiment {
             let places: Vec<PathBuf> = places.into_iter().flatten().collect();
             let Some(found) = places.iter().find(|place| place.is_file()) else {
                 let tried: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
-                bail!(
-                    "experiment {:?} starts from {}, which is not there (looked for {}); give its folder \
-                     with --weights",
-                    self.id,
-                    name.display(),
-                    tried.join(" and ")
-                );
+                let (id, name, tried) = (self.id.clone(), name.to_owned(), tried.join(" and "));
+                return Err(ExperimentError::WeightsNotFound { id, name, tried }.into());
             };
             std::path::absolute(found).with_context(|| format!("{} has no absolute path", found.display()))
         };
@@ -266,11 +263,7 @@ impl Experiment {
         };
         let decoder = self.model.decoder_weights.as_deref().map(find).transpose()?;
         if backbone.is_none() && self.model.preset.is_pretrained() {
-            bail!(
-                "experiment {:?} does not train the backbone of its preset, so it needs pre-trained weights: \
-                 name the file as `weights` under [model], or give it with --weights",
-                self.id
-            );
+            return Err(ExperimentError::NoWeights { id: self.id.clone() }.into());
         }
         self.weight_files = WeightPaths { backbone, decoder };
         Ok(())
@@ -284,11 +277,12 @@ impl Experiment {
         let mut builder =
             config::Config::builder().add_source(config::File::from_str(text, config::FileFormat::Toml));
         for entry in overrides {
-            let (key, value) =
-                entry.split_once('=').with_context(|| format!("--set {entry}: write it as key=value"))?;
+            let (key, value) = entry
+                .split_once('=')
+                .with_context(|| format!("the override {entry:?} is not of the form key=value"))?;
             // The value in TOML's own syntax; what that can't parse is text.
             let value = toml_value(value);
-            builder = builder.set_override(key, value).with_context(|| format!("--set {entry}"))?;
+            builder = builder.set_override(key, value).with_context(|| format!("in the override {entry:?}"))?;
         }
         let experiment: Self = builder.build()?.try_deserialize()?;
         experiment.validate()?;

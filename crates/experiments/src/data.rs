@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use fastersam_datasets::{Case, DataSet, Intensity, LabelTable, OpenOptions, coding, manifest};
 
 use fastersam_pausing_encoder::CalibrationCases;
 use rayon::prelude::*;
 
 use crate::config::{Calibrate, DataConfig, Experiment, FromTraining, HoldOut};
+use crate::error::ExperimentError;
 use fastersam_progress::say;
 use fastersam_records::PublishedSet;
 
@@ -49,9 +50,7 @@ pub struct ExperimentData {
 /// Where files are missing or broken.
 pub fn load(experiment: &Experiment, data: Option<&Path>) -> Result<ExperimentData> {
     let folder = |relative: &Path| {
-        let data = data.with_context(|| {
-            format!("experiment {:?} needs real data: give its folder with --data", experiment.id)
-        })?;
+        let data = data.ok_or_else(|| ExperimentError::NoDataFolder { id: experiment.id.clone() })?;
         Ok::<_, anyhow::Error>(data.join(relative))
     };
     let loaded = match &experiment.data {

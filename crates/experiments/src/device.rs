@@ -48,7 +48,7 @@ pub fn open(name: &str) -> Result<Device> {
 pub fn set_threads(threads: Option<usize>) -> Result<usize> {
     if let Some(threads) = threads {
         if threads == 0 {
-            bail!("--threads must be 1 or more");
+            bail!("the number of threads must be 1 or more");
         }
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads)

@@ -6,13 +6,14 @@ mod timing;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use burn::tensor::Device;
 use fastersam::checkpoint;
 use fastersam_pausing_encoder::{PauseSettings, Recommendation};
 
 use crate::config::Experiment;
 use crate::data::ExperimentData;
+use crate::error::ExperimentError;
 use crate::provenance::Origin;
 use crate::trained_model::TrainedModel;
 use crate::{calibrate, train};
@@ -62,13 +63,9 @@ pub fn is_done(experiment: &Experiment, workspace: &Workspace) -> Result<bool> {
         return Ok(false);
     }
     if before != checkpoint::to_json(experiment)? {
-        bail!(
-            "{} holds results of another configuration; leave --resume out to run it anew, or name another folder \
-             with --output",
-            folder.display()
-        );
+        return Err(ExperimentError::OtherConfiguration { folder }.into());
     }
-    say(&format!("{}: done already", experiment.id));
+    say(&format!("{}: already done, skipping", experiment.id));
     Ok(true)
 }
 

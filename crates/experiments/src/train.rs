@@ -9,7 +9,7 @@ mod step;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
@@ -20,6 +20,7 @@ use fastersam_kernels::on_workers;
 
 use crate::config::{Experiment, TrainConfig};
 use crate::data::ExperimentData;
+use crate::error::ExperimentError;
 use crate::evaluate;
 use fastersam_progress as progress;
 use fastersam_records::EpochRow;
@@ -73,7 +74,7 @@ pub fn train(
         let finished = trainer.run_epoch(&set, |trainer| save(trainer).map(|_| ()))?;
         if !finished {
             save(&trainer)?;
-            bail!("interrupted; a checkpoint is saved in {}", checkpoints.display());
+            return Err(ExperimentError::TrainingInterrupted { folder: checkpoints }.into());
         }
         if let Err(error) = trainer.end_epoch(data, &set) {
             // Interrupted while validating: the epoch's steps are kept.

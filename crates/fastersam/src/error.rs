@@ -43,6 +43,22 @@ pub enum FasterSamError {
         /// What is wrong with it and what to do.
         reason: String,
     },
+    /// A checkpoint that holds only what was trained, and the weight file with the rest was not found.
+    #[error(
+        "{} holds only what was trained; it also needs the weight file of its {part} with SHA-256 {sha256}{}",
+        path.display(),
+        missing.as_ref().map_or_else(String::new, |file| format!(", which is no longer at {}", file.display()))
+    )]
+    WeightsNeeded {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What the file has: `backbone` or `decoder`.
+        part: &'static str,
+        /// The file's SHA-256.
+        sha256: String,
+        /// Where it lay in training.
+        missing: Option<PathBuf>,
+    },
     /// A scan that the model can't segment.
     #[error("the scan can't be segmented: {0}")]
     Scan(String),

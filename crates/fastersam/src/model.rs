@@ -66,7 +66,7 @@ impl FasterSam {
     /// # Errors
     /// Where the image size or the pause settings don't fit the model.
     pub fn forward(&self, images: Tensor<4>, settings: &PauseSettings) -> Result<ModelOutput, FasterSamError> {
-        let size = self.encoder.config().image_size;
+        let size = self.encoder.config().img_size;
         let [batch, shape @ ..] = images.dims();
         if batch == 0 || shape != [1, size, size] {
             return Err(FasterSamError::Encoder(EncoderError::Shape {

@@ -18,10 +18,10 @@ impl FasterSam {
     #[must_use]
     pub fn prepack(mut self) -> PrepackedModel {
         if let Some(branch) = &mut self.conv_branch {
-            branch.pack();
+            branch.prepack();
         }
-        self.encoder.pack();
-        self.decoder.pack();
+        self.encoder.prepack();
+        self.decoder.prepack();
         PrepackedModel(self)
     }
 }

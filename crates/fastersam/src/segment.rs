@@ -47,7 +47,7 @@ impl VolumeSegmenter {
     /// A segmenter that runs 8 slices at a time.
     #[must_use]
     pub fn new(model: PrepackedModel) -> Self {
-        let (input_size, device) = (model.encoder_config().image_size, model.device());
+        let (input_size, device) = (model.encoder_config().img_size, model.device());
         Self { model, input_size, batch_size: BATCH_SIZE, device }
     }
 

@@ -78,7 +78,7 @@ pub fn run(arguments: &ReproduceArgs, device: Device, origin: Origin) -> Result<
             std::fs::remove_dir_all(workspace.records())
                 .with_context(|| format!("{} can't be removed", workspace.records().display()))?;
         }
-        progress::resumable(suite::run(experiment, &data, &workspace).with_context(context))?;
+        suite::run(experiment, &data, &workspace).with_context(context)?;
     }
     let published = arguments.configs.join("published");
     let index = report::build(&workspace.records(), &published, &folder.join("report"))?;

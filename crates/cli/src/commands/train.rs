@@ -59,7 +59,7 @@ pub fn run(arguments: &TrainArgs, device: &Device, origin: &Origin) -> Result<()
     }
     progress::say(NOTICE);
     let data = data::load(&experiment, arguments.data.as_deref())?;
-    let trained = progress::resumable(train::train(&experiment, &data, &folder, arguments.resume, device))?;
+    let trained = train::train(&experiment, &data, &folder, arguments.resume, device)?;
     let weights = experiment.weight_files.backbone.as_deref();
     let subject = TrainedModel::load(&experiment, &data, &trained.checkpoint, weights, device, origin)?;
     write_record(&folder.join("records"), &subject.training(trained.rows).into())?;

@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use burn::tensor::{DType, TensorData};
+use burn::tensor::TensorData;
 use fastersam_files::{FileError, sha256_of_file};
 
 use super::error::{WeightError, some};
 #[cfg(feature = "pytorch")]
 use super::pytorch;
 use super::safetensors;
+use super::tensor::WeightTensor;
 
 /// The format of a [`WeightFile`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,47 +30,6 @@ impl fmt::Display for WeightFormat {
             Self::PyTorch => "PyTorch checkpoint",
             Self::Safetensors => "safetensors",
         })
-    }
-}
-
-type ReadBytes = Arc<dyn Fn() -> io::Result<Vec<u8>> + Send + Sync>;
-
-/// One tensor of a file; its values are read by [`WeightFile::read`].
-#[derive(Clone)]
-pub struct WeightTensor {
-    /// The size of every axis, PyTorch's layout.
-    pub shape: Vec<usize>,
-    /// The type it is stored in.
-    pub dtype: DType,
-    bytes: ReadBytes,
-}
-
-impl WeightTensor {
-    /// A tensor whose little-endian, row-major bytes come from `bytes`.
-    pub(crate) fn new(
-        shape: Vec<usize>,
-        dtype: DType,
-        bytes: impl Fn() -> io::Result<Vec<u8>> + Send + Sync + 'static,
-    ) -> Self {
-        Self { shape, dtype, bytes: Arc::new(bytes) }
-    }
-
-    /// Number of elements.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// Whether there is no element.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-impl fmt::Debug for WeightTensor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} {:?}", self.dtype, self.shape)
     }
 }
 

@@ -14,7 +14,7 @@ use zip::ZipArchive;
 use fastersam_files::FileError;
 
 use super::error::WeightError;
-use super::file::WeightTensor;
+use super::tensor::WeightTensor;
 
 /// Largest pickle that is parsed, bytes. That of SAM ViT-H has 0.2 MB.
 const MAX_PICKLE: u64 = 4 << 20;

@@ -14,7 +14,7 @@ use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 
 use super::error::WeightError;
-use super::file::WeightTensor;
+use super::tensor::WeightTensor;
 
 /// Largest header that is parsed, bytes; the format allows 100 MB, SAM ViT-H's has 0.06 MB.
 const MAX_HEADER: u64 = 8 << 20;

@@ -30,7 +30,7 @@ fn tuned_config() -> ModelConfig {
     config.conv_branch.as_mut().unwrap().channels = config.encoder.conv_channels;
     config.decoder.skip_channels = Some([16, 16]);
     config.decoder.transformer_dim = config.encoder.out_chans;
-    (config.decoder.n_heads, config.decoder.mlp_dim) = (2, 32);
+    (config.decoder.num_heads, config.decoder.mlp_dim) = (2, 32);
     config
 }
 

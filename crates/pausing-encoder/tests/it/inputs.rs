@@ -46,8 +46,8 @@ fn configurations_that_contradict_themselves_are_refused() {
     let bad: [(&str, Change); 12] = [
         ("MLP", |c| c.mlp_ratio = f64::NAN),
         ("MLP", |c| c.mlp_ratio = 1e-3),
-        ("patches of 16", |c| c.image_size = 225),
-        ("heads", |c| c.n_heads = 7),
+        ("patches of 16", |c| c.img_size = 225),
+        ("heads", |c| c.num_heads = 7),
         ("do not increase", |c| c.pause_points = vec![3, 3]),
         ("beyond", |c| c.pause_points = vec![13]),
         ("before block 12", |c| c.injection_blocks = vec![12]),

@@ -13,7 +13,7 @@ use crate::Provenance;
 pub enum Program {
     /// This project.
     FasterSam,
-    /// This project's encoder with burn's own operations in place of the fused kernels, nothing packed.
+    /// This project's encoder with burn's own operations in place of the fused kernels, nothing prepacked.
     Composed,
     /// The official encoder in PyTorch.
     PyTorch,

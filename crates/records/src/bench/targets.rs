@@ -1,4 +1,4 @@
-//! What the project set out to show, as ratios within one run.
+//! Targets: ratios within one run, and what they should be.
 
 use super::{BenchRecord, BenchRow, quantile};
 

@@ -4,9 +4,9 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use fastersam_kernels::{Linear, LinearConfig};
 
-/// Configuration of a [`StageZeroHead`].
+/// Configuration of a [`PreEncoderHead`].
 #[derive(Clone, Debug)]
-pub struct StageZeroHeadConfig {
+pub struct PreEncoderHeadConfig {
     /// Channels of the CNN branch's stride-16 map.
     pub channels: usize,
     /// Width of the hidden layer.
@@ -15,11 +15,11 @@ pub struct StageZeroHeadConfig {
     pub n_classes: usize,
 }
 
-impl StageZeroHeadConfig {
+impl PreEncoderHeadConfig {
     /// Builds the head.
     #[must_use]
-    pub fn init(&self, device: &Device) -> StageZeroHead {
-        StageZeroHead {
+    pub fn init(&self, device: &Device) -> PreEncoderHead {
+        PreEncoderHead {
             hidden: LinearConfig::new(self.channels, self.hidden_dim).init(device),
             classes: LinearConfig::new(self.hidden_dim, self.n_classes).init(device),
         }
@@ -28,18 +28,18 @@ impl StageZeroHeadConfig {
 
 /// Two 1 x 1 convolutions with a GELU between, on the rows of the map.
 #[derive(Module, Debug)]
-pub struct StageZeroHead {
+pub struct PreEncoderHead {
     /// `channels -> hidden_dim`
     pub hidden: Linear,
     /// `hidden_dim -> n_classes`
     pub classes: Linear,
 }
 
-impl StageZeroHead {
-    /// [Packs](fastersam_kernels::Linear::pack) all weights.
-    pub fn pack(&mut self) {
-        self.hidden.pack();
-        self.classes.pack();
+impl PreEncoderHead {
+    /// [Prepacks](fastersam_kernels::Linear::prepack) all weights.
+    pub fn prepack(&mut self) {
+        self.hidden.prepack();
+        self.classes.prepack();
     }
 
     /// # Shapes
@@ -47,6 +47,6 @@ impl StageZeroHead {
     /// - output: logits `[m, n_classes]`
     #[must_use]
     pub fn forward(&self, map_tokens: Tensor<2>) -> Tensor<2> {
-        self.classes.rows(self.hidden.rows_gelu(map_tokens))
+        self.classes.forward(self.hidden.forward_gelu(map_tokens))
     }
 }

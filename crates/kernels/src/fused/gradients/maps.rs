@@ -8,12 +8,12 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use burn_flex::FlexTensor;
 
-use super::Maybe;
-use super::conv::{self, ConvShape, conv_backward};
-use super::gradients::{Parent, maybe_parent, register};
-use super::group_norm::{self, GroupNormShape, group_norm_gelu_backward};
-use super::linear::LinearWants;
-use super::panels::Matrix;
+use super::{Parent, maybe_parent, register};
+use crate::fused::Maybe;
+use crate::fused::conv::{self, ConvShape, conv_backward};
+use crate::fused::group_norm::{self, GroupNormShape, group_norm_gelu_backward};
+use crate::fused::linear::LinearWants;
+use crate::fused::panels::Matrix;
 
 /// What the gradients of a convolution need.
 #[derive(Clone, Debug)]

@@ -4,6 +4,9 @@
 //! activation, and its own gradient is never computed. `Flex` runs the gradients, so they cannot be
 //! differentiated again.
 
+mod attention;
+mod maps;
+
 use std::sync::Arc;
 
 use burn::backend::autodiff::NodeId;
@@ -15,25 +18,23 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, AutodiffBackend, Flex};
 use burn_flex::FlexTensor;
 
-use super::attention::Inputs;
-use super::attention_backward::{self, TableGradients};
 use super::linear::{LinearWants, hidden_gradient, linear, linear_backward, linear_gelu_kept};
-use super::memory::{View, dense_rows, tensor};
+use super::memory::tensor;
 use super::norm::{NormWants, layer_norm_backward};
 use super::norm_2d::layer_norm_2d_backward;
 use super::panels::{Matrix, Panels};
-use super::{ConvShape, FusedOps, GroupNormShape, Maybe, Tables, gelu, gradients_of_maps};
+use super::{ConvShape, FusedOps, GroupNormShape, Maybe, Tables, gelu};
 use crate::layout::RaggedLayout;
 
 /// A tensor's memory, its place in the graph and whether somebody wants its gradient.
-pub(super) struct Parent {
-    pub tensor: FlexTensor,
-    pub node: NodeGuard,
-    pub tracked: bool,
+struct Parent {
+    tensor: FlexTensor,
+    node: NodeGuard,
+    tracked: bool,
 }
 
 impl Parent {
-    pub fn of<C: CheckpointStrategy>(tensor: FloatTensor<Autodiff<Flex, C>>) -> Self {
+    fn of<C: CheckpointStrategy>(tensor: FloatTensor<Autodiff<Flex, C>>) -> Self {
         let tracked = tensor.is_tracked();
         let (tensor, node) = tensor.into_parts();
         Self { tensor, node, tracked }
@@ -45,15 +46,13 @@ impl Parent {
     }
 
     /// A copy of the handle, if it will be needed.
-    pub fn keep(&self, needed: bool) -> Option<FlexTensor> {
+    fn keep(&self, needed: bool) -> Option<FlexTensor> {
         needed.then(|| self.tensor.clone())
     }
 }
 
 /// A parent that may be missing, and its tensor.
-pub(super) fn maybe_parent<C: CheckpointStrategy>(
-    tensor: Maybe<Autodiff<Flex, C>>,
-) -> (Option<FlexTensor>, NodeGuard) {
+fn maybe_parent<C: CheckpointStrategy>(tensor: Maybe<Autodiff<Flex, C>>) -> (Option<FlexTensor>, NodeGuard) {
     let given = matches!(tensor, Maybe::Given(_));
     let parent = tensor.into_option().map_or_else(Parent::missing::<C>, Parent::of::<C>);
     (given.then_some(parent.tensor), parent.node)
@@ -61,7 +60,7 @@ pub(super) fn maybe_parent<C: CheckpointStrategy>(
 
 impl LinearWants {
     /// Of the parents x, weight and bias.
-    pub fn of(parents: [Option<NodeId>; 3]) -> Self {
+    fn of(parents: [Option<NodeId>; 3]) -> Self {
         let [x, weight, bias] = parents.map(|node| node.is_some());
         Self { x, weight, bias }
     }
@@ -159,33 +158,7 @@ impl Backward<Flex, 4> for LinearBackward {
     }
 }
 
-/// What the gradients of the attention need: q, k and v beside each other or apart.
-#[derive(Clone, Debug)]
-struct AttentionState<const N: usize> {
-    inputs: [FlexTensor; N],
-    tables: Option<(FlexTensor, FlexTensor)>,
-    layout: Arc<RaggedLayout>,
-    n_heads: usize,
-}
-
-impl<const N: usize> AttentionState<N> {
-    fn backward(
-        &self,
-        inputs: Inputs,
-        gradient: &FlexTensor,
-        wants_tables: bool,
-    ) -> attention_backward::Backward<'_> {
-        attention_backward::Backward {
-            inputs,
-            layout: &self.layout,
-            tables: self.tables.clone(),
-            wants_tables,
-            gradient: View::of(gradient),
-        }
-    }
-}
-
-pub(super) fn register<const N: usize>(
+fn register<const N: usize>(
     grads: &mut Gradients,
     parents: [Option<NodeId>; N],
     gradients: [Option<FlexTensor>; N],
@@ -195,66 +168,6 @@ pub(super) fn register<const N: usize>(
             grads.register::<Flex>(node, gradient);
         }
     }
-}
-
-fn unzip(tables: TableGradients) -> [Option<FlexTensor>; 2] {
-    let (height, width) = tables.unzip();
-    [height, width]
-}
-
-#[derive(Debug)]
-struct SelfAttentionBackward;
-
-impl Backward<Flex, 3> for SelfAttentionBackward {
-    type State = AttentionState<1>;
-
-    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
-        let gradient = dense_rows(grads.consume::<Flex>(&ops.node));
-        let parents = ops.parents.map(|node| node.map(|node| node.id));
-        let wants_tables = parents[1].is_some() || parents[2].is_some();
-        let qkv = dense_rows(ops.state.inputs[0].clone());
-        let inputs = Inputs::packed(View::of(&qkv), ops.state.n_heads);
-        let (dqkv, tables) = ops.state.backward(inputs, &gradient, wants_tables).packed();
-        let [height, width] = unzip(tables);
-        register(grads, parents, [Some(dqkv), height, width]);
-    }
-}
-
-#[derive(Debug)]
-struct AttentionBackward;
-
-impl Backward<Flex, 5> for AttentionBackward {
-    type State = AttentionState<3>;
-
-    fn backward(self, ops: Ops<Self::State, 5>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
-        let gradient = dense_rows(grads.consume::<Flex>(&ops.node));
-        let parents = ops.parents.map(|node| node.map(|node| node.id));
-        let wants_tables = parents[3].is_some() || parents[4].is_some();
-        let tensors = ops.state.inputs.clone().map(dense_rows);
-        let [q, k, v] = tensors.each_ref().map(View::of);
-        let inputs = Inputs { q, k, v, n_heads: ops.state.n_heads };
-        let ([dq, dk, dv], tables) = ops.state.backward(inputs, &gradient, wants_tables).separate();
-        let [height, width] = unzip(tables);
-        register(grads, parents, [Some(dq), Some(dk), Some(dv), height, width]);
-    }
-}
-
-/// Tables as parents, and as tensors where they are there.
-fn table_parents<C: CheckpointStrategy>(
-    tables: Tables<Autodiff<Flex, C>>,
-) -> ([Parent; 2], Option<(FlexTensor, FlexTensor)>) {
-    match tables.into_option() {
-        Some((height, width)) => {
-            let parents = [height, width].map(Parent::of::<C>);
-            let tensors = (parents[0].tensor.clone(), parents[1].tensor.clone());
-            (parents, Some(tensors))
-        }
-        None => ([Parent::missing::<C>(), Parent::missing::<C>()], None),
-    }
-}
-
-fn as_tables(tables: Option<(FlexTensor, FlexTensor)>) -> Tables<Flex> {
-    tables.map_or(Tables::Missing, |(height, width)| Tables::Given { height, width })
 }
 
 impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
@@ -320,7 +233,7 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
         }
     }
 
-    fn fused_packed_linear(
+    fn fused_prepacked_linear(
         x: FloatTensor<Self>,
         weight: Arc<Panels>,
         bias: Maybe<Self>,
@@ -328,7 +241,7 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
         gelu: bool,
     ) -> FloatTensor<Self> {
         let [bias, residual] = [bias, residual].map(inner::<C>);
-        Self::from_inner(Flex::fused_packed_linear(Self::inner(x), weight, bias, residual, gelu))
+        Self::from_inner(Flex::fused_prepacked_linear(Self::inner(x), weight, bias, residual, gelu))
     }
 
     fn fused_conv(
@@ -337,17 +250,17 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
         bias: Maybe<Self>,
         shape: ConvShape,
     ) -> FloatTensor<Self> {
-        gradients_of_maps::conv::<C>(x, weight, bias, shape)
+        maps::conv::<C>(x, weight, bias, shape)
     }
 
-    fn fused_packed_conv(
+    fn fused_prepacked_conv(
         x: FloatTensor<Self>,
         weight: Arc<Panels>,
         bias: Maybe<Self>,
         shape: ConvShape,
     ) -> FloatTensor<Self> {
         let bias = inner::<C>(bias);
-        Self::from_inner(Flex::fused_packed_conv(Self::inner(x), weight, bias, shape))
+        Self::from_inner(Flex::fused_prepacked_conv(Self::inner(x), weight, bias, shape))
     }
 
     fn fused_group_norm_gelu(
@@ -356,30 +269,16 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
         bias: FloatTensor<Self>,
         shape: GroupNormShape,
     ) -> FloatTensor<Self> {
-        gradients_of_maps::group_norm_gelu::<C>([x, weight, bias], shape)
+        maps::group_norm_gelu::<C>([x, weight, bias], shape)
     }
 
     fn fused_self_attention(
         qkv: FloatTensor<Self>,
         tables: Tables<Self>,
         layout: Arc<RaggedLayout>,
-        n_heads: usize,
+        num_heads: usize,
     ) -> FloatTensor<Self> {
-        let qkv = Parent::of::<C>(qkv);
-        let ([height, width], tables) = table_parents(tables);
-        let output = Flex::fused_self_attention(
-            qkv.tensor.clone(),
-            as_tables(tables.clone()),
-            Arc::clone(&layout),
-            n_heads,
-        );
-        let nodes = [qkv.node, height.node, width.node];
-        match SelfAttentionBackward.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => {
-                prep.finish(AttentionState { inputs: [qkv.tensor], tables, layout, n_heads }, output)
-            }
-            OpsKind::UnTracked(prep) => prep.finish(output),
-        }
+        attention::self_attention::<C>(qkv, tables, layout, num_heads)
     }
 
     fn fused_attention(
@@ -388,24 +287,8 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
         v: FloatTensor<Self>,
         tables: Tables<Self>,
         layout: Arc<RaggedLayout>,
-        n_heads: usize,
+        num_heads: usize,
     ) -> FloatTensor<Self> {
-        let [q, k, v] = [q, k, v].map(Parent::of::<C>);
-        let ([height, width], tables) = table_parents(tables);
-        let inputs = [q.tensor, k.tensor, v.tensor];
-        let [q_tensor, k_tensor, v_tensor] = inputs.clone();
-        let output = Flex::fused_attention(
-            q_tensor,
-            k_tensor,
-            v_tensor,
-            as_tables(tables.clone()),
-            Arc::clone(&layout),
-            n_heads,
-        );
-        let nodes = [q.node, k.node, v.node, height.node, width.node];
-        match AttentionBackward.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish(AttentionState { inputs, tables, layout, n_heads }, output),
-            OpsKind::UnTracked(prep) => prep.finish(output),
-        }
+        attention::attention::<C>([q, k, v], tables, layout, num_heads)
     }
 }
