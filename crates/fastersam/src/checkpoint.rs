@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use burn::module::{Module, ParamGroup};
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Device;
-use fastersam_datasets::{Intensity, LabelTable, Orientation};
+use fastersam_volume::{Intensity, LabelTable, Orientation};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 

@@ -2,9 +2,9 @@
 
 use burn::tensor::Device;
 use fastersam::{ModelOptions, Preset, Segmenter};
-use fastersam_datasets::KeyedRng;
-use fastersam_datasets::resample::zoom_nearest;
 use fastersam_pausing_encoder::PauseSettings;
+use fastersam_volume::KeyedRng;
+use fastersam_volume::resample::zoom_nearest;
 use ndarray::{Array3, Axis};
 
 #[test]
