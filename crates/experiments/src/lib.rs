@@ -1,22 +1,17 @@
-//! Training, evaluation, tables and plots of FasterSAM.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
 
 pub mod baseline;
-pub mod bench;
-pub mod cli;
-pub mod commands;
-pub mod compare;
+pub mod calibrate;
 pub mod config;
 pub mod data;
-pub mod data_commands;
 pub mod device;
+mod error;
 pub mod evaluate;
-pub mod inspect;
-pub mod pause;
-pub mod progress;
 pub mod provenance;
-pub mod record;
-pub mod report;
-pub mod subject;
 pub mod suite;
 pub mod throughput;
 pub mod train;
+pub mod trained_model;
+
+pub use error::ExperimentError;

@@ -200,7 +200,7 @@ impl ModelConfig {
     /// Side of the square network input, pixels.
     #[must_use]
     pub fn input_size(&self) -> usize {
-        self.encoder.image_size
+        self.encoder.img_size
     }
 
     /// Number of classes with background.
@@ -212,7 +212,7 @@ impl ModelConfig {
     /// Side of the token grid.
     #[must_use]
     pub fn grid(&self) -> usize {
-        self.encoder.image_size / self.encoder.patch_size.max(1)
+        self.encoder.img_size / self.encoder.patch_size.max(1)
     }
 
     /// Checks that the parts fit together.

@@ -77,7 +77,8 @@ impl SurfaceDistances {
     /// The 95th percentile of both directions' distances together (numpy's linear interpolation).
     #[must_use]
     pub fn hd95(&self) -> f64 {
-        quantile(self.to_truth.iter().chain(&self.to_prediction).copied(), 95.0 / 100.0)
+        let mut pooled: Vec<f64> = self.to_truth.iter().chain(&self.to_prediction).copied().collect();
+        quantile(&mut pooled, 0.95)
     }
 
     /// Mean distance from the prediction's surface to the truth's.

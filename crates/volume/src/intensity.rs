@@ -76,5 +76,6 @@ impl Intensity {
 
 /// NaN of an empty volume, in which there is nothing to scale.
 fn percentile(voxels: &Array3<f32>, percent: f64) -> f32 {
-    quantile(voxels.iter().copied(), percent / 100.0) as f32
+    let mut values: Vec<f32> = voxels.iter().copied().collect();
+    quantile(&mut values, percent / 100.0) as f32
 }

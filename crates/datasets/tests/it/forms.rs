@@ -10,6 +10,7 @@ use fastersam_datasets::forms::{
 use fastersam_datasets::phantom::{Phantom, PhantomOptions};
 use fastersam_datasets::prepared::{self, Prepared};
 use fastersam_datasets::{AxisOrder, DataSet, Form, LabelScheme, OpenOptions, check};
+use fastersam_golden::real_data;
 use ndarray::Axis;
 
 const SEED: u64 = 3;
@@ -212,17 +213,8 @@ fn a_prepared_data_set_notices_a_changed_value() {
 /// Real data, where the environment names the folder whose `data/` holds them.
 #[test]
 fn real_data_have_the_published_counts() {
-    let Some(folder) = std::env::var_os("FASTERSAM_DATA") else {
-        println!("skipped: FASTERSAM_DATA names no folder with data/");
-        return;
-    };
-    let folder = Path::new(&folder).join("data");
     for name in ["acdc", "btcv", "acdc_h5"] {
-        let path = folder.join(name);
-        if !path.exists() {
-            println!("skipped: {} is not there", path.display());
-            continue;
-        }
+        let Some(path) = real_data(&format!("data/{name}")) else { continue };
         let report = check::check(&DataSet::open(&path, &OpenOptions::default()).unwrap(), &[], name == "acdc_h5");
         println!("{report}");
         assert!(report.problems.is_empty(), "{name}");
@@ -238,15 +230,7 @@ fn real_data_have_the_published_counts() {
 /// The h5 form of some of the same patients, where both are there.
 #[test]
 fn real_scans_in_two_forms_are_the_same() {
-    let Some(folder) = std::env::var_os("FASTERSAM_DATA") else {
-        println!("skipped: FASTERSAM_DATA names no folder with data/");
-        return;
-    };
-    let [nifti, h5] = ["data/acdc", "data/acdc_h5"].map(|name| Path::new(&folder).join(name));
-    if let Some(missing) = [&nifti, &h5].into_iter().find(|path| !path.exists()) {
-        println!("skipped: {} is not there", missing.display());
-        return;
-    }
+    let (Some(nifti), Some(h5)) = (real_data("data/acdc"), real_data("data/acdc_h5")) else { return };
     let [nifti, h5] = [nifti, h5].map(|path| DataSet::open(&path, &OpenOptions::default()).unwrap());
     let place = |id: &str| (0..nifti.len()).find(|&case| nifti.id(case) == id);
     let mut compared = 0;

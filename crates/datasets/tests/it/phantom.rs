@@ -1,7 +1,5 @@
 //! Phantoms: the same everywhere, hard enough, and anatomically what they claim.
 
-use std::time::Instant;
-
 use fastersam_datasets::phantom::{Phantom, SIZE};
 use fastersam_datasets::{Case, sha256_of_cases};
 use ndarray::Axis;
@@ -62,17 +60,6 @@ fn phases_share_a_patient_and_systole_is_smaller() {
         let ejected = 1.0 - volume(&systole, 3) / volume(&diastole, 3);
         assert!((0.2..0.6).contains(&ejected), "{}: ejection fraction {ejected}", diastole.id);
     }
-}
-
-#[test]
-fn generation_is_fast() {
-    let start = Instant::now();
-    for family in FAMILIES {
-        let _ = cases(family, 0..10);
-    }
-    let seconds = start.elapsed().as_secs_f64() / 20.0;
-    // 100 ms is the aim; four times as much for a busy machine.
-    assert!(seconds < 0.4, "{seconds} s per volume");
 }
 
 #[test]

@@ -2,29 +2,30 @@
 
 use anyhow::Result;
 use burn::module::Module;
+use fastersam::VolumeSegmenter;
 use fastersam_metrics::{CaseScores, summarise};
 use fastersam_pausing_encoder::PauseSettings;
 
 use super::Run;
 use crate::baseline::LinearClassifier;
 use crate::evaluate;
-use crate::progress::say;
-use crate::record::{EvaluationRecord, PauseRecord, Provenance};
+use fastersam_progress::say;
+use fastersam_records::{EvaluationRecord, PauseRecord, Provenance};
 
 impl Run<'_> {
     /// Scores the baselines.
     pub(super) fn baselines(&self) -> Result<()> {
-        let subject = &self.subject;
-        let (config, device) = (&subject.config, &subject.device);
-        let (seed, batch) = (subject.experiment.seed, subject.experiment.measure.batch_size);
-        let untrained = config.init(seed, device)?.valid().packed();
-        let cases = &subject.data.evaluate;
+        let trained = &self.trained;
+        let (config, device) = (&trained.config, &trained.device);
+        let (seed, batch) = (trained.experiment.seed, trained.experiment.measure.batch_size);
+        let untrained = VolumeSegmenter::new(config.init(seed, device)?.valid().prepack()).with_batch_size(batch);
+        let cases = &trained.data.evaluate;
         let never = PauseSettings::never();
-        let title = format!("{} untrained", subject.experiment.id);
-        let found = evaluate::evaluate(&untrained, config, cases, &never, batch, device, &title)?;
+        let title = format!("{} untrained", trained.experiment.id);
+        let found = evaluate::evaluate(&untrained, config, cases, &never, &title)?;
         self.baseline("untrained", found.cases)?;
         let n_classes = config.n_classes();
-        let classifier = LinearClassifier::fit(&subject.data.train, n_classes, seed);
+        let classifier = LinearClassifier::fit(&trained.data.train, n_classes, seed);
         let scores = cases
             .iter()
             .map(|case| evaluate::score(case, &classifier.classify(&case.image), n_classes))
@@ -33,20 +34,20 @@ impl Run<'_> {
     }
 
     fn baseline(&self, method: &str, cases: Vec<CaseScores>) -> Result<()> {
-        let subject = &self.subject;
+        let trained = &self.trained;
         let summary = summarise(&cases);
         let dice = summary.transunet.dice.unwrap_or(0.0);
-        say(&format!("{}: {method}: Dice {dice:.4}", subject.experiment.id));
+        say(&format!("{}: {method}: Dice {dice:.4}", trained.experiment.id));
         self.write(EvaluationRecord {
-            experiment: subject.experiment.id.clone(),
+            experiment: trained.experiment.id.clone(),
             method: method.to_owned(),
-            dataset: subject.data.name.clone(),
-            published: subject.data.published,
-            dataset_note: subject.data.note.clone(),
-            split: subject.data.split.clone(),
+            dataset: trained.data.name.clone(),
+            published: trained.data.published,
+            dataset_note: trained.data.note.clone(),
+            split: trained.data.split.clone(),
             backbone: None,
             input_size: None,
-            class_names: subject.class_names(),
+            class_names: trained.class_names(),
             pause: PauseRecord::never(&[]),
             summary,
             cases,
@@ -56,7 +57,7 @@ impl Run<'_> {
                 weights_sha256: None,
                 backbone_sha256: None,
                 decoder_sha256: None,
-                ..subject.provenance.clone()
+                ..trained.provenance.clone()
             },
         })
     }

@@ -5,44 +5,37 @@ use ndarray::Axis;
 
 use super::Run;
 use crate::evaluate::Evaluation;
-use crate::record::{PauseRecord, SliceRecord};
+use fastersam_records::{PauseRecord, SliceRecord};
 
 impl Run<'_> {
     /// Of each of the first cases the slice with most labelled pixels.
     pub(super) fn pictures(&self, found: &Evaluation, pause: &PauseRecord) -> Result<()> {
-        let subject = &self.subject;
-        let shown = subject.data.evaluate.iter().zip(&found.segmentations);
-        for (case, segmentation) in shown.take(subject.experiment.measure.shown_slices) {
+        let trained = &self.trained;
+        let shown = trained.data.evaluate.iter().zip(&found.segmentations);
+        for (case, segmentation) in shown.take(trained.experiment.measure.shown_slices) {
             let labelled = |slice: usize| case.label.index_axis(Axis(0), slice).iter().filter(|&&c| c > 0).count();
             let Some(slice) = (0..case.label.len_of(Axis(0))).max_by_key(|&s| labelled(s)) else { continue };
             let image = case.image.index_axis(Axis(0), slice);
             let (rows, cols) = image.dim();
             let paused_at = &segmentation.slices[slice].paused_at;
             self.write(SliceRecord {
-                experiment: subject.experiment.id.clone(),
-                method: subject.method.clone(),
-                dataset: subject.data.name.clone(),
+                experiment: trained.experiment.id.clone(),
+                method: trained.method.clone(),
+                dataset: trained.data.name.clone(),
                 case: case.id.clone(),
                 slice,
-                class_names: subject.class_names(),
+                class_names: trained.class_names(),
                 pause: pause.clone(),
                 rows,
                 cols,
                 image: image.iter().map(|v| (255.0 * v.clamp(0.0, 1.0)) as u8).collect(),
                 truth: case.label.index_axis(Axis(0), slice).iter().copied().collect(),
                 prediction: segmentation.classes.index_axis(Axis(0), slice).iter().copied().collect(),
-                grid: subject.config.grid(),
-                paused_after: paused_at.iter().map(|&at| self.renumber(at, pause)).collect(),
-                provenance: subject.provenance.clone(),
+                grid: trained.config.grid(),
+                paused_after: paused_at.clone(),
+                provenance: trained.provenance.clone(),
             })?;
         }
         Ok(())
-    }
-
-    /// A model's pause point (from 1; 0 for never) among the points that a record names.
-    fn renumber(&self, at: u8, pause: &PauseRecord) -> u8 {
-        let Some(index) = usize::from(at).checked_sub(1) else { return 0 };
-        let point = self.subject.points()[index];
-        pause.pause_points.iter().position(|&p| p == point).map_or(0, |i| i as u8 + 1)
     }
 }

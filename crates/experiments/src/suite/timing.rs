@@ -2,20 +2,21 @@
 
 use anyhow::Result;
 
+use fastersam_pausing_encoder::PauseSettings;
+
 use super::Run;
-use crate::pause::Setting;
-use crate::progress::say;
-use crate::record::Scope;
 use crate::throughput;
+use fastersam_progress::say;
+use fastersam_records::Scope;
 
 impl Run<'_> {
     /// Times all settings, at every batch size, network only; `never` and the recommended one also from
     /// voxels to class map.
-    pub(super) fn time(&self, settings: &[Setting], recommended: usize) -> Result<()> {
+    pub(super) fn time(&self, settings: &[PauseSettings], recommended: usize) -> Result<()> {
         let mut two = vec![0, recommended];
         two.dedup();
         let all: Vec<usize> = (0..settings.len()).collect();
-        for &batch_size in &self.subject.experiment.measure.throughput_batch_sizes {
+        for &batch_size in &self.trained.experiment.measure.throughput_batch_sizes {
             self.time_some(settings, &all, recommended, batch_size, Scope::NetworkInputToLogits)?;
             self.time_some(settings, &two, recommended, batch_size, Scope::VoxelsToClassMap)?;
         }
@@ -25,25 +26,25 @@ impl Run<'_> {
     /// Times the settings `chosen`, the first of which is `never`, in turn.
     fn time_some(
         &self,
-        settings: &[Setting],
+        settings: &[PauseSettings],
         chosen: &[usize],
         recommended: usize,
         batch_size: usize,
         scope: Scope,
     ) -> Result<()> {
-        let subject = &self.subject;
-        let timed: Vec<&Setting> = chosen.iter().map(|&i| &settings[i]).collect();
-        let runs = subject.experiment.measure.throughput_runs;
-        let timings = throughput::measure(subject, &timed, batch_size, runs, scope)?;
-        let never = timings[0].quantile(0.5);
+        let trained = &self.trained;
+        let timed: Vec<&PauseSettings> = chosen.iter().map(|&i| &settings[i]).collect();
+        let runs = trained.experiment.measure.throughput_runs;
+        let timings = throughput::measure(trained, &timed, batch_size, runs, scope)?;
+        let never = timings[0].ms_per_slice(0.5);
         for (&i, timing) in chosen.iter().zip(&timings) {
             let pause = self.pause_record(&settings[i], i == recommended);
-            let record = subject.throughput(timing, pause, batch_size, scope, never);
+            let record = trained.throughput(timing, pause, batch_size, scope, never);
             if i == recommended {
                 say(&format!(
                     "{}: {} at batch {batch_size}, {scope}: {:.1} slices/s, {:.2}x as fast as never",
-                    subject.experiment.id,
-                    settings[i].name(),
+                    trained.experiment.id,
+                    settings[i].label(trained.points()),
                     record.slices_per_s,
                     record.speed_up_over_never
                 ));

@@ -80,6 +80,13 @@ impl Scan {
         (view.as_standard_layout().into_owned(), spacing)
     }
 
+    /// The numbers of slices, rows and columns of [`oriented`](Self::oriented).
+    #[must_use]
+    pub fn oriented_shape(&self, wanted: Orientation) -> [usize; 3] {
+        let shape = self.voxels.shape();
+        self.orientation().permutation(wanted).map(|axis| shape[2 - axis])
+    }
+
     /// Brings a class map that is oriented as `from` back to the file's axes `[i, j, k]`.
     #[must_use]
     pub fn to_file_axes(&self, classes: &Array3<u8>, from: Orientation) -> Array3<u8> {

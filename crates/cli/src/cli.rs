@@ -1,0 +1,119 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use fastersam_experiments::device;
+use fastersam_experiments::provenance::{Origin, Program};
+
+use crate::commands::{bench, calibrate, compare, data, evaluate, inspect, reproduce, segment, train};
+use crate::output::print;
+
+/// Segments medical scans with a Segment Anything encoder that pauses tokens which are already well
+/// classified, and reproduces the experiments of its paper.
+///
+/// A reconstruction from the paper's abstract; not the authors' code, and not a medical device.
+#[derive(Debug, Parser)]
+#[command(name = "fastersam", bin_name = "fastersam", version, arg_required_else_help = true, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    machine: Machine,
+}
+
+/// This program, as it was built; see `build.rs`.
+const PROGRAM: Program = Program {
+    version: env!("CARGO_PKG_VERSION"),
+    commit: env!("FASTERSAM_COMMIT"),
+    burn_version: env!("FASTERSAM_BURN_VERSION"),
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  fastersam reproduce                       train, score, time and draw on built-in phantoms
+  fastersam segment scan.nii.gz --model runs/smoke/phantom-abdomen/checkpoints
+  fastersam reproduce --suite cpu-quick --data DIR      the same on real scans in DIR
+  fastersam COMMAND --help                  what a command takes";
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Machine")]
+struct Machine {
+    /// Where to compute: flex (this CPU), cuda, cuda:N, libtorch, libtorch:N
+    #[arg(long, global = true, default_value = "flex", value_name = "NAME")]
+    device: String,
+    /// Number of CPU threads [default: all]
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<usize>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Segment a scan: a NIfTI file in, a NIfTI label map of the same orientation and spacing out
+    Segment(segment::SegmentArgs),
+    /// Train a model as an experiment file says
+    Train(train::TrainArgs),
+    /// Score a checkpoint on an experiment's data, and keep the result as a record
+    Evaluate(evaluate::EvaluateArgs),
+    /// Compare two evaluations case by case: difference, interval, p-value
+    Compare(compare::CompareArgs),
+    /// Find the pause threshold that just meets a budget (cost, speed or loss of Dice), and note it in the checkpoint
+    Calibrate(calibrate::CalibrateArgs),
+    /// Time a checkpoint, or encoder and model at all sizes and pause settings, alone or beside PyTorch
+    Bench(bench::BenchArgs),
+    /// Say what a checkpoint or a file with pre-trained weights is, and whether it fits a model
+    Inspect(inspect::InspectArgs),
+    /// Import, check and describe data sets, write phantoms
+    #[command(subcommand)]
+    Data(data::DataCommand),
+    /// Run a suite of experiments and write its report; with no options, on built-in phantoms
+    Reproduce(reproduce::ReproduceArgs),
+    /// Draw the report of saved records again, without running a model
+    Report {
+        /// Folder of a run, with `records/` in it: runs/SUITE, or runs/ID of `train`
+        run: PathBuf,
+        /// Folder with the published results
+        #[arg(long, default_value = "configs/published", value_name = "FOLDER")]
+        published: PathBuf,
+    },
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Whatever went wrong, with what to do about it.
+    pub fn run(self) -> Result<()> {
+        if let Command::Bench(arguments) = &self.command
+            && arguments.runs_alone()
+        {
+            return arguments.run_alone();
+        }
+        let threads = device::set_threads(self.machine.threads)?;
+        let device = device::open(&self.machine.device)?;
+        let origin = Origin { program: PROGRAM, device: self.machine.device.clone(), threads };
+        match self.command {
+            Command::Segment(arguments) => segment::run(&arguments, &device),
+            Command::Train(arguments) => train::run(&arguments, &device, &origin),
+            Command::Evaluate(arguments) => evaluate::run(&arguments, &device, &origin),
+            Command::Compare(arguments) => {
+                print(&compare::compare(&arguments)?);
+                Ok(())
+            }
+            Command::Calibrate(arguments) => calibrate::run(&arguments, &device, &origin),
+            Command::Bench(arguments) => bench::run(&arguments, &device, &origin),
+            Command::Inspect(arguments) => {
+                print(&inspect::inspect(&arguments, &device)?);
+                Ok(())
+            }
+            Command::Data(command) => data::run(&command, print),
+            Command::Reproduce(arguments) => reproduce::run(&arguments, device, origin),
+            Command::Report { run, published } => {
+                let index = fastersam_report::build(&run.join("records"), &published, &run.join("report"))?;
+                print(&index.display().to_string());
+                Ok(())
+            }
+        }
+    }
+}

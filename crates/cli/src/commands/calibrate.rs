@@ -1,0 +1,107 @@
+//! `fastersam calibrate`
+
+use anyhow::{Result, bail};
+use burn::tensor::Device;
+use clap::Args;
+use fastersam::{Budget, PauseSettings, Recommendation, checkpoint};
+use fastersam_experiments::calibrate;
+use fastersam_experiments::provenance::Origin;
+use fastersam_experiments::trained_model::TrainedModel;
+use fastersam_progress::{self as progress, say};
+use fastersam_records::NOTICE;
+use serde_json::json;
+
+use super::{Measured, Printing};
+use crate::output::print;
+
+/// What to meet, with what.
+#[derive(Debug, Args)]
+pub struct CalibrateArgs {
+    #[command(flatten)]
+    measured: Measured,
+    #[command(flatten)]
+    printing: Printing,
+    #[command(flatten)]
+    wanted: Wanted,
+    /// Print what was found, but leave the checkpoint's recommendation as it is
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// The budget: one of these.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Wanted {
+    /// At most this share of the encoder's multiply-accumulates without pausing, from 0 to 1
+    #[arg(long, value_name = "SHARE")]
+    macs_share: Option<f64>,
+    /// At least this many slices a second, from network input to logits
+    #[arg(long, value_name = "SPEED")]
+    slices_per_second: Option<f64>,
+    /// At most this much less mean Dice than without pausing
+    #[arg(long, value_name = "DICE")]
+    dice_loss: Option<f64>,
+}
+
+impl Wanted {
+    fn budget(&self) -> Result<Budget> {
+        let budget = match (self.macs_share, self.slices_per_second, self.dice_loss) {
+            (Some(share), None, None) => (Budget::MacsShare(share), share),
+            (None, Some(speed), None) => (Budget::SlicesPerSecond(speed), speed),
+            (None, None, Some(loss)) => (Budget::DiceLoss(loss), loss),
+            _ => bail!("give one of --macs-share, --slices-per-second and --dice-loss"),
+        };
+        match budget {
+            (budget, wanted) if wanted.is_finite() && wanted >= 0.0 => Ok(budget),
+            (_, wanted) => bail!("a budget of {wanted} can't be met"),
+        }
+    }
+}
+
+/// Finds the pause threshold that just meets a budget on the calibration cases, and notes it in the checkpoint.
+///
+/// # Errors
+/// Where checkpoint, experiment or data can't be read, or where no threshold meets the budget.
+pub fn run(arguments: &CalibrateArgs, device: &Device, origin: &Origin) -> Result<()> {
+    let budget = arguments.wanted.budget()?;
+    let measured = &arguments.measured;
+    let (experiment, data) = measured.read()?;
+    let weights = measured.weights.as_deref();
+    let subject = TrainedModel::load(&experiment, &data, &measured.model, weights, device, origin)?;
+    progress::catch_interrupt()?;
+    let points = subject.points();
+    if points.is_empty() {
+        bail!("the model has no pause points");
+    }
+    let batch_size = measured.batch_size;
+    let Some(settings) = calibrate::solve(&subject, &budget, &experiment.measure.pause, batch_size)? else {
+        bail!("no pause threshold meets {budget:?} on {}; ask for less", data.calibrated_on)
+    };
+    let never = calibrate::measure(&subject, &PauseSettings::never(), batch_size)?;
+    let found = calibrate::measure(&subject, &settings, batch_size)?;
+    let (macs_share, dice_loss) = (1.0 - found.macs_saved, never.dice - found.dice);
+    let recommendation = Recommendation { settings, chosen_on: data.calibrated_on.clone() };
+    if !arguments.dry_run {
+        checkpoint::recommend(&checkpoint::resolve(&measured.model)?, recommendation.clone())?;
+    }
+    if arguments.printing.json {
+        let result = json!({
+            "notice": NOTICE, "budget": budget, "pause_points": points, "pause": recommendation.settings, "macs_share": macs_share,
+            "dice": found.dice, "dice_never": never.dice, "chosen_on": recommendation.chosen_on,
+        });
+        print(&result.to_string());
+        return Ok(());
+    }
+    print(&format!(
+        "{} at the pause points {points:?}: {:.1} % of the encoder's multiply-accumulates, mean Dice {:.4} \
+         ({dice_loss:+.4} lost) on {}",
+        recommendation.settings.label(points),
+        100.0 * macs_share,
+        found.dice,
+        data.calibrated_on
+    ));
+    if !arguments.dry_run {
+        say("noted in the checkpoint: use it with --pause recommended");
+    }
+    Ok(())
+}

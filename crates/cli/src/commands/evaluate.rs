@@ -1,0 +1,84 @@
+//! `fastersam evaluate`
+
+use anyhow::Result;
+use burn::tensor::Device;
+use clap::Args;
+
+use super::{Measured, Pausing, Printing, with_notice};
+use crate::output::print;
+use fastersam_experiments::provenance::Origin;
+use fastersam_experiments::trained_model::TrainedModel;
+use fastersam_progress::{self as progress, say};
+use fastersam_records::NOTICE;
+use fastersam_records::{EvaluationRecord, write_record};
+
+/// What to score.
+#[derive(Debug, Args)]
+pub struct EvaluateArgs {
+    #[command(flatten)]
+    measured: Measured,
+    #[command(flatten)]
+    printing: Printing,
+    #[command(flatten)]
+    pausing: Pausing,
+}
+
+/// Scores a checkpoint, writes the record and prints the scores.
+///
+/// # Errors
+/// Where checkpoint, experiment or data can't be read, or don't fit each other.
+pub fn run(arguments: &EvaluateArgs, device: &Device, origin: &Origin) -> Result<()> {
+    let measured = &arguments.measured;
+    let (experiment, data) = measured.read()?;
+    let weights = measured.weights.as_deref();
+    let subject = TrainedModel::load(&experiment, &data, &measured.model, weights, device, origin)?;
+    progress::catch_interrupt()?;
+    let settings = arguments.pausing.settings(subject.recommended.as_ref())?;
+    let found = subject.evaluate(&data.evaluate, &settings, measured.batch_size, "scoring")?;
+    // What is recommended was chosen on other cases than these; the record says on which.
+    let recommended = subject.recommended.as_ref().filter(|found| found.settings == settings);
+    let pause = subject.pause(&settings, recommended.map(|found| found.chosen_on.clone()));
+    let record = subject.evaluation(found, pause);
+    let path = write_record(&measured.records()?, &record.clone().into())?;
+    if arguments.printing.json {
+        print(&with_notice(&record, &path)?);
+    } else {
+        print(&text(&record));
+        say(&format!("record: {}", path.display()));
+    }
+    Ok(())
+}
+
+/// The scores under both protocols.
+fn text(record: &EvaluationRecord) -> String {
+    let figure = |value: Option<f64>, decimals: usize| value.map_or("-".to_owned(), |v| format!("{v:.decimals$}"));
+    let mut lines = vec![format!(
+        "{} on {}, {} split, {} volumes, pausing: {}",
+        record.method,
+        record.dataset,
+        record.split,
+        record.summary.n_cases,
+        record.pause.label()
+    )];
+    for (name, protocol) in [("transunet", &record.summary.transunet), ("strict", &record.summary.strict)] {
+        let mm = protocol.hd95_mm.map_or_else(String::new, |mm| format!(", {mm:.2} mm"));
+        let interval = protocol.dice_interval;
+        let interval = interval.map_or_else(String::new, |(low, high)| format!(" ({low:.4} to {high:.4})"));
+        lines.push(format!(
+            "{name:<10} Dice {}{interval}  HD95 {} voxels{mm}",
+            figure(protocol.dice, 4),
+            figure(protocol.hd95_vox, 2)
+        ));
+        for (i, class) in record.class_names.iter().enumerate() {
+            let (dice, hd95) = (protocol.per_class_dice[i], protocol.per_class_hd95_vox[i]);
+            let left_out = protocol.left_out[i];
+            let note = if left_out > 0 { format!("  ({left_out} cases left out)") } else { String::new() };
+            lines.push(format!("  {class:<18} {}  {}{note}", figure(dice, 4), figure(hd95, 2)));
+        }
+    }
+    if let Some(note) = &record.dataset_note {
+        lines.push(format!("Note: {note}."));
+    }
+    lines.push(NOTICE.to_owned());
+    lines.join("\n")
+}

@@ -1,0 +1,142 @@
+//! The commands of the program: what each takes, and what it does.
+
+pub mod bench;
+pub mod calibrate;
+pub mod compare;
+pub mod data;
+pub mod evaluate;
+pub mod inspect;
+pub mod reproduce;
+pub mod segment;
+pub mod train;
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use fastersam::checkpoint;
+use serde::Serialize;
+
+use fastersam::{PauseSettings, Recommendation};
+use fastersam_experiments::config::Experiment;
+use fastersam_experiments::data::ExperimentData;
+use fastersam_records::NOTICE;
+
+/// What is measured on what.
+#[derive(Debug, Args)]
+pub struct Measured {
+    /// Checkpoint: the folder `checkpoints` that training wrote, or one in it
+    #[arg(long, short, value_name = "FOLDER")]
+    model: PathBuf,
+    /// Experiment file that names the data, for instance configs/experiments/phantom-heart.toml
+    #[arg(long, short, value_name = "FILE")]
+    config: PathBuf,
+    /// Folder that real data sets lie in
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    /// The backbone's weight file, or the folder of all weight files, where they lie elsewhere than in training
+    #[arg(long, value_name = "PATH")]
+    weights: Option<PathBuf>,
+    /// Override a value of the experiment file, for instance data.evaluate=valid
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Folder for records; `fastersam report` draws them [default: the run's own, RUN/records]
+    #[arg(long, value_name = "FOLDER")]
+    records: Option<PathBuf>,
+    /// Slices at a time
+    #[arg(long, default_value_t = 8, value_name = "N")]
+    batch_size: usize,
+}
+
+impl Measured {
+    fn read(&self) -> Result<(Experiment, ExperimentData)> {
+        let experiment = Experiment::read(&self.config, &self.overrides)?;
+        let data = fastersam_experiments::data::load(&experiment, self.data.as_deref())?;
+        Ok((experiment, data))
+    }
+
+    /// Where the records go: beside the folder `checkpoints`.
+    fn records(&self) -> Result<PathBuf> {
+        if let Some(records) = &self.records {
+            return Ok(records.clone());
+        }
+        let checkpoint = checkpoint::resolve(&self.model)?;
+        let run = checkpoint.parent().and_then(Path::parent).unwrap_or(Path::new(""));
+        Ok(run.join("records"))
+    }
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Printing {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A record as one line of JSON, with the file that it lies in and the notice.
+fn with_notice(record: &impl Serialize, path: &Path) -> Result<String> {
+    let mut value = serde_json::to_value(record)?;
+    value["record"] = serde_json::to_value(path)?;
+    value["notice"] = NOTICE.into();
+    Ok(value.to_string())
+}
+
+/// The option that says what pauses.
+#[derive(Debug, Args)]
+pub struct Pausing {
+    /// Which tokens pause: `never`, `recommended` (what the checkpoint's calibration found), thresholds of the
+    /// normalized entropy from 0 (nothing pauses) to 1, one for all pause points or one for each (0.1,0.05,0.05), or
+    /// a table: 'pause_threshold = 0.1, criterion = "margin", context = "frozen_kv", min_active = 8',
+    /// 'keep_ratio = [0.5, 0.5, 1.0]'
+    #[arg(long, value_name = "SETTING")]
+    pause: Option<PauseChoice>,
+}
+
+/// What a user asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PauseChoice {
+    /// These settings.
+    Given(PauseSettings),
+    /// Those that the checkpoint recommends.
+    Recommended,
+}
+
+impl FromStr for PauseChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "recommended" {
+            return Ok(Self::Recommended);
+        }
+        text.parse().map(Self::Given).map_err(|error: fastersam::PauseError| error.0)
+    }
+}
+
+impl PauseChoice {
+    /// The settings; `recommended` is what the checkpoint says.
+    ///
+    /// # Errors
+    /// The checkpoint recommends none.
+    pub fn settings(&self, recommended: Option<&Recommendation>) -> Result<PauseSettings> {
+        match (self, recommended) {
+            (Self::Given(settings), _) => Ok(settings.clone()),
+            (Self::Recommended, Some(found)) => Ok(found.settings.clone()),
+            (Self::Recommended, None) => bail!(
+                "the checkpoint has no recommended pause setting; `fastersam calibrate` finds one. Give thresholds with \
+                 --pause, for instance 0.1"
+            ),
+        }
+    }
+}
+
+impl Pausing {
+    /// The settings that were asked for; `never` where nothing was.
+    ///
+    /// # Errors
+    /// As [`PauseChoice::settings`].
+    pub fn settings(&self, recommended: Option<&Recommendation>) -> Result<PauseSettings> {
+        self.pause.as_ref().map_or_else(|| Ok(PauseSettings::never()), |choice| choice.settings(recommended))
+    }
+}

@@ -1,0 +1,9 @@
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod bad_input;
+mod bench;
+mod calibrate;
+mod inspect;
+mod own_data;
+mod program;
+mod resume;

@@ -1,0 +1,135 @@
+//! The program as its users meet it: what it prints, and the files it leaves.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use fastersam_datasets::phantom::Phantom;
+use fastersam_datasets::{Orientation, Scan, write_image_volume};
+
+pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+/// Runs the program.
+pub fn fastersam(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_fastersam")).args(arguments).output().unwrap()
+}
+
+/// What it said on standard error.
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// What it printed; it must have succeeded.
+pub fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", stderr(output));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+pub fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+const SMALL: [&str; 9] = [
+    "model.input_size=64",
+    "data.train_cases=1",
+    "data.calibrate_cases=1",
+    "data.evaluate_cases=1",
+    "train.epochs=1",
+    "measure.thresholds=[0.9]",
+    "measure.dice_tolerance=1.0",
+    "measure.throughput_batch_sizes=[4]",
+    "measure.throughput_runs=1",
+];
+
+/// `--set` for each of [`SMALL`].
+fn small() -> Vec<&'static str> {
+    SMALL.iter().flat_map(|value| ["--set", value]).collect()
+}
+
+#[test]
+fn one_experiment_of_the_suite_ends_in_a_report_and_a_model_that_segments() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let configs = format!("{ROOT}/configs");
+    let suite = ["reproduce", "--configs", &configs, "-o", text(&run), "--only", "phantom-heart", "--seed", "3"];
+    let output = fastersam(&[&suite[..], &small(), &["--threads", "1"]].concat());
+    let printed = stdout(&output);
+    // The path of the report is all that goes to standard output.
+    assert_eq!(printed.trim(), text(&run.join("report/index.html")));
+    assert!(stderr(&output).contains("reconstructed"), "{}", stderr(&output));
+    let page = fs::read_to_string(run.join("report/index.html")).unwrap();
+    assert!(page.contains("Reconstruction") && page.contains("per-pixel linear classifier"));
+
+    // Provenance: what would be needed to make the result again.
+    let records = fs::read_dir(run.join("records")).unwrap().map(|entry| entry.unwrap().path());
+    let evaluation =
+        records.into_iter().find(|path| text(path).contains("evaluation") && text(path).contains("tau-0_9"));
+    let record = fs::read_to_string(evaluation.unwrap()).unwrap();
+    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    let provenance = &record["record"]["provenance"];
+    assert_eq!((provenance["seed"].as_u64(), provenance["threads"].as_u64()), (Some(3), Some(1)));
+    assert_eq!(provenance["config"]["experiment"]["train"]["epochs"], 1);
+    assert_eq!(provenance["device"], "flex");
+    for hash in ["data_manifest_sha256", "weights_sha256"] {
+        assert_eq!(provenance[hash].as_str().map(str::len), Some(64), "{hash}");
+    }
+    assert!(["commit", "version", "burn_version", "cpu", "date"].iter().all(|key| provenance[key].is_string()));
+
+    // The report comes again from the records alone, the same to the byte.
+    fs::remove_dir_all(run.join("report")).unwrap();
+    fs::remove_dir_all(run.join("phantom-heart/checkpoints")).unwrap_or_default();
+    let published = format!("{configs}/published");
+    stdout(&fastersam(&["report", text(&run), "--published", &published]));
+    assert_eq!(fs::read_to_string(run.join("report/index.html")).unwrap(), page);
+}
+
+#[test]
+fn a_trained_model_is_scored_timed_and_segments_scans_of_any_orientation() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let config = format!("{ROOT}/configs/experiments/phantom-heart.toml");
+    stdout(&fastersam(&[&["train", "-c", &config, "-o", text(&run)], &small()[..]].concat()));
+    let csv = fs::read_to_string(run.join("train.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 2, "{csv}");
+    let checkpoints = run.join("checkpoints");
+
+    // One record each, which `report` draws.
+    let measured = ["-m", text(&checkpoints), "-c", &config, "--pause", "0.9"];
+    let scored = stdout(&fastersam(&[&["evaluate"], &measured[..], &small()].concat()));
+    assert!(
+        scored.contains("transunet") && scored.contains("strict") && scored.contains("reconstructed"),
+        "{scored}"
+    );
+    let timed = stdout(&fastersam(&[&["bench", "--rounds", "1"], &measured[..], &small()].concat()));
+    assert!(timed.contains("never") && timed.contains("threshold 0.9"), "{timed}");
+    assert_eq!(fs::read_dir(run.join("records")).unwrap().count(), 4, "training, evaluation, two times");
+    let published = format!("{ROOT}/configs/published");
+    let report = stdout(&fastersam(&["report", text(&run), "--published", &published]));
+    assert!(fs::read_to_string(report.trim()).unwrap().contains("threshold 0.9"));
+
+    // The same scan with its axes turned and flipped.
+    let scan = Phantom::Heart.acquire(1, 3, 64);
+    let turned = Orientation { axes: [0, 2, 1], positive: [true, false, true] };
+    let mut classes = Vec::new();
+    for (name, orientation) in [("straight", Orientation::default()), ("turned", turned)] {
+        let path = folder.path().join(format!("{name}.nii.gz"));
+        let straight = folder.path().join("original.nii.gz");
+        write_image_volume(&straight, &scan.raw, scan.spacing_mm, Orientation::default()).unwrap();
+        let (volume, spacing) = Scan::read(&straight).unwrap().oriented(orientation);
+        write_image_volume(&path, &volume.mapv(|v| v as i16), spacing, orientation).unwrap();
+        let arguments = ["segment", text(&path), "-m", text(&checkpoints), "--pause", "0.3", "--json"];
+        let result: serde_json::Value = serde_json::from_str(&stdout(&fastersam(&arguments))).unwrap();
+        assert!(result["volume_ml"]["myocardium"].is_number(), "{result}");
+        let (before, after) = (
+            Scan::read(&path).unwrap(),
+            Scan::read(&folder.path().join(format!("{name}_segmentation.nii.gz"))).unwrap(),
+        );
+        assert_eq!((before.affine, before.spacing_mm), (after.affine, after.spacing_mm));
+        assert_eq!((before.voxels.dim(), before.orientation()), (after.voxels.dim(), after.orientation()));
+        let names = fs::read_to_string(folder.path().join(format!("{name}_segmentation_labels.json"))).unwrap();
+        assert!(names.contains("left ventricle"), "{names}");
+        classes.push(after.oriented(Orientation::default()).0);
+    }
+    assert_eq!(classes[0], classes[1], "the orientation of the file changes the result");
+    assert!(classes[0].iter().any(|&class| class > 0.0), "an empty segmentation tells nothing");
+}
