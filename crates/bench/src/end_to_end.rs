@@ -7,9 +7,9 @@ use anyhow::{Context, Result};
 use burn::tensor::Device;
 use fastersam::{CheckpointInfo, ModelConfig, PrepackedModel, Preset, Scan, Segmenter, VolumeSegmenter};
 use fastersam_datasets::phantom::{Acquisition, Phantom};
-use fastersam_datasets::write_image_volume;
 use fastersam_progress as progress;
 use fastersam_records::{BenchScope, Program, WayRow, WholeWay};
+use fastersam_volume::write_image_volume;
 use tracing::info_span;
 
 use super::ours::Models;

@@ -8,10 +8,10 @@ use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use fastersam::init::initialise;
 use fastersam::{ModelConfig, PrepackedModel, VolumeSegmenter};
-use fastersam_datasets::KeyedRng;
 use fastersam_kernels::count::counted;
 use fastersam_kernels::generic::instead_of_fused;
 use fastersam_pausing_encoder::{PauseSettings, PausingEncoder};
+use fastersam_volume::KeyedRng;
 use ndarray::Array3;
 
 use super::workload::Workload;

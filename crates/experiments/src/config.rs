@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use fastersam::{ModelOptions, WeightPaths};
-use fastersam_datasets::coding::{AxisOrder, SynapseCoding};
 use fastersam_datasets::phantom::Phantom;
+use fastersam_datasets::{AxisOrder, LabelScheme};
 use fastersam_pausing_encoder::{PausePolicy, PauseSettings};
 use serde::{Deserialize, Serialize};
 
@@ -60,8 +60,8 @@ pub enum DataConfig {
     Synapse {
         /// Its folder, relative to `--data`.
         folder: PathBuf,
-        /// The coding of the label files.
-        coding: SynapseCoding,
+        /// The label scheme of the files.
+        label_scheme: LabelScheme,
         /// The order of the axes in npz and h5 files.
         #[serde(default)]
         axes: AxisOrder,

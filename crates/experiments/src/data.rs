@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use fastersam_datasets::{Case, DataSet, Intensity, LabelTable, OpenOptions, coding, manifest};
+use fastersam_datasets::{Case, DataSet, OpenOptions, label_scheme, sha256_of_cases};
+use fastersam_volume::{Intensity, LabelTable};
 
 use fastersam_pausing_encoder::CalibrationCases;
 use rayon::prelude::*;
@@ -65,14 +66,14 @@ pub fn load(experiment: &Experiment, data: Option<&Path>) -> Result<ExperimentDa
             let parts = [make(0, *train_cases), calibrate, evaluate];
             pack(name, None, family.labels(), Intensity::Unit, "test", calibrated_on, parts)
         }
-        DataConfig::Synapse { folder: at, coding, axes, train, calibrate, evaluate, note } => {
-            let options = OpenOptions { form: None, coding: Some(*coding), axes: *axes };
-            let set = open(&folder(at)?, &options, "Synapse", &coding::synapse_labels())?;
+        DataConfig::Synapse { folder: at, label_scheme: scheme, axes, train, calibrate, evaluate, note } => {
+            let options = OpenOptions { form: None, label_scheme: Some(*scheme), axes: *axes };
+            let set = open(&folder(at)?, &options, "Synapse", &label_scheme::synapse_labels())?;
             pack_set(&set, train, calibrate, evaluate, note.clone())?
         }
         DataConfig::Acdc { folder: at, spacing_known, axes, train, calibrate, evaluate, note } => {
-            let options = OpenOptions { form: None, coding: None, axes: *axes };
-            let set = open(&folder(at)?, &options, "ACDC", &coding::acdc_labels())?;
+            let options = OpenOptions { form: None, label_scheme: None, axes: *axes };
+            let set = open(&folder(at)?, &options, "ACDC", &label_scheme::acdc_labels())?;
             let mut packed = pack_set(&set, train, calibrate, evaluate, note.clone())?;
             if !spacing_known {
                 for cases in [&mut packed.train, &mut packed.calibrate, &mut packed.evaluate] {
@@ -214,7 +215,7 @@ fn pack(
         "ACDC" => Some(PublishedSet::Acdc),
         _ => None,
     };
-    let sha256 = manifest::sha256(train.iter().chain(&calibrate).chain(&evaluate));
+    let sha256 = sha256_of_cases(train.iter().chain(&calibrate).chain(&evaluate));
     ExperimentData {
         name,
         note,

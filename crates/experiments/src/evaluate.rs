@@ -4,9 +4,9 @@ use anyhow::Result;
 use fastersam::segment::SlicePauses;
 use fastersam::{ModelConfig, VolumeSegmenter};
 use fastersam_datasets::Case;
-use fastersam_datasets::resample::zoom_nearest;
 use fastersam_metrics::{CaseScores, score_case, summarise};
 use fastersam_pausing_encoder::PauseSettings;
+use fastersam_volume::resample::zoom_nearest;
 use ndarray::{Array3, ArrayView2, Axis};
 
 use fastersam_progress as progress;
@@ -35,7 +35,7 @@ pub fn score(case: &Case, classes: &Array3<u8>, n_classes: usize) -> Result<Case
         &flat(&case.label),
         case.label.shape(),
         case.spacing_mm.as_ref().map(|spacing| &spacing[..]),
-        n_classes as u8,
+        n_classes,
     )?)
 }
 

@@ -71,7 +71,7 @@ pub fn measure(
                     let (maps, _) = segmenter.classify(segmenter.prepare(slices), settings)?;
                     for (map, slice) in maps.iter().zip(slices) {
                         let (rows, cols) = slice.dim();
-                        let _ = fastersam_datasets::resample::zoom_nearest(map.view(), [rows, cols]);
+                        let _ = fastersam_volume::resample::zoom_nearest(map.view(), [rows, cols]);
                     }
                 }
             }

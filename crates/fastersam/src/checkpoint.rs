@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use burn::module::{Module, ParamGroup};
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Device;
-use fastersam_datasets::{Intensity, LabelTable, Orientation};
 use fastersam_files::{AtomicFolder, FileError, SCRATCH_PREFIX, sha256_of_file, write_atomically};
 use fastersam_pausing_encoder::Recommendation;
+use fastersam_volume::{Intensity, LabelTable, Orientation};
 use serde::{Deserialize, Serialize};
 
 use crate::config::ModelConfig;

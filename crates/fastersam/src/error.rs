@@ -34,7 +34,7 @@ pub enum FasterSamError {
     File(#[from] FileError),
     /// A scan or label map could not be read or written.
     #[error(transparent)]
-    Volume(#[from] fastersam_datasets::DatasetError),
+    Volume(#[from] fastersam_volume::VolumeError),
     /// A checkpoint folder that is not one, or not a whole one.
     #[error("{path} is not a usable checkpoint: {reason}")]
     Checkpoint {

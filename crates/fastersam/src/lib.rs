@@ -21,10 +21,10 @@ pub use checkpoint::{Checkpoint, CheckpointInfo};
 pub use config::{ModelConfig, ModelOptions, Normalisation, Preset};
 pub use error::FasterSamError;
 pub use fastersam_adapter::Tuning;
-pub use fastersam_datasets::{Intensity, LabelTable, Orientation, Scan};
 pub use fastersam_pausing_encoder::{
     CalibrationCases, Context, Criterion, PauseError, PausePolicy, PauseSettings, Recommendation,
 };
+pub use fastersam_volume::{Intensity, LabelTable, Orientation, Scan};
 pub use model::{FasterSam, ModelOutput};
 pub use parameters::ParameterCounts;
 pub use prepacked::PrepackedModel;

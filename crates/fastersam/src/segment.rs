@@ -1,8 +1,8 @@
 //! From a volume to its class map.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use fastersam_datasets::resample::{zoom_cubic, zoom_nearest};
 use fastersam_pausing_encoder::{EncoderConfig, PauseSettings, StageOutput};
+use fastersam_volume::resample::{zoom_cubic, zoom_nearest};
 use ndarray::{Array2, Array3, ArrayView2, ArrayViewMut3, Axis};
 use rayon::prelude::*;
 use tracing::info_span;

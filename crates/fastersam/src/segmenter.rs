@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use fastersam_datasets::{LabelTable, Scan};
 use fastersam_pausing_encoder::PauseSettings;
+use fastersam_volume::{LabelTable, Scan};
 use ndarray::Array3;
 use tracing::info_span;
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fastersam_datasets::{Scan, write_labels};
+use fastersam_volume::{Scan, write_labels};
 
 use crate::program::{ROOT, fastersam, stderr, text};
 

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use fastersam::CalibrationCases;
 use fastersam_datasets::phantom::Phantom;
-use fastersam_datasets::{Orientation, write_image_volume, write_label_volume};
 use fastersam_records::Record;
+use fastersam_volume::{Orientation, write_image_volume, write_label_volume};
 use serde_json::Value;
 
 const CONFIGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs");
@@ -214,7 +214,7 @@ fn cases_that_choose_the_setting_leave_the_training_set_or_are_named() {
 #[test]
 fn every_form_is_written_checked_and_imported() {
     let folder = tempfile::tempdir().unwrap();
-    for (form, coding) in [
+    for (form, scheme) in [
         ("synapse-nifti", "raw"),
         ("synapse-npz", "samed"),
         ("acdc-nifti", "raw"),
@@ -223,7 +223,7 @@ fn every_form_is_written_checked_and_imported() {
         ("acdc-npz", "raw"),
     ] {
         let (at, to) = (folder.path().join(form), folder.path().join(format!("{form}-prepared")));
-        let options = ["--coding", coding, "--axes", if form.ends_with("nifti") { "zyx" } else { "zxy" }];
+        let options = ["--label-scheme", scheme, "--axes", if form.ends_with("nifti") { "zyx" } else { "zxy" }];
         let small = ["--cases", "6", "--size", "32", "-o", text(&at)];
         run(&[&["data", "phantom", "--form", form][..], &small, &options].concat());
         let checked = run(&[&["data", "check", text(&at)][..], &options].concat());
@@ -231,11 +231,11 @@ fn every_form_is_written_checked_and_imported() {
         run(&[&["data", "import", text(&at), "-o", text(&to)][..], &options].concat());
         assert!(run(&["data", "check", text(&to)]).contains("form prepared"));
     }
-    // A wrong coding is a problem that the check finds, and the program fails.
+    // A wrong label scheme is a problem that the check finds, and the program fails.
     let npz = folder.path().join("synapse-npz");
-    assert!(fails(&["data", "check", text(&npz)]).contains("name the coding"));
-    let message = fails(&["data", "check", text(&npz), "--coding", "transunet", "--axes", "zxy"]);
-    assert!(message.contains("problem") && message.contains("coding"), "{message}");
+    assert!(fails(&["data", "check", text(&npz)]).contains("name the label scheme"));
+    let message = fails(&["data", "check", text(&npz), "--label-scheme", "transunet", "--axes", "zxy"]);
+    assert!(message.contains("problem") && message.contains("label scheme"), "{message}");
     // A file that is cut off is named.
     let file = folder.path().join("acdc-h5/ACDC_training_volumes/patient001_frame01.h5");
     let bytes = fs::read(&file).unwrap();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use fastersam_datasets::phantom::Phantom;
-use fastersam_datasets::{Orientation, Scan, write_image_volume};
+use fastersam_volume::{Orientation, Scan, write_image_volume};
 
 pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 

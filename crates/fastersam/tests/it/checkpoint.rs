@@ -11,10 +11,9 @@ use fastersam::checkpoint::{self, Checkpoint, CheckpointInfo};
 use fastersam::loss::{one_hot, segmentation_loss};
 use fastersam::{FasterSam, FasterSamError, ModelConfig, ModelOptions, Preset, WeightPaths};
 use fastersam_adapter::{ConvNorm, Tuning};
-use fastersam_datasets::phantom::Phantom;
-use fastersam_datasets::{Intensity, KeyedRng};
 use fastersam_kernels::resize_bilinear;
 use fastersam_pausing_encoder::PauseSettings;
+use fastersam_volume::{Intensity, KeyedRng, LabelTable, Orientation};
 
 use crate::weights::files::{Entry, Folder, Stored, entry, safetensors};
 use crate::weights::loading::{sam_config, sam_entries};
@@ -59,9 +58,9 @@ fn info(model: ModelConfig, backbone: Option<(&Path, &str)>) -> CheckpointInfo {
         format: checkpoint::FORMAT,
         version: "0".to_owned(),
         model,
-        labels: Phantom::Heart.labels(),
+        labels: LabelTable::new(&["right ventricle", "myocardium", "left ventricle"]),
         intensity: Intensity::Unit,
-        orientation: Phantom::Heart.case(1, 0).orientation,
+        orientation: Orientation { axes: [2, 1, 0], positive: [true, false, false] },
         dataset: "noise".to_owned(),
         backbone_sha256: backbone.map(|(_, sha256)| sha256.to_owned()),
         backbone_file: backbone.map(|(path, _)| path.to_owned()),

@@ -5,9 +5,9 @@ use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use fastersam::loss::{one_hot, patch_fractions, segmentation_loss, soft_cross_entropy};
 use fastersam::{FasterSam, ModelConfig, ModelOptions, ModelOutput, PrepackedModel, Preset};
 use fastersam_adapter::ConvNorm;
-use fastersam_datasets::KeyedRng;
 use fastersam_kernels::resize_bilinear;
 use fastersam_pausing_encoder::{PauseSettings, WindowPadding};
+use fastersam_volume::KeyedRng;
 
 const SIZE: usize = 64;
 const CLASSES: usize = 3;

@@ -2,8 +2,8 @@
 
 use burn::tensor::Device;
 use fastersam::{ModelOptions, PauseSettings, Preset, VolumeSegmenter};
-use fastersam_datasets::KeyedRng;
-use fastersam_datasets::resample::zoom_nearest;
+use fastersam_volume::KeyedRng;
+use fastersam_volume::resample::zoom_nearest;
 use ndarray::{Array3, Axis};
 
 #[test]

@@ -4,9 +4,9 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use fastersam::{ModelConfig, ModelOptions, Preset};
 use fastersam_adapter::Tuning;
-use fastersam_datasets::KeyedRng;
 use fastersam_golden::json;
 use fastersam_pausing_encoder::{EncoderError, PauseSettings};
+use fastersam_volume::KeyedRng;
 
 use crate::weights::golden::floats;
 

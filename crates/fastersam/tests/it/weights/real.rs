@@ -6,10 +6,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 use fastersam::weights::{Architecture, LoadOptions, WeightFile, WeightFormat, load_into, recognise};
 use fastersam::{ModelOptions, Preset, WeightPaths};
 use fastersam_adapter::Tuning;
-use fastersam_datasets::KeyedRng;
 use fastersam_decoder::MaskDecoderConfig;
 use fastersam_golden::{Comparison, Fixture, fixture, real_weights};
 use fastersam_pausing_encoder::{EncoderConfig, EncoderOutput, PauseSettings};
+use fastersam_volume::KeyedRng;
 
 fn real(name: &str) -> Option<WeightFile> {
     real_weights(name).map(|path| WeightFile::open(&path).unwrap())

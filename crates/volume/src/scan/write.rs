@@ -1,14 +1,15 @@
-//! Writing NIfTI: whole files or none.
+//! Writing NIfTI: a file appears under its name when it is complete, or not at all.
 
-use std::fs::File;
 use std::path::Path;
 
+use fastersam_files::{AtomicFile, FileError};
 use ndarray::Array3;
-use nifti::NiftiHeader;
 use nifti::writer::WriterOptions;
+use nifti::{NiftiError, NiftiHeader};
 
-use super::{Orientation, Scan};
-use crate::error::DatasetError;
+use super::Scan;
+use crate::error::VolumeError;
+use crate::orientation::Orientation;
 
 impl Scan {
     /// Writes a class map `[i, j, k]` with this scan's affine, orientation and spacing, as bytes; the
@@ -16,12 +17,13 @@ impl Scan {
     ///
     /// # Errors
     /// Where the shape differs or the file can't be written.
-    pub fn write_classes(&self, path: &Path, classes: &Array3<u8>) -> Result<(), DatasetError> {
+    pub fn write_classes(&self, path: &Path, classes: &Array3<u8>) -> Result<(), VolumeError> {
         if classes.dim() != self.voxels.dim() {
-            return Err(DatasetError::malformed(
-                path,
-                format!("a class map of {:?} for a scan of {:?}", classes.dim(), self.voxels.dim()),
-            ));
+            return Err(VolumeError::Shape {
+                path: path.to_owned(),
+                expected: self.voxels.dim().into(),
+                found: classes.dim().into(),
+            });
         }
         let header =
             NiftiHeader { scl_slope: 1.0, scl_inter: 0.0, cal_max: 0.0, cal_min: 0.0, ..self.header.clone() };
@@ -33,9 +35,9 @@ impl Scan {
 ///
 /// # Errors
 /// Where the file can't be written.
-pub fn write_image(path: &Path, voxels: &Array3<f32>, spacing_mm: [f64; 3]) -> Result<(), DatasetError> {
+pub fn write_image(path: &Path, voxels: &Array3<f32>, spacing_mm: [f64; 3]) -> Result<(), VolumeError> {
     let header = aligned_header(spacing_mm);
-    write_atomically(path, |scratch| WriterOptions::new(scratch).reference_header(&header).write_nifti(voxels))
+    write_whole(path, |scratch| WriterOptions::new(scratch).reference_header(&header).write_nifti(voxels))
 }
 
 /// Writes intensities `[slices, rows, columns]` whose axes point as `orientation` says, as NIfTI `[i, j, k]`
@@ -48,10 +50,10 @@ pub fn write_image_volume(
     volume: &Array3<i16>,
     spacing_mm: [f64; 3],
     orientation: Orientation,
-) -> Result<(), DatasetError> {
+) -> Result<(), VolumeError> {
     let header = oriented_header(spacing_mm, orientation);
     let voxels = volume.view().permuted_axes([2, 1, 0]);
-    write_atomically(path, |scratch| WriterOptions::new(scratch).reference_header(&header).write_nifti(&voxels))
+    write_whole(path, |scratch| WriterOptions::new(scratch).reference_header(&header).write_nifti(&voxels))
 }
 
 /// Writes classes like [`write_image_volume`].
@@ -63,10 +65,10 @@ pub fn write_label_volume(
     volume: &Array3<u8>,
     spacing_mm: [f64; 3],
     orientation: Orientation,
-) -> Result<(), DatasetError> {
+) -> Result<(), VolumeError> {
     let header = oriented_header(spacing_mm, orientation);
     let voxels = volume.view().permuted_axes([2, 1, 0]);
-    write_atomically(path, |scratch| WriterOptions::new(scratch).reference_header(&header).write_nifti(&voxels))
+    write_whole(path, |scratch| WriterOptions::new(scratch).reference_header(&header).write_nifti(&voxels))
 }
 
 fn oriented_header(spacing_mm: [f64; 3], orientation: Orientation) -> NiftiHeader {
@@ -91,16 +93,16 @@ fn oriented_header(spacing_mm: [f64; 3], orientation: Orientation) -> NiftiHeade
 ///
 /// # Errors
 /// Where the file can't be written.
-pub fn write_labels(path: &Path, classes: &Array3<u8>, spacing_mm: [f64; 3]) -> Result<(), DatasetError> {
+pub fn write_labels(path: &Path, classes: &Array3<u8>, spacing_mm: [f64; 3]) -> Result<(), VolumeError> {
     write_classes(path, classes, &aligned_header(spacing_mm))
 }
 
-fn write_classes(path: &Path, classes: &Array3<u8>, header: &NiftiHeader) -> Result<(), DatasetError> {
+fn write_classes(path: &Path, classes: &Array3<u8>, header: &NiftiHeader) -> Result<(), VolumeError> {
     // The writer takes its slices as they lie in memory: in the order of the file, the first axis fastest.
     let volume = classes.view().reversed_axes();
     let volume = volume.as_standard_layout();
     let voxels = volume.view().reversed_axes();
-    write_atomically(path, |scratch| WriterOptions::new(scratch).reference_header(header).write_nifti(&voxels))
+    write_whole(path, |scratch| WriterOptions::new(scratch).reference_header(header).write_nifti(&voxels))
 }
 
 fn aligned_header(spacing_mm: [f64; 3]) -> NiftiHeader {
@@ -116,17 +118,16 @@ fn aligned_header(spacing_mm: [f64; 3]) -> NiftiHeader {
     }
 }
 
-/// The file appears under its name only when it is complete.
-fn write_atomically(path: &Path, write: impl FnOnce(&Path) -> nifti::Result<()>) -> Result<(), DatasetError> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let suffix = if path.extension().is_some_and(|e| e == "nii") { ".nii" } else { ".nii.gz" };
-    let scratch = tempfile::Builder::new()
-        .prefix(".writing-")
-        .suffix(suffix)
-        .tempfile_in(folder)
-        .map_err(DatasetError::io(folder))?
-        .into_temp_path();
-    write(&scratch).map_err(|e| DatasetError::malformed(path, format!("it can't be written ({e})")))?;
-    File::open(&scratch).and_then(|f| f.sync_all()).map_err(DatasetError::io(path))?;
-    scratch.persist(path).map_err(|e| DatasetError::io(path)(e.error))
+/// Lets nifti's writer fill a scratch file, which then takes the file's place.
+fn write_whole(path: &Path, write: impl FnOnce(&Path) -> nifti::Result<()>) -> Result<(), VolumeError> {
+    // By any other name, the writer would choose a file of its own.
+    if !path.to_string_lossy().ends_with(".nii") && !path.to_string_lossy().ends_with(".nii.gz") {
+        return Err(VolumeError::malformed(path, "the name of a NIfTI file ends in .nii or .nii.gz"));
+    }
+    let file = AtomicFile::create(path)?;
+    write(file.scratch_path()).map_err(|error| match error {
+        NiftiError::Io(cause) => FileError::at(path)(cause).into(),
+        other => VolumeError::malformed(path, format!("it can't be written ({other})")),
+    })?;
+    Ok(file.commit()?)
 }

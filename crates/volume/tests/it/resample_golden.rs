@@ -1,8 +1,9 @@
 //! Against scipy and numpy.
 
-use fastersam_datasets::augment::rot90;
-use fastersam_datasets::resample::{nearest_sources, rotate_nearest, rotation_sources, zoom_cubic, zoom_nearest};
 use fastersam_golden::{Comparison, Fixture, fixture};
+use fastersam_volume::resample::{
+    nearest_sources, rot90, rotate_nearest, rotation_sources, zoom_cubic, zoom_nearest,
+};
 use ndarray::{Array2, Axis};
 
 /// What the fixtures' README allows; exact f64 inside gives far less.

@@ -1,7 +1,7 @@
 //! `zoom` and `rotate` against scipy for every small shape, axes of length 1 among them, and at all usual sizes and
 //! angles. `tests/scipy/generate.py` makes the expected values.
 
-use fastersam_datasets::resample::{nearest_sources, rotation_sources, zoom_cubic, zoom_nearest};
+use fastersam_volume::resample::{nearest_sources, rotation_sources, zoom_cubic, zoom_nearest};
 use ndarray::Array2;
 use serde_json::Value;
 
