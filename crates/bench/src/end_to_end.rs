@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use fastersam::{CheckpointInfo, ModelConfig, PrepackedModel, Preset, Scan, Segmenter, VolumeSegmenter};
 use fastersam_datasets::phantom::{Acquisition, Phantom};
 use fastersam_progress as progress;
-use fastersam_records::{BenchScope, Program, WayRow, WholeWay};
+use fastersam_records::{BenchScope, EndToEnd, EndToEndRow, Program};
 use fastersam_volume::write_image_volume;
 use tracing::info_span;
 
@@ -38,7 +38,7 @@ const STAGES: [(&str, &str); 10] = [
 const WHOLE: &str = "end to end";
 
 /// Measures the stages for both batch sizes, without pausing and with stage 0.
-pub fn measure(rounds: usize, models: &mut Models, device: &Device) -> Result<WholeWay> {
+pub fn measure(rounds: usize, models: &mut Models, device: &Device) -> Result<EndToEnd> {
     let workload = Workload {
         program: Program::FasterSam,
         scope: BenchScope::Model,
@@ -59,7 +59,7 @@ pub fn measure(rounds: usize, models: &mut Models, device: &Device) -> Result<Wh
     let mut rows = Vec::new();
     for &(pause, batch_size) in &settings {
         let parts = STAGES.iter().map(|(_, part)| *part).chain([WHOLE]);
-        rows.extend(parts.map(|part| WayRow {
+        rows.extend(parts.map(|part| EndToEndRow {
             part: part.to_owned(),
             is_whole: part == WHOLE,
             batch_size,
@@ -94,7 +94,7 @@ pub fn measure(rounds: usize, models: &mut Models, device: &Device) -> Result<Wh
         }
     }
     bar.finish_and_clear();
-    Ok(WholeWay {
+    Ok(EndToEnd {
         preset: preset_name(workload.preset).to_owned(),
         input_size: config.input_size(),
         scan: [n_slices, height, width],

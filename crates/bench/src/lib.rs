@@ -39,7 +39,7 @@ use fastersam_records::{BenchRecord, BenchRow, ProductRow, Program, Provenance, 
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Only rows whose name contains one of these; `targets` and `waterfall` stand for the rows of these
-    /// tables, `whole_way` for the way from file to file.
+    /// tables, `end_to_end` for the time from a scan's file to its class map's.
     pub only: Vec<String>,
     /// A Python with torch and segment-anything.
     pub peer: Option<PathBuf>,
@@ -64,8 +64,8 @@ const MAX_PASSES: usize = 50;
 const WARM: f64 = 0.5;
 /// Pause between visits: threads that wait actively for more work go to sleep.
 const SETTLE: Duration = Duration::from_millis(40);
-/// What `only` calls the way from file to file.
-const WHOLE_WAY: &str = "whole_way";
+/// What `only` calls the measurement from file to file.
+const END_TO_END: &str = "end_to_end";
 /// The machine counts as quiet where other programs use less than this share of it.
 const QUIET: f64 = 0.05;
 
@@ -107,8 +107,8 @@ pub fn run(options: &Options, device: &Device, provenance: Provenance) -> Result
     let peer_versions = peer.as_ref().map(|peer| peer.versions.clone());
     drop(peer);
     let mut rows: Vec<BenchRow> = stations.into_iter().map(|station| station.row).collect();
-    let is_asked = options.only.is_empty() || options.only.iter().any(|only| only == WHOLE_WAY);
-    let whole_way = is_asked.then(|| end_to_end::measure(options.rounds, &mut models, device)).transpose()?;
+    let is_asked = options.only.is_empty() || options.only.iter().any(|only| only == END_TO_END);
+    let end_to_end = is_asked.then(|| end_to_end::measure(options.rounds, &mut models, device)).transpose()?;
     drop(models);
     if options.memory {
         memory::measure(&workloads, &mut rows, options, provenance.threads)?;
@@ -128,7 +128,7 @@ pub fn run(options: &Options, device: &Device, provenance: Provenance) -> Result
         peer: peer_versions,
         products: products.map(|(&shape, timing)| ProductRow { shape, seconds: timing.seconds }).collect(),
         rows,
-        whole_way,
+        end_to_end,
         provenance: Provenance { config, ..provenance },
     };
     write_record(&options.output.join("records"), &Record::from(record.clone()))?;
@@ -154,7 +154,7 @@ fn choose(options: &Options) -> Result<Vec<Workload>> {
             workloads.push(*workload);
         }
     }
-    if workloads.is_empty() && !options.only.iter().any(|only| only == WHOLE_WAY) {
+    if workloads.is_empty() && !options.only.iter().any(|only| only == END_TO_END) {
         let names: Vec<String> = all.iter().map(Workload::id).collect();
         bail!("no row contains {}; the rows are:\n{}", options.only.join(" or "), names.join("\n"));
     }

@@ -135,7 +135,7 @@ impl Run<'_> {
         say(&format!(
             "{}: recommended setting: {}, chosen on {}",
             self.trained.experiment.id,
-            settings[best].label(self.trained.points()),
+            settings[best].full_label(self.trained.points()),
             self.trained.data.calibrated_on
         ));
         Ok(best)
@@ -156,7 +156,7 @@ impl Run<'_> {
             say(&format!(
                 "{}: {:<24} Dice {:.4}, active {active}, {:.0} % of the encoder's MACs saved",
                 experiment.id,
-                setting.label(self.trained.points()),
+                setting.full_label(self.trained.points()),
                 record.summary.transunet.dice.unwrap_or(0.0),
                 100.0 * record.cost.as_ref().map_or(0.0, |cost| cost.encoder_macs_saved),
             ));

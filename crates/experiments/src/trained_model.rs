@@ -118,7 +118,7 @@ impl<'a> TrainedModel<'a> {
         batch_size: usize,
         what: &str,
     ) -> Result<Evaluation> {
-        let title = format!("{} {what}: {}", self.experiment.id, settings.label(self.points()));
+        let title = format!("{} {what}: {}", self.experiment.id, settings.full_label(self.points()));
         let segmenter = self.segmenter.clone().with_batch_size(batch_size);
         evaluate::evaluate(&segmenter, &self.config, cases, settings, &title)
     }

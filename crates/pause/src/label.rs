@@ -3,7 +3,14 @@
 use crate::settings::{Context, Criterion, PausePolicy, PauseSettings};
 
 impl PauseSettings {
-    /// A few words: `never`, `threshold 0.02`, `threshold 0.1 / 0.05 from stage 0`, `keep ratio 0.5, margin`.
+    /// [`label`](Self::label), and whether tokens pause from stage 0 on: for where no pause points stand beside it.
+    #[must_use]
+    pub fn full_label(&self, pause_points: &[usize]) -> String {
+        let from = if self.used_points(pause_points).first() == Some(&0) { " from stage 0" } else { "" };
+        format!("{}{from}", self.label(pause_points))
+    }
+
+    /// A few words: `never`, `threshold 0.02`, `threshold 0.1 / 0.05`, `keep ratio 0.5, margin`.
     ///
     /// `pause_points` are the model's; only the values of those at which something can pause are named.
     #[must_use]
@@ -26,8 +33,7 @@ impl PauseSettings {
         } else {
             values.iter().map(f64::to_string).collect::<Vec<_>>().join(" / ")
         };
-        let from = if used.first().is_some_and(|&index| pause_points[index] == 0) { " from stage 0" } else { "" };
-        let mut label = format!("{policy} {values}{from}");
+        let mut label = format!("{policy} {values}");
         for option in self.options() {
             label.push_str(", ");
             label.push_str(&option);
@@ -65,7 +71,11 @@ mod tests {
         check(&PauseSettings::never(), &[3, 6, 9], "never");
         check(&PauseSettings::threshold([0.0]), &[3, 6, 9], "never");
         check(&PauseSettings::threshold([0.02]), &[3, 6, 9], "threshold 0.02");
-        check(&PauseSettings::threshold([0.02]), &[0, 3, 6, 9], "threshold 0.02 from stage 0");
+        check(&PauseSettings::threshold([0.02]), &[0, 3, 6, 9], "threshold 0.02");
+        let from_the_start = PauseSettings::threshold([0.02]).full_label(&[0, 3, 6, 9]);
+        assert_eq!(from_the_start, "threshold 0.02 from stage 0");
+        let later = PauseSettings::threshold([0.0, 0.02, 0.02, 0.02]).full_label(&[0, 3, 6, 9]);
+        assert_eq!(later, "threshold 0.02");
         check(&PauseSettings::threshold([0.0, 0.02, 0.02, 0.02]), &[0, 3, 6, 9], "threshold 0.02");
         check(
             &PauseSettings::threshold([0.1, 0.05, 0.05]),

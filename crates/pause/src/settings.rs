@@ -37,6 +37,20 @@ pub enum Criterion {
     Oracle,
 }
 
+impl Criterion {
+    /// Its name, as it is written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Entropy => "entropy",
+            Self::MaxProbability => "max_probability",
+            Self::Margin => "margin",
+            Self::Random { .. } => "random",
+            Self::Oracle => "oracle",
+        }
+    }
+}
+
 /// Whether active tokens still attend to paused ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -46,6 +60,17 @@ pub enum Context {
     None,
     /// They also attend to keys and values of the paused tokens' frozen features.
     FrozenKv,
+}
+
+impl Context {
+    /// Its name, as it is written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::FrozenKv => "frozen_kv",
+        }
+    }
 }
 
 /// Everything about pausing that can change from call to call.

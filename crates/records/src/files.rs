@@ -78,7 +78,7 @@ impl Record {
             Self::Bench(r) => (vec![&r.experiment], None, String::new()),
         };
         let mut words: Vec<String> = words.into_iter().cloned().collect();
-        words.extend(pause.map(PauseRecord::label));
+        words.extend(pause.map(|pause| pause.settings.full_label(&pause.pause_points)));
         let identity = format!("{} {identity}", pause.map(identity_of).unwrap_or_default());
         // A zero byte between the parts, so that no two lists of parts run into the same bytes.
         let parts = words.iter().map(|word| word.as_bytes()).chain([identity.as_bytes()]);
@@ -175,7 +175,10 @@ fn parse(json: &[u8]) -> Result<Record, String> {
 
 impl super::SliceRecord {
     /// The maps have the sizes that the fields say, and no token paused at a point that isn't there.
-    fn check(&self) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// The words say what is wrong.
+    pub fn check(&self) -> Result<(), String> {
         let pixels = self.rows.checked_mul(self.cols);
         let tokens = self.grid.checked_mul(self.grid);
         for (name, found, expected) in [

@@ -31,7 +31,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "PYTHON")]
     peer: Option<PathBuf>,
     /// Only rows whose name contains one of these; `targets` and `waterfall` stand for the rows of these
-    /// tables, `whole_way` for the way from file to file
+    /// tables, `end_to_end` for the time from a scan's file to the file of its label map
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Rounds; each visits every row [default: 11, with --quick 3, with --model 7]
@@ -175,7 +175,7 @@ fn of_checkpoint(measured: &Measured, arguments: &BenchArgs, device: &Device, or
         } else {
             print(&format!(
                 "{:<20} {:8.2} ms/slice ({:.2} to {:.2})  {:8.1} slices/s  {:5.2}x",
-                setting.label(subject.points()),
+                setting.full_label(subject.points()),
                 record.ms_per_slice_median,
                 record.ms_per_slice_p10,
                 record.ms_per_slice_p90,

@@ -95,7 +95,7 @@ pub fn run(arguments: &CalibrateArgs, device: &Device, origin: &Origin) -> Resul
     print(&format!(
         "{} at the pause points {points:?}: {:.1} % of the encoder's multiply-accumulates, mean Dice {:.4} \
          ({dice_loss:+.4} lost) on {}",
-        recommendation.settings.label(points),
+        recommendation.settings.full_label(points),
         100.0 * macs_share,
         found.dice,
         data.calibrated_on

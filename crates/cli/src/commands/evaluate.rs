@@ -58,7 +58,7 @@ fn text(record: &EvaluationRecord) -> String {
         record.dataset,
         record.split,
         record.summary.n_cases,
-        record.pause.label()
+        record.pause.settings.full_label(&record.pause.pause_points)
     )];
     for (name, protocol) in [("transunet", &record.summary.transunet), ("strict", &record.summary.strict)] {
         let mm = protocol.hd95_mm.map_or_else(String::new, |mm| format!(", {mm:.2} mm"));

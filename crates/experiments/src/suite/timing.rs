@@ -44,7 +44,7 @@ impl Run<'_> {
                 say(&format!(
                     "{}: {} at batch {batch_size}, {scope}: {:.1} slices/s, {:.2}x as fast as never",
                     trained.experiment.id,
-                    settings[i].label(trained.points()),
+                    settings[i].full_label(trained.points()),
                     record.slices_per_s,
                     record.speed_up_over_never
                 ));
