@@ -80,7 +80,7 @@ mod tests {
         check(
             &PauseSettings::threshold([0.1, 0.05, 0.05]),
             &[0, 2, 4],
-            "threshold 0.1 / 0.05 / 0.05 from stage 0",
+            "threshold 0.1 / 0.05 / 0.05",
         );
         check(&PauseSettings::keep_ratio([0.5, 0.5, 1.0]), &[3, 6, 9], "keep ratio 0.5 / 0.5 / 1");
         let settings = PauseSettings {
