@@ -1,7 +1,6 @@
 //! Every form is read as it was written; prepared data sets.
 
 use std::fs;
-use std::path::Path;
 
 use fastersam_datasets::custom;
 use fastersam_datasets::forms::{
