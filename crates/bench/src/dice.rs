@@ -96,7 +96,7 @@ mod tests {
             "class_names": ["myocardium"],
             "pause": { "pause_points": points, "settings": { "pause_threshold": 0.1 }, "recommended": null },
             "summary": { "transunet": protocol, "strict": protocol, "n_cases": 1 },
-            "workloads": [],
+            "cases": [],
             "tokens": {
                 "n_tokens": 256, "active_share_after_stage": shares,
                 "head_accuracy_on_paused": vec![None::<f64>; shares.len()],

@@ -304,7 +304,9 @@ impl Experiment {
         if self.measure.pause.policy != PausePolicy::Never {
             bail!("[measure] pause takes no thresholds or ratios: those of the sweep are `thresholds`");
         }
-        self.measure.pause.with_thresholds(self.measure.thresholds.clone()).validate_values()?;
+        if !self.measure.thresholds.is_empty() {
+            self.measure.pause.with_thresholds(self.measure.thresholds.clone()).validate_values()?;
+        }
         // Any number of classes will do: before the data are read, the parts of the model must fit.
         self.model.resolve(2).context("in [model]")?;
         Ok(())

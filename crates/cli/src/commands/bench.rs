@@ -14,7 +14,7 @@ use fastersam_progress::{self as progress, say};
 use fastersam_records::{NOTICE, Scope, write_record};
 use fastersam_report as report;
 
-use super::{Measured, PauseChoice, Printing, with_notice};
+use super::{Batching, Measured, PauseChoice, Printing, with_notice};
 
 use crate::output::print;
 
@@ -56,6 +56,8 @@ pub struct BenchArgs {
     /// docs/results
     #[arg(long, value_name = "FOLDER")]
     page: Option<PathBuf>,
+    #[command(flatten)]
+    batching: Batching,
     #[command(flatten)]
     printing: Printing,
     /// Count instructions of small cases with valgrind instead, and compare them with the baseline
@@ -163,7 +165,7 @@ fn of_checkpoint(measured: &Measured, arguments: &BenchArgs, device: &Device, or
     };
     let never = PauseSettings::never();
     let settings: Vec<&PauseSettings> = std::iter::once(&never).chain(&given).collect();
-    let (batch, scope) = (measured.batch_size, Scope::NetworkInputToLogits);
+    let (batch, scope) = (arguments.batching.batch_size, Scope::NetworkInputToLogits);
     let timings = throughput::measure(&subject, &settings, batch, arguments.rounds(), scope)?;
     let never_ms = timings[0].ms_per_slice(0.5);
     let folder = measured.records()?;

@@ -11,7 +11,7 @@ use fastersam_progress::{self as progress, say};
 use fastersam_records::NOTICE;
 use serde_json::json;
 
-use super::{Measured, Printing};
+use super::{Batching, Measured, Printing};
 use crate::output::print;
 
 /// What to meet, with what.
@@ -19,6 +19,8 @@ use crate::output::print;
 pub struct CalibrateArgs {
     #[command(flatten)]
     measured: Measured,
+    #[command(flatten)]
+    batching: Batching,
     #[command(flatten)]
     printing: Printing,
     #[command(flatten)]
@@ -73,7 +75,7 @@ pub fn run(arguments: &CalibrateArgs, device: &Device, origin: &Origin) -> Resul
     if points.is_empty() {
         bail!("the model has no pause points");
     }
-    let batch_size = measured.batch_size;
+    let batch_size = arguments.batching.batch_size;
     let Some(settings) = calibrate::solve(&subject, &budget, &experiment.measure.pause, batch_size)? else {
         bail!("no pause threshold meets {budget:?} on {}; ask for less", data.calibrated_on)
     };

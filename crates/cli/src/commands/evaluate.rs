@@ -4,7 +4,7 @@ use anyhow::Result;
 use burn::tensor::Device;
 use clap::Args;
 
-use super::{Measured, Pausing, Printing, with_notice};
+use super::{Batching, Measured, Pausing, Printing, with_notice};
 use crate::output::print;
 use fastersam_experiments::provenance::Origin;
 use fastersam_experiments::trained_model::TrainedModel;
@@ -17,6 +17,8 @@ use fastersam_records::{EvaluationRecord, write_record};
 pub struct EvaluateArgs {
     #[command(flatten)]
     measured: Measured,
+    #[command(flatten)]
+    batching: Batching,
     #[command(flatten)]
     printing: Printing,
     #[command(flatten)]
@@ -34,7 +36,7 @@ pub fn run(arguments: &EvaluateArgs, device: &Device, origin: &Origin) -> Result
     let subject = TrainedModel::load(&experiment, &data, &measured.model, weights, device, origin)?;
     progress::catch_interrupt()?;
     let settings = arguments.pausing.settings(subject.recommended.as_ref())?;
-    let found = subject.evaluate(&data.evaluate, &settings, measured.batch_size, "scoring")?;
+    let found = subject.evaluate(&data.evaluate, &settings, arguments.batching.batch_size, "scoring")?;
     // What is recommended was chosen on other cases than these; the record says on which.
     let recommended = subject.recommended.as_ref().filter(|found| found.settings == settings);
     let pause = subject.pause(&settings, recommended.map(|found| found.chosen_on.clone()));

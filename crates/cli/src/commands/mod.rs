@@ -44,6 +44,11 @@ pub struct Measured {
     /// Folder for records; `fastersam report` draws them [default: the run's own, RUN/records]
     #[arg(long, value_name = "FOLDER")]
     records: Option<PathBuf>,
+}
+
+/// How many slices are computed at a time.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Batching {
     /// Slices at a time
     #[arg(long, default_value_t = 8, value_name = "N")]
     batch_size: usize,

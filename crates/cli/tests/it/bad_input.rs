@@ -111,7 +111,7 @@ fn missing_folders_and_wrong_configurations_are_named() {
     for (setting, words) in [
         ("measure.pause={ pause_threshold = 0.1 }", ["[measure] pause", "thresholds"]),
         ("measure.thresholds=[2.0]", ["threshold 2", "[0, 1]"]),
-        ("measure.pause={ criterion = \"guess\" }", ["guess", "entropy"]),
+        ("measure.pause={ criterion = \"guess\" }", ["guess", "measure.pause.criterion"]),
     ] {
         check(&error(&[&suite[..], &["--set", setting]].concat()), &words);
     }

@@ -63,7 +63,7 @@ fn one_experiment_of_the_suite_ends_in_a_report_and_a_model_that_segments() {
     // Provenance: what would be needed to make the result again.
     let records = fs::read_dir(run.join("records")).unwrap().map(|entry| entry.unwrap().path());
     let evaluation =
-        records.into_iter().find(|path| text(path).contains("evaluation") && text(path).contains("tau-0_9"));
+        records.into_iter().find(|path| text(path).contains("evaluation") && text(path).contains("threshold-0_9"));
     let record = fs::read_to_string(evaluation.unwrap()).unwrap();
     let record: serde_json::Value = serde_json::from_str(&record).unwrap();
     let provenance = &record["record"]["provenance"];

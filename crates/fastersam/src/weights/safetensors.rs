@@ -3,6 +3,7 @@
 //! Only the header is read at first; the values of a tensor are read from their place when they are
 //! asked for, so that a large file never has to fit into memory.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -11,7 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use burn::tensor::DType;
 use fastersam_files::FileError;
 use safetensors::Dtype;
-use safetensors::tensor::Metadata;
+use safetensors::tensor::{Metadata, TensorInfo};
+use serde_json::Value;
 
 use super::error::WeightError;
 use super::tensor::WeightTensor;
@@ -40,8 +42,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<(String, WeightTensor)>, WeightErr
     let mut header = Vec::new();
     file.by_ref().take(header_len).read_to_end(&mut header).map_err(&io)?;
     // The library's own reader wants the whole file in memory; what it checks of the header, this checks.
-    let metadata: Metadata =
-        serde_json::from_slice(&header).map_err(|error| damaged(format!("its header: {error}")))?;
+    let metadata: Metadata = serde_json::from_slice(&header).map_err(|error| damaged(reason(&header, &error)))?;
     if metadata.data_len() as u64 > data_len {
         return Err(damaged(format!("its tensors end at byte {} of {data_len}", metadata.data_len())));
     }
@@ -61,6 +62,18 @@ pub(crate) fn read(path: &Path) -> Result<Vec<(String, WeightTensor)>, WeightErr
         tensors.push((key, WeightTensor::new(info.shape.clone(), dtype, bytes)));
     }
     Ok(tensors)
+}
+
+/// What is wrong with a header, with the entry's name where it is an entry.
+fn reason(header: &[u8], error: &serde_json::Error) -> String {
+    let entries: BTreeMap<String, Value> = serde_json::from_slice(header).unwrap_or_default();
+    let tensors = entries.into_iter().filter(|(key, _)| key != "__metadata__");
+    let broken = tensors.map(|(key, entry)| (key, serde_json::from_value::<TensorInfo>(entry)));
+    let mut broken = broken.filter_map(|(key, entry)| Some((key, entry.err()?)));
+    match broken.next() {
+        Some((key, error)) => format!("the header's entry {key}: {error}"),
+        None => format!("its header: {error}"),
+    }
 }
 
 /// Float types; counters and masks are no weights.

@@ -282,12 +282,12 @@ fn a_tuned_model_needs_its_own_backbone() {
     // Moved: found where the user says.
     let moved = folder.path().join("moved.safetensors");
     std::fs::rename(&backbone, &moved).unwrap();
-    let error = Checkpoint::load(run, &device).unwrap_err().to_string();
-    let sha256 = fastersam_files::sha256_of_file(&moved).unwrap();
-    assert!(
-        error.contains("sam.safetensors") && error.contains(&sha256) && error.contains("--weights"),
-        "{error}"
-    );
+    let error = Checkpoint::load(run, &device).unwrap_err();
+    let expected_sha256 = fastersam_files::sha256_of_file(&moved).unwrap();
+    let FasterSamError::WeightsNeeded { part, sha256, missing, .. } = &error else { panic!("{error}") };
+    assert_eq!((*part, sha256, missing.as_ref()), ("backbone", &expected_sha256, Some(&backbone)));
+    let words = error.to_string();
+    assert!(words.contains("sam.safetensors") && words.contains(sha256), "{words}");
     assert_eq!(logits(&Checkpoint::load_with(run, Some(&moved), &device).unwrap().model), expected);
 
     // Another file of the same architecture.
