@@ -42,8 +42,11 @@ struct Baseline {
 
 type Work = Box<dyn FnMut() -> Result<()>>;
 
+/// A name, and what sets the case up.
+type Case = (&'static str, fn(&Device) -> Result<Work>);
+
 /// The cases by name.
-const CASES: [(&str, fn(&Device) -> Result<Work>); 9] = [
+const CASES: [Case; 9] = [
     ("layer_norm 196 x 768", |device| {
         let (norm, x) = (LayerNorm::new(768, 1e-6, device), rows(196, 768, device));
         Ok(pass(move || norm.forward(x.clone())))

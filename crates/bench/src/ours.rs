@@ -73,8 +73,8 @@ struct Loaded {
 
 #[derive(Clone)]
 enum Network {
-    Encoder(PausingEncoder),
-    Model(PrepackedModel, ModelConfig),
+    Encoder(Box<PausingEncoder>),
+    Model(Box<(PrepackedModel, ModelConfig)>),
 }
 
 impl Models {
@@ -97,12 +97,12 @@ impl Models {
             if workload.program == Program::FasterSam {
                 encoder.prepack();
             }
-            Loaded { network: Network::Encoder(encoder), weight_bytes }
+            Loaded { network: Network::Encoder(Box::new(encoder)), weight_bytes }
         } else {
             let config = workload.model_config()?;
             let model = config.init(SEED, device)?.no_grad();
             let weight_bytes = bytes(&model);
-            Loaded { network: Network::Model(model.prepack(), config), weight_bytes }
+            Loaded { network: Network::Model(Box::new((model.prepack(), config))), weight_bytes }
         };
         self.0.push((*workload, loaded.clone()));
         Ok(loaded)
@@ -111,7 +111,7 @@ impl Models {
     /// The whole model of a workload.
     pub fn whole(&mut self, workload: &Workload, device: &Device) -> Result<(PrepackedModel, ModelConfig)> {
         match self.of(workload, device)?.network {
-            Network::Model(model, config) => Ok((model, config)),
+            Network::Model(model) => Ok(*model),
             Network::Encoder(_) => anyhow::bail!("{} has no whole model", workload.id()),
         }
     }
@@ -130,6 +130,7 @@ impl Subject {
         let Loaded { network, weight_bytes } = models.of(workload, device)?;
         let work = match network {
             Network::Encoder(encoder) => {
+                let encoder = *encoder;
                 let settings = workload.pause.settings(&encoder.config().pause_points);
                 let images = images([workload.batch, 3, workload.input, workload.input], device);
                 match workload.program {
@@ -137,7 +138,8 @@ impl Subject {
                     _ => Work::Encoder { encoder, images, settings },
                 }
             }
-            Network::Model(model, config) => {
+            Network::Model(model) => {
+                let (model, config) = *model;
                 let settings = workload.pause.settings(&config.encoder.pause_points);
                 if workload.scope == BenchScope::Volume {
                     let shape = (workload.slices(), NATIVE_SIDE, NATIVE_SIDE);

@@ -144,7 +144,7 @@ impl ModelOptions {
         let conv_branch = encoder
             .tuning
             .uses_conv_branch()
-            .then(|| ConvBranchConfig { channels: encoder.conv_channels, norm: self.conv_norm });
+            .then_some(ConvBranchConfig { channels: encoder.conv_channels, norm: self.conv_norm });
         let mut decoder = match self.preset {
             Preset::Tiny | Preset::Small => MaskDecoderConfig::tiny(n_classes),
             _ => MaskDecoderConfig::sam(n_classes),

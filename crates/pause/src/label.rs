@@ -77,11 +77,7 @@ mod tests {
         let later = PauseSettings::threshold([0.0, 0.02, 0.02, 0.02]).full_label(&[0, 3, 6, 9]);
         assert_eq!(later, "threshold 0.02");
         check(&PauseSettings::threshold([0.0, 0.02, 0.02, 0.02]), &[0, 3, 6, 9], "threshold 0.02");
-        check(
-            &PauseSettings::threshold([0.1, 0.05, 0.05]),
-            &[0, 2, 4],
-            "threshold 0.1 / 0.05 / 0.05",
-        );
+        check(&PauseSettings::threshold([0.1, 0.05, 0.05]), &[0, 2, 4], "threshold 0.1 / 0.05 / 0.05");
         check(&PauseSettings::keep_ratio([0.5, 0.5, 1.0]), &[3, 6, 9], "keep ratio 0.5 / 0.5 / 1");
         let settings = PauseSettings {
             criterion: Criterion::Margin,

@@ -1,5 +1,7 @@
 //! Writes the report of the sample records, which are invented: `sample FOLDER`.
 
+#![allow(clippy::print_stdout)]
+
 use std::error::Error;
 use std::path::Path;
 

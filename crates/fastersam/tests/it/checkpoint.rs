@@ -294,7 +294,7 @@ fn a_tuned_model_needs_its_own_backbone() {
     let other = write_backbone(&folder, "other.safetensors", 2);
     let error = Checkpoint::load_with(run, Some(&other), &device).unwrap_err().to_string();
     let found = fastersam_files::sha256_of_file(&other).unwrap();
-    assert!(error.contains(&sha256) && error.contains(&found) && error.contains("other"), "{error}");
+    assert!(error.contains(&expected_sha256) && error.contains(&found) && error.contains("other"), "{error}");
     // No weight file at all.
     let error = Checkpoint::load_with(run, Some(&place.join("checkpoint.json")), &device).unwrap_err();
     assert!(matches!(error, FasterSamError::Weights(_)), "{error}");
