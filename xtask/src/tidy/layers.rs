@@ -49,10 +49,7 @@ pub fn check(
             found.push(finding("name", text));
             continue;
         };
-        // Tests may name their own crate, to have it with more features.
-        let others =
-            package.dependencies.iter().filter(|(name, kind)| *kind != Kind::Dev || *name != package.name);
-        for (name, kind) in others {
+        for (name, kind) in &package.dependencies {
             if let Some(why) = layers.forbids(ours, name, *kind) {
                 found.push(finding(
                     name,
@@ -141,7 +138,9 @@ impl Layers {
         let place = |name: &str| self.crates.iter().position(|other| other.name == name);
         if let Some(other) = place(name) {
             let is_above = Some(other) < place(&ours.name);
-            let is_fine = ours.uses.iter().any(|used| used == name) || is_test && (is_above || name == FOR_TESTS);
+            // Tests may ask for their own crate once more, with features that are for tests.
+            let is_for_tests = is_above || name == ours.name || name == FOR_TESTS;
+            let is_fine = ours.uses.iter().any(|used| used == name) || is_test && is_for_tests;
             return (!is_fine).then(|| ours.why.clone());
         }
         let rule = self.outside.iter().find(|rule| rule.crates.iter().any(|other| other == name))?;
@@ -210,7 +209,7 @@ mod tests {
     fn what_the_rules_allow_passes() {
         let low = package(
             "low",
-            &[("serde", Kind::Normal), ("clap", Kind::Dev), ("low", Kind::Dev), (FOR_TESTS, Kind::Dev)],
+            &[("serde", Kind::Normal), ("clap", Kind::Dev), (FOR_TESTS, Kind::Dev), ("low", Kind::Dev)],
         );
         let high = package("high", &[("low", Kind::Dev), ("low", Kind::Normal), ("clap", Kind::Normal)]);
         let rules = RULES.to_owned() + "[[crate]]\nname = \"fastersam-golden\"\nuses = []\nwhy = \"tests\"\n";
