@@ -1,4 +1,6 @@
 //! The operations: fused on the flex backend, compositions of burn's operations on any other.
+//!
+//! Tensors whose shapes do not fit together are refused with a panic, as burn's own operations do.
 
 use std::sync::Arc;
 

@@ -236,8 +236,12 @@ pub(crate) fn linear_backward(
         let columns = View::of(&x).transposed();
         let k = columns.n_rows();
         expect_shape("linear", "the gradient", &[m, n], &[columns.n_cols(), n]);
-        let mut dweight = vec![0.0; n_values("linear", &[k, n])];
-        product(ViewMut::of_rows(&mut dweight, [k, n]), columns, slope, 1.0, Parallelism::Rayon(0));
+        // SAFETY: the product fills its target.
+        let dweight = unsafe {
+            filled(n_values("linear", &[k, n]), |dweight| {
+                product(ViewMut::of_slots(dweight, [k, n]), columns, slope, 1.0, Parallelism::Rayon(0));
+            })
+        };
         tensor(dweight, [k, n])
     });
     let dbias = wants.bias.then(|| tensor(row_sums(slope), [n]));

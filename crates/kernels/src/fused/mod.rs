@@ -30,6 +30,8 @@ mod positions;
 mod product;
 mod simd;
 mod softmax;
+#[cfg(test)]
+mod tests;
 mod tile;
 mod view;
 

@@ -175,7 +175,8 @@ pub(crate) fn layer_norm_2d(x: FlexTensor, weight: FlexTensor, bias: FlexTensor,
     let level = level::current();
     let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
     let (source, weight, bias) = (values(&x), values(&weight), values(&bias));
-    // SAFETY: the blocks cover y, and each is written by one task alone.
+    // SAFETY: the blocks cover y, and each is written by one task alone; x and y have the same columns, weight and
+    // bias a value a channel.
     let y = unsafe {
         filled(source.len(), |y| {
             let y = Shared::new(y);
@@ -290,7 +291,8 @@ pub(crate) fn layer_norm_2d_backward(
             assert!(sums.len() == n_sums);
             sums.as_mut_ptr()
         });
-        // SAFETY: the columns of a block lie in x, in its gradient and in dx, which are of one shape.
+        // SAFETY: the columns of a block lie in x, in its gradient and in dx, which are of one shape; the weight
+        // has a value a channel, the sums two.
         unsafe { backward_columns(level, columns, sources, dx, sums) };
     };
     let mut sums = Vec::new();

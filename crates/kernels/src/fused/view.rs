@@ -147,9 +147,22 @@ pub(crate) struct ViewMut<'a> {
 
 impl<'a> ViewMut<'a> {
     /// A matrix `[n_rows, n_cols]` without gaps.
-    pub fn of_rows(values: &'a mut [f32], [n_rows, n_cols]: [usize; 2]) -> Self {
-        assert!(n_rows.checked_mul(n_cols) == Some(values.len()), "[{n_rows}, {n_cols}] in {}", values.len());
-        Self { start: values.as_mut_ptr(), shape: [n_rows, n_cols], stride: n_cols, memory: PhantomData }
+    pub fn of_rows(values: &'a mut [f32], shape: [usize; 2]) -> Self {
+        // SAFETY: these are the values.
+        unsafe { Self::dense(values.as_mut_ptr(), values.len(), shape) }
+    }
+
+    /// The same where nothing was written yet.
+    pub fn of_slots(memory: &'a mut [Slot], shape: [usize; 2]) -> Self {
+        // SAFETY: this is the memory.
+        unsafe { Self::dense(memory.as_mut_ptr().cast(), memory.len(), shape) }
+    }
+
+    /// # Safety
+    /// `length` values must be writable for as long as the view lives.
+    unsafe fn dense(start: *mut f32, length: usize, [n_rows, n_cols]: [usize; 2]) -> Self {
+        assert!(n_rows.checked_mul(n_cols) == Some(length), "a matrix [{n_rows}, {n_cols}] in {length} values");
+        Self { start, shape: [n_rows, n_cols], stride: n_cols, memory: PhantomData }
     }
 
     pub fn shape(&self) -> [usize; 2] {

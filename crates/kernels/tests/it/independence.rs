@@ -162,3 +162,16 @@ fn threads_do_not_change_a_bit() {
         }
     });
 }
+
+/// Otherwise the tests at all levels would be tests of one.
+#[test]
+fn each_level_computes_in_its_own_way() {
+    let device = Device::flex();
+    let mut numbers = Numbers(9);
+    let x: Tensor<2> = numbers.tensor([50, 384], &device);
+    let one = Tensor::<1>::ones([384], &device);
+    let results = at_each_level(|| values(layer_norm(x.clone(), one.clone(), one.clone(), 1e-6)));
+    for (i, result) in results.iter().enumerate() {
+        assert!(!results[..i].contains(result), "levels {i} and before give the same bits");
+    }
+}
