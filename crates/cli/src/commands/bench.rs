@@ -21,8 +21,24 @@ use crate::output::print;
 /// What the bench measures: models whose weights are drawn, at all sizes, or (with --model) one checkpoint.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    #[command(flatten)]
-    checkpoint: Option<Measured>,
+    /// Time this checkpoint: the folder `checkpoints` that training wrote, or one in it
+    #[arg(long, short, value_name = "FOLDER", requires = "config")]
+    model: Option<PathBuf>,
+    /// With --model: the experiment file that names the data
+    #[arg(long, short, value_name = "FILE", requires = "model")]
+    config: Option<PathBuf>,
+    /// With --model: folder that real data sets lie in
+    #[arg(long, value_name = "FOLDER", requires = "model")]
+    data: Option<PathBuf>,
+    /// With --model: the backbone's weight file, or the folder of all weight files
+    #[arg(long, value_name = "PATH", requires = "model")]
+    weights: Option<PathBuf>,
+    /// With --model: override a value of the experiment file
+    #[arg(long = "set", value_name = "KEY=VALUE", requires = "model")]
+    overrides: Vec<String>,
+    /// With --model: folder for records [default: the run's own, RUN/records]
+    #[arg(long, value_name = "FOLDER", requires = "model")]
+    records: Option<PathBuf>,
     /// With --model: a pause setting to time beside `never`; may be given several times, and is written as for
     /// `segment` [default: 0.02, then 0.1, then 0.4]
     #[arg(long, value_name = "SETTING", requires = "model")]
@@ -84,8 +100,20 @@ pub struct BenchArgs {
 }
 
 impl BenchArgs {
+    /// The checkpoint to time, and on what; none where models with drawn weights are timed.
+    fn measured(&self) -> Option<Measured> {
+        Some(Measured {
+            model: self.model.clone()?,
+            config: self.config.clone()?,
+            data: self.data.clone(),
+            weights: self.weights.clone(),
+            overrides: self.overrides.clone(),
+            records: self.records.clone(),
+        })
+    }
+
     fn rounds(&self) -> usize {
-        let usual = match (self.quick, &self.checkpoint) {
+        let usual = match (self.quick, &self.model) {
             (true, _) => 3,
             (false, Some(_)) => 7,
             (false, None) => 11,
@@ -113,8 +141,8 @@ impl BenchArgs {
 /// # Errors
 /// Where no row matches, the peer fails or a file can't be written.
 pub fn run(arguments: &BenchArgs, device: &Device, origin: &Origin) -> Result<()> {
-    if let Some(measured) = &arguments.checkpoint {
-        return of_checkpoint(measured, arguments, device, origin);
+    if let Some(measured) = arguments.measured() {
+        return of_checkpoint(&measured, arguments, device, origin);
     }
     if let Some(id) = &arguments.memory_of {
         print(&bench::memory_of(id, device)?.map_or_else(String::new, |mib| format!("{mib:.1}")));

@@ -43,12 +43,13 @@ pub(crate) fn read(path: &Path) -> Result<Vec<(String, WeightTensor)>, WeightErr
     file.by_ref().take(header_len).read_to_end(&mut header).map_err(&io)?;
     // The library's own reader wants the whole file in memory; what it checks of the header, this checks.
     let metadata: Metadata = serde_json::from_slice(&header).map_err(|error| damaged(reason(&header, &error)))?;
-    if metadata.data_len() as u64 > data_len {
-        return Err(damaged(format!("its tensors end at byte {} of {data_len}", metadata.data_len())));
+    let tensors_in_file = metadata.tensors();
+    if let Some((key, info)) = tensors_in_file.iter().find(|(_, info)| info.data_offsets.1 as u64 > data_len) {
+        return Err(damaged(format!("{key} ends at byte {} of {data_len}", info.data_offsets.1)));
     }
     let file = Arc::new(Mutex::new(file));
     let mut tensors = Vec::new();
-    for (key, info) in metadata.tensors() {
+    for (key, info) in tensors_in_file {
         let Some(dtype) = float_type(info.dtype) else { continue };
         let (begin, end) = (info.data_offsets.0 as u64, info.data_offsets.1 as u64);
         let file = Arc::clone(&file);
