@@ -1,27 +1,15 @@
 //! Counts the multiply-accumulates of the operations' matrix products as they run, to check predictions
 //! of cost with. Whether an operation is fused or composed, prepacked or not, makes no difference.
 
-use std::cell::Cell;
-
 use crate::layout::RaggedLayout;
+use crate::switch::EXECUTED;
 use crate::workers::on_workers;
-
-thread_local! {
-    /// Operations are called on one thread, whatever threads they then work on.
-    static EXECUTED: Cell<u64> = const { Cell::new(0) };
-}
 
 /// Adds a product of an `m x k` and a `k x n` matrix. Who multiplies without this crate's operations calls
 /// it too.
 pub fn product(m: usize, k: usize, n: usize) {
     let macs = [m, k, n].into_iter().fold(1_u64, |macs, size| macs.saturating_mul(size as u64));
     EXECUTED.set(EXECUTED.get().saturating_add(macs));
-}
-
-/// Runs `work` and forgets what it counted.
-#[cfg(feature = "flex")]
-pub(crate) fn apart<T>(work: impl FnOnce() -> T) -> T {
-    crate::switch::with(&EXECUTED, EXECUTED.get(), work)
 }
 
 /// What `work` gives, and the multiply-accumulates of the products that it started.

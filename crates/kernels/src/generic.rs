@@ -1,37 +1,25 @@
 //! The operations as compositions of burn's: what other backends run, and the oracle of the tests.
 
-use std::cell::Cell;
-
 use burn::tensor::activation::softmax;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Int, Tensor, TensorData};
 
 use crate::layout::{GridPos, RaggedLayout, RelativePositions, width_of_each};
-use crate::switch;
+use crate::switch::{COMPOSED, with};
 use crate::workers::on_workers;
-
-thread_local! {
-    static FORCED: Cell<bool> = const { Cell::new(false) };
-}
 
 /// Runs `work` with the compositions in place of the fused operations, to compare them. Layers that were
 /// prepacked before stay fused.
 pub fn instead_of_fused<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     // Where `work` itself goes to the workers, it stays on this thread of theirs.
-    on_workers(|| switch::with(&FORCED, true, work))
-}
-
-/// Runs `work` with the fused operations, whatever this thread is in the middle of.
-#[cfg(feature = "flex")]
-pub(crate) fn apart<T>(work: impl FnOnce() -> T) -> T {
-    switch::with(&FORCED, false, work)
+    on_workers(|| with(&COMPOSED, true, work))
 }
 
 /// Whether this thread asked for the compositions.
 #[cfg(feature = "flex")]
 pub(crate) fn is_forced() -> bool {
-    FORCED.get()
+    COMPOSED.get()
 }
 
 /// See [`crate::layer_norm`].

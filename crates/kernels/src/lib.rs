@@ -7,6 +7,7 @@ pub mod count;
 mod fused;
 #[doc(hidden)]
 pub mod generic;
+mod instruction_set;
 mod layout;
 #[cfg(feature = "flex")]
 #[doc(hidden)]
@@ -15,6 +16,8 @@ mod nn;
 mod ops;
 mod resize;
 mod switch;
+#[cfg(all(test, feature = "flex"))]
+mod tests;
 mod workers;
 
 pub use layout::{GridPos, RaggedLayout, RelativePositions, Sequence};

@@ -3,6 +3,17 @@
 use std::cell::Cell;
 use std::thread::LocalKey;
 
+use crate::instruction_set::Level;
+
+thread_local! {
+    /// Multiply-accumulates that the operations of this thread started; see [`count`](crate::count).
+    pub(crate) static EXECUTED: Cell<u64> = const { Cell::new(0) };
+    /// Whether this thread asked for the compositions; see [`generic`](crate::generic).
+    pub(crate) static COMPOSED: Cell<bool> = const { Cell::new(false) };
+    /// The instruction set that this thread asked for; see [`level`](crate::level).
+    pub(crate) static LEVEL: Cell<Option<Level>> = const { Cell::new(None) };
+}
+
 /// Puts a switch back when it is dropped.
 struct Restore<T: Copy + 'static> {
     switch: &'static LocalKey<Cell<T>>,
@@ -26,13 +37,17 @@ pub(crate) fn with<T: Copy + 'static, R>(
     work()
 }
 
-#[cfg(all(test, feature = "flex"))]
+/// Runs `work` as if this thread had asked for nothing, and forgets what it counted.
+#[cfg(feature = "flex")]
+pub(crate) fn apart<R>(work: impl FnOnce() -> R) -> R {
+    with(&EXECUTED, EXECUTED.get(), || with(&COMPOSED, false, || with(&LEVEL, None, work)))
+}
+
+#[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
-    use crate::workers::on_workers;
-    use crate::{count, generic, level};
 
     thread_local! {
         static SWITCH: Cell<u8> = const { Cell::new(1) };
@@ -55,35 +70,5 @@ mod tests {
             assert_eq!(SWITCH.get(), 2);
         });
         assert_eq!(SWITCH.get(), 1);
-    }
-
-    /// Everything that a thread of the workers would otherwise keep for the next one who uses it.
-    #[test]
-    fn no_switch_of_the_crate_survives_a_panic() {
-        // All of it stays on this one thread.
-        on_workers(|| {
-            let chosen = level::current();
-            for level in level::levels() {
-                panics(|| level::with_level(level, || panic!("on purpose")));
-                panics(|| level::with_level(level, || level::apart(|| panic!("on purpose"))));
-                assert_eq!(level::current(), chosen);
-            }
-            panics(|| generic::instead_of_fused(|| panic!("on purpose")));
-            assert!(!generic::is_forced());
-            generic::instead_of_fused(|| {
-                panics(|| generic::apart(|| panic!("on purpose")));
-                assert!(generic::is_forced());
-            });
-            let ((), macs) = count::counted(|| {
-                count::product(2, 3, 5);
-                panics(|| {
-                    count::apart(|| {
-                        count::product(7, 7, 7);
-                        panic!("on purpose");
-                    });
-                });
-            });
-            assert_eq!(macs, 30);
-        });
     }
 }

@@ -10,7 +10,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use burn_flex::FlexTensor;
 
-use super::{Parent, register};
+use super::parent::{Parent, register};
 use crate::fused::attention::Inputs;
 use crate::fused::attention_backward::{self, TableGradients};
 use crate::fused::view::{View, dense_rows};

@@ -8,7 +8,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use burn_flex::FlexTensor;
 
-use super::{Parent, maybe_parent, register};
+use super::parent::{Parent, maybe_parent, register};
 use crate::fused::Maybe;
 use crate::fused::conv::{self, ConvShape, conv_backward};
 use crate::fused::group_norm::{self, GroupNormShape, group_norm_gelu_backward};

@@ -6,6 +6,7 @@
 
 mod attention;
 mod maps;
+mod parent;
 
 use std::sync::Arc;
 
@@ -13,50 +14,18 @@ use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, AutodiffBackend, Flex};
 use burn_flex::FlexTensor;
 
 use super::linear::{LinearWants, hidden_gradient, linear, linear_backward, linear_gelu_kept};
-use super::memory::tensor;
 use super::norm::{NormWants, layer_norm_backward};
 use super::norm_2d::layer_norm_2d_backward;
 use super::panels::{Matrix, Panels};
 use super::{ConvShape, FusedOps, GroupNormShape, Maybe, Tables, gelu};
 use crate::layout::RaggedLayout;
-
-/// A tensor's memory, its place in the graph and whether somebody wants its gradient.
-struct Parent {
-    tensor: FlexTensor,
-    node: NodeGuard,
-    tracked: bool,
-}
-
-impl Parent {
-    fn of<C: CheckpointStrategy>(tensor: FloatTensor<Autodiff<Flex, C>>) -> Self {
-        let tracked = tensor.is_tracked();
-        let (tensor, node) = tensor.into_parts();
-        Self { tensor, node, tracked }
-    }
-
-    /// Stands in the graph for what is not there.
-    fn missing<C: CheckpointStrategy>() -> Self {
-        Self::of::<C>(Autodiff::<Flex, C>::from_inner(tensor(Vec::new(), [0])))
-    }
-
-    /// A copy of the handle, if it will be needed.
-    fn keep(&self, needed: bool) -> Option<FlexTensor> {
-        needed.then(|| self.tensor.clone())
-    }
-}
-
-/// A parent that may be missing, and its tensor.
-fn maybe_parent<C: CheckpointStrategy>(tensor: Maybe<Autodiff<Flex, C>>) -> (Option<FlexTensor>, NodeGuard) {
-    let given = matches!(tensor, Maybe::Given(_));
-    let parent = tensor.into_option().map_or_else(Parent::missing::<C>, Parent::of::<C>);
-    (given.then_some(parent.tensor), parent.node)
-}
+use parent::{Parent, maybe_parent, register};
 
 impl LinearWants {
     /// Of the parents x, weight and bias.
@@ -155,18 +124,6 @@ impl Backward<Flex, 4> for LinearBackward {
         }
         let wants = LinearWants::of(parents);
         register(grads, parents, linear_backward(x, weight, gradient, wants));
-    }
-}
-
-fn register<const N: usize>(
-    grads: &mut Gradients,
-    parents: [Option<NodeId>; N],
-    gradients: [Option<FlexTensor>; N],
-) {
-    for (node, gradient) in parents.into_iter().zip(gradients) {
-        if let (Some(node), Some(gradient)) = (node, gradient) {
-            grads.register::<Flex>(node, gradient);
-        }
     }
 }
 

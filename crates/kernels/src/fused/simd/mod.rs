@@ -6,73 +6,16 @@
 //! kernels, so that results never depend on how work is split between threads.
 
 mod portable;
+mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub(crate) use portable::Portable;
+pub(crate) use vector::{MAX_LANES, MAX_TILE_ROWS, Vector};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{Avx2, Avx512};
 
 use crate::level::{Kind, Level};
-
-/// Lanes of the widest vector.
-pub(crate) const MAX_LANES: usize = 16;
-/// Rows of the highest tile.
-pub(crate) const MAX_TILE_ROWS: usize = 14;
-
-/// A register's worth of `f32`. That there is one proves that the machine has its instruction set: only the
-/// functions that make one from something else have to be promised it.
-///
-/// # Safety
-/// `LANES` is no more than [`MAX_LANES`] and `TILE_ROWS` no more than [`MAX_TILE_ROWS`], and the methods read and
-/// write no memory but what their contracts say.
-pub(crate) unsafe trait Vector: Copy {
-    const LANES: usize;
-    /// Rows of a tile of a matrix product: two sums a row, two vectors of weights and a value fill the
-    /// registers.
-    const TILE_ROWS: usize;
-    /// # Safety
-    /// The machine must have the instruction set.
-    unsafe fn splat(value: f32) -> Self;
-    /// # Safety
-    /// The machine must have the instruction set, and `LANES` values must be readable.
-    unsafe fn load(source: *const f32) -> Self;
-    /// # Safety
-    /// `LANES` values must be writable.
-    unsafe fn store(self, target: *mut f32);
-    /// The first `n < LANES` lanes; the others are zero.
-    ///
-    /// # Safety
-    /// The machine must have the instruction set, `n` must be below `LANES`, and `n` values must be readable.
-    unsafe fn load_first(source: *const f32, n: usize) -> Self;
-    /// Writes the first `n < LANES` lanes.
-    ///
-    /// # Safety
-    /// `n` must be below `LANES`, and `n` values must be writable.
-    unsafe fn store_first(self, target: *mut f32, n: usize);
-    /// `base[index[lane]]`; indices may be negative.
-    ///
-    /// # Safety
-    /// The machine must have the instruction set, `LANES` indices must be readable, and so must what they
-    /// point at.
-    unsafe fn gather(base: *const f32, index: *const i32) -> Self;
-    /// Every lane `value`.
-    fn filled(self, value: f32) -> Self;
-    fn add(self, other: Self) -> Self;
-    fn sub(self, other: Self) -> Self;
-    fn mul(self, other: Self) -> Self;
-    fn div(self, other: Self) -> Self;
-    fn min(self, other: Self) -> Self;
-    fn max(self, other: Self) -> Self;
-    /// `self * factor + addend`
-    fn mul_add(self, factor: Self, addend: Self) -> Self;
-    /// To the nearest integer, ties to even.
-    fn round(self) -> Self;
-    /// `2^self` for integral values in -126..=127.
-    fn exp2_of_integer(self) -> Self;
-    fn sum(self) -> f32;
-    fn largest(self) -> f32;
-}
 
 /// Twice the lanes of the vectors that [`multiversion!`] picks.
 pub(crate) fn width_of_two_vectors(level: Level) -> usize {

@@ -1,6 +1,6 @@
 //! Vectors for any target.
 
-use super::Vector;
+use super::vector::Vector;
 
 /// Eight lanes, in whatever registers the compiler finds for them.
 #[derive(Clone, Copy)]

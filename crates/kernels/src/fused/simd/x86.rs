@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::Vector;
+use super::vector::Vector;
 
 /// Methods that are one instruction each, on vectors alone.
 macro_rules! instructions {
