@@ -5,6 +5,7 @@
 
 mod case;
 mod dice;
+mod end_to_end;
 pub mod instructions;
 mod memory;
 mod ours;
@@ -13,7 +14,6 @@ mod peer;
 mod summary;
 pub mod targets;
 pub mod waterfall;
-mod way;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,7 +36,7 @@ use fastersam_records::{BenchRecord, BenchRow, ProductRow, Program, Record, quan
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Only rows whose name contains one of these; `targets` and `waterfall` stand for the rows of these
-    /// tables, `whole_way` for the way from file to file.
+    /// tables, `end_to_end` for the time from a scan's file to its class map's.
     pub only: Vec<String>,
     /// A Python with torch and segment-anything.
     pub peer: Option<PathBuf>,
@@ -61,8 +61,8 @@ const MAX_PASSES: usize = 50;
 const WARM: f64 = 0.5;
 /// Pause between visits: threads that wait actively for more work go to sleep.
 const SETTLE: Duration = Duration::from_millis(40);
-/// What `only` calls the way from file to file.
-const WHOLE_WAY: &str = "whole_way";
+/// What `only` calls the measurement from file to file.
+const END_TO_END: &str = "end_to_end";
 /// The machine counts as quiet where other programs use less than this share of it.
 const QUIET: f64 = 0.05;
 
@@ -106,8 +106,8 @@ pub fn run(options: &Options, device: &Device, origin: &Origin) -> Result<BenchR
     let peer_versions = peer.as_ref().map(|peer| peer.versions.clone());
     drop(peer);
     let mut rows: Vec<BenchRow> = stations.into_iter().map(|station| station.row).collect();
-    let is_asked = options.only.is_empty() || options.only.iter().any(|only| only == WHOLE_WAY);
-    let whole_way = is_asked.then(|| way::measure(options.rounds, &mut models, device)).transpose()?;
+    let is_asked = options.only.is_empty() || options.only.iter().any(|only| only == END_TO_END);
+    let end_to_end = is_asked.then(|| end_to_end::measure(options.rounds, &mut models, device)).transpose()?;
     drop(models);
     if options.memory {
         memory::measure(&cases, &mut rows, options, origin)?;
@@ -127,7 +127,7 @@ pub fn run(options: &Options, device: &Device, origin: &Origin) -> Result<BenchR
         peer: peer_versions,
         products: products.into_iter().map(|(_, row)| row).collect(),
         rows,
-        whole_way,
+        end_to_end,
         provenance: origin.provenance(config, 1, "none", None),
     };
     write_record(&options.output.join("records"), &Record::from(record.clone()))?;
@@ -153,7 +153,7 @@ fn choose(options: &Options) -> Result<Vec<Case>> {
             cases.push(*case);
         }
     }
-    if cases.is_empty() && !options.only.iter().any(|only| only == WHOLE_WAY) {
+    if cases.is_empty() && !options.only.iter().any(|only| only == END_TO_END) {
         let names: Vec<String> = all.iter().map(Case::id).collect();
         bail!("no row contains {}; the rows are:\n{}", options.only.join(" or "), names.join("\n"));
     }

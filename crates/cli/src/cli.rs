@@ -84,7 +84,7 @@ struct BenchArgs {
     #[arg(long, value_name = "PYTHON")]
     peer: Option<PathBuf>,
     /// Only rows whose name contains one of these; `targets` and `waterfall` stand for the rows of these
-    /// tables, `whole_way` for the way from file to file
+    /// tables, `end_to_end` for the time from a scan's file to its class map's
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Rounds; each visits every row [default: 11, with --quick 3]

@@ -11,7 +11,8 @@ use fastersam_metrics::{CaseScores, Summary};
 use serde::{Deserialize, Serialize};
 
 pub use bench::{
-    BenchDice, BenchRecord, BenchRow, BenchScope, PeerVersions, ProductRow, Program, WayRow, WholeWay, quantile,
+    BenchDice, BenchRecord, BenchRow, BenchScope, EndToEnd, EndToEndRow, PeerVersions, ProductRow, Program,
+    quantile,
 };
 pub use files::{RECORD_SCHEMA, RecordError, read_records, slug, write_record};
 pub use training::{EPOCH_COLUMNS, EpochRow, TrainingRecord};

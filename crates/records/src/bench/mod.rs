@@ -35,7 +35,7 @@ impl std::fmt::Display for Program {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(match self {
             Self::FasterSam => "FasterSAM",
-            Self::Composed => "FasterSAM without kernels",
+            Self::Composed => "FasterSAM without fused kernels",
             Self::PyTorch => "PyTorch",
         })
     }
@@ -175,13 +175,13 @@ pub struct PeerVersions {
     pub threads: usize,
 }
 
-/// One part of the way from a file to a file.
+/// One part of the work from a scan's file to the file of its class map, or all of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct WayRow {
+pub struct EndToEndRow {
     /// What is done.
     pub part: String,
-    /// Whether this is the whole way, as the program goes it, and not a part.
+    /// Whether this is all of it in one go, as the program does it, and not a part.
     pub is_whole: bool,
     /// Slices at a time.
     pub batch_size: usize,
@@ -191,7 +191,7 @@ pub struct WayRow {
     pub ms_per_slice: Vec<f64>,
 }
 
-impl WayRow {
+impl EndToEndRow {
     /// Milliseconds a slice, the median of the rounds.
     #[must_use]
     pub fn median(&self) -> f64 {
@@ -202,7 +202,7 @@ impl WayRow {
 /// Where the time goes from a scan's file to the file of its class map.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct WholeWay {
+pub struct EndToEnd {
     /// Size of the backbone, as configurations write it.
     pub preset: String,
     /// Side of the network's input, pixels.
@@ -212,7 +212,7 @@ pub struct WholeWay {
     /// Size of its compressed file, MiB.
     pub scan_mib: f64,
     /// The parts, for each batch size and pause setting.
-    pub rows: Vec<WayRow>,
+    pub rows: Vec<EndToEndRow>,
 }
 
 /// A run of the bench.
@@ -234,7 +234,7 @@ pub struct BenchRecord {
     /// The rows.
     pub rows: Vec<BenchRow>,
     /// Where the time goes from a scan's file to the file of its class map, where that was measured.
-    pub whole_way: Option<WholeWay>,
+    pub end_to_end: Option<EndToEnd>,
     /// Where the result comes from.
     pub provenance: Provenance,
 }

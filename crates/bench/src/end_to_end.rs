@@ -15,7 +15,7 @@ use ndarray::{Array3, ArrayView2, Axis};
 use super::case::{Case, Pause, preset_name};
 use super::ours::Models;
 use fastersam_progress;
-use fastersam_records::{BenchScope, Program, WayRow, WholeWay};
+use fastersam_records::{BenchScope, EndToEnd, EndToEndRow, Program};
 
 /// Seed of the phantom.
 const SEED: u64 = 2026;
@@ -23,22 +23,22 @@ const SEED: u64 = 2026;
 const NATIVE_SIDE: usize = 512;
 
 const PARTS: [&str; 9] = [
-    "read and unpack the file",
+    "read and decompress the file",
     "orient and scale",
-    "resample to the network's input",
+    "resample to the network's input size",
     "CNN branch",
     "encoder",
     "decoder",
-    "up-scale and choose classes",
-    "bring back to the native size",
-    "pack and write the file",
+    "upsample and pick the class",
+    "resize to the native size",
+    "compress and write the file",
 ];
 /// Not a part but all of it, as `fastersam segment` does it: the next batch is resampled while one is
 /// computed.
-const WHOLE: &str = "the whole way";
+const WHOLE: &str = "end to end";
 
 /// A model and how it is used.
-struct Way<'a> {
+struct Workflow<'a> {
     model: &'a FasterSam,
     segmenter: Segmenter<'a>,
     settings: PauseSettings,
@@ -46,7 +46,7 @@ struct Way<'a> {
 }
 
 /// Measures the parts for both batch sizes, without pausing and with stage 0.
-pub fn measure(rounds: usize, models: &mut Models, device: &Device) -> Result<WholeWay> {
+pub fn measure(rounds: usize, models: &mut Models, device: &Device) -> Result<EndToEnd> {
     let case = Case {
         program: Program::FasterSam,
         scope: BenchScope::Model,
@@ -66,7 +66,7 @@ pub fn measure(rounds: usize, models: &mut Models, device: &Device) -> Result<Wh
         [Pause::Never, Pause::StageZero].into_iter().flat_map(|pause| [(pause, 1), (pause, 8)]).collect();
     let mut rows = Vec::new();
     for &(pause, batch_size) in &kinds {
-        rows.extend(PARTS.iter().chain([&WHOLE]).map(|&part| WayRow {
+        rows.extend(PARTS.iter().chain([&WHOLE]).map(|&part| EndToEndRow {
             part: part.to_owned(),
             is_whole: part == WHOLE,
             batch_size,
@@ -75,18 +75,18 @@ pub fn measure(rounds: usize, models: &mut Models, device: &Device) -> Result<Wh
         }));
     }
     let (n_slices, height, width) = phantom.raw.dim();
-    let bar = progress::bar("whole way", (rounds + 1) * kinds.len(), "passes");
+    let bar = progress::bar("end to end", (rounds + 1) * kinds.len(), "passes");
     // The first round only warms up.
     for round in 0..=rounds {
         for (&(pause, batch), rows) in kinds.iter().zip(rows.chunks_exact_mut(PARTS.len() + 1)) {
-            let way = Way {
+            let workflow = Workflow {
                 model: &model,
                 segmenter: Segmenter::new(&model, &config, batch, device.clone()),
                 settings: pause.settings(&config.encoder.pause_points),
                 batch,
             };
-            let mut seconds = way.in_parts(&source, &target)?.to_vec();
-            seconds.push(way.whole(&source, &target)?);
+            let mut seconds = workflow.in_parts(&source, &target)?.to_vec();
+            seconds.push(workflow.whole(&source, &target)?);
             if round > 0 {
                 for (row, seconds) in rows.iter_mut().zip(seconds) {
                     row.ms_per_slice.push(1e3 * seconds / n_slices as f64);
@@ -96,7 +96,7 @@ pub fn measure(rounds: usize, models: &mut Models, device: &Device) -> Result<Wh
         }
     }
     bar.finish_and_clear();
-    Ok(WholeWay {
+    Ok(EndToEnd {
         preset: preset_name(case.preset).to_owned(),
         input_size: config.input_size(),
         scan: [n_slices, height, width],
@@ -105,8 +105,8 @@ pub fn measure(rounds: usize, models: &mut Models, device: &Device) -> Result<Wh
     })
 }
 
-impl Way<'_> {
-    /// Goes the way part by part; gives the seconds of each.
+impl Workflow<'_> {
+    /// Part by part; the seconds of each.
     fn in_parts(&self, source: &Path, target: &Path) -> Result<[f64; PARTS.len()]> {
         let mut seconds = [0.0; PARTS.len()];
         let mut last = Instant::now();
@@ -145,7 +145,7 @@ impl Way<'_> {
         Ok(seconds)
     }
 
-    /// Goes all of it; gives the seconds.
+    /// All of it in one go; the seconds.
     fn whole(&self, source: &Path, target: &Path) -> Result<f64> {
         let started = Instant::now();
         let scan = Scan::read(source)?;
