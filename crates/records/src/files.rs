@@ -175,7 +175,10 @@ fn parse(json: &[u8]) -> Result<Record, String> {
 
 impl super::SliceRecord {
     /// The maps have the sizes that the fields say, and no token paused at a point that isn't there.
-    fn check(&self) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// The words say what is wrong.
+    pub fn check(&self) -> Result<(), String> {
         let pixels = self.rows.checked_mul(self.cols);
         let tokens = self.grid.checked_mul(self.grid);
         for (name, found, expected) in [

@@ -1,4 +1,4 @@
-//! What the project set out to show, as ratios within one run.
+//! The project's targets for speed and memory, as ratios within one run.
 
 use super::{BenchRecord, BenchRow, quantile};
 
@@ -34,30 +34,45 @@ const MODEL_HALF: &str = "fastersam-vit_b-224-b1-model-half";
 
 /// How often `fast` runs in the time of `slow`, per slice: what, target, slow, fast.
 const SPEED_UPS: [(&str, f64, &str, &str); 8] = [
-    ("ViT-B encoder at 224, never, against PyTorch's at 224", 1.1, PEER, ENCODER),
+    ("speed-up of the SAM encoder (224 px) over PyTorch", 1.1, PEER, ENCODER),
     (
-        "ViT-B encoder at 224, never, batch 8, against PyTorch's at 224, batch 8",
+        "speed-up of the SAM encoder (224 px, batch size 8) over PyTorch",
         1.1,
         "pytorch-vit_b-224-b8-encoder-never",
         "fastersam-vit_b-224-b8-encoder-never",
     ),
-    ("encoder, keep 0.5 / 0.5 / 1.0, against never", 1.8, ENCODER, "fastersam-vit_b-224-b1-encoder-half"),
-    ("whole model at 224, keep 0.5 / 0.5 / 1.0, against PyTorch's encoder at 512", 12.0, PEER_512, MODEL_HALF),
-    ("whole model at 224, keep 0.5 / 0.5 / 1.0, against PyTorch's encoder at 1024", 75.0, PEER_1024, MODEL_HALF),
     (
-        "whole model at 224, stage 0, batch 1, against PyTorch's encoder at 512",
+        "speed-up of the SAM encoder by pausing (keep 0.5 / 0.5 / 1.0)",
+        1.8,
+        ENCODER,
+        "fastersam-vit_b-224-b1-encoder-half",
+    ),
+    (
+        "speed-up of the whole model (224 px, keep 0.5 / 0.5 / 1.0) over PyTorch's SAM encoder at 512 px",
+        12.0,
+        PEER_512,
+        MODEL_HALF,
+    ),
+    (
+        "speed-up of the whole model (224 px, keep 0.5 / 0.5 / 1.0) over PyTorch's SAM encoder at 1024 px",
+        75.0,
+        PEER_1024,
+        MODEL_HALF,
+    ),
+    (
+        "speed-up of the whole model (224 px, stage 0) over PyTorch's SAM encoder at 512 px",
         22.0,
         PEER_512,
         "fastersam-vit_b-224-b1-model-stage0",
     ),
     (
-        "whole model at 224, stage 0, batch 8, against PyTorch's encoder at 512",
+        "speed-up of the whole model (224 px, stage 0, batch size 8) over PyTorch's SAM encoder at 512 px",
         28.0,
         PEER_512,
         "fastersam-vit_b-224-b8-model-stage0",
     ),
     (
-        "training step, ViT-S encoder with adapters, 8 x 256 tokens, against PyTorch's",
+        "speed-up of a training step (ViT-S encoder with adapters, 8 x 256 tokens) over PyTorch",
         1.0,
         "pytorch-vit_s-224-b8-training-never",
         "fastersam-vit_s-224-b8-training-never",
@@ -75,10 +90,13 @@ pub fn targets(record: &BenchRecord) -> Vec<Target> {
         .collect();
     let share = |row: &BenchRow| Some((row.gflops()? / record.peak_gflops()?, None));
     let of_peak = record.row(ENCODER).and_then(share);
-    targets.insert(1, target("ViT-B encoder at 224, never: share of the gemm peak", 0.8, &[ENCODER], of_peak));
+    targets.insert(
+        1,
+        target("share of the gemm peak that the SAM encoder (224 px) reaches", 0.8, &[ENCODER], of_peak),
+    );
     let model = "fastersam-vit_b-224-b1-model-never";
     let memory = record.row(model).and_then(|row| Some((row.peak_memory_mib? / row.weights_mib, None)));
-    let what = "whole model, ViT-B 224, batch 1: peak memory of the process / weights";
+    let what = "peak memory / weights of the whole model (224 px)";
     targets.push(Target { at_most: true, ..target(what, 1.3, &[model], memory) });
     targets
 }

@@ -1,4 +1,4 @@
-//! From SAM as it is published to this project at its fastest, one step after the other.
+//! From SAM as it is published to this project at its fastest, step by step.
 
 use super::{BenchRecord, BenchRow};
 
@@ -14,24 +14,24 @@ pub struct Step<'a> {
 /// What is new, and the row that shows it. Without a peer the first three are missing, and this project's
 /// own encoder at the same sizes stands for them.
 const STEPS: [(&str, &str); 18] = [
-    ("SAM's encoder at 1024, PyTorch", "pytorch-vit_b-1024-b1-encoder-never"),
-    ("at 512, PyTorch", "pytorch-vit_b-512-b1-encoder-never"),
-    ("at 224, PyTorch", "pytorch-vit_b-224-b1-encoder-never"),
-    ("SAM's encoder at 1024, this project", "fastersam-vit_b-1024-b1-encoder-never"),
-    ("at 512, this project", "fastersam-vit_b-512-b1-encoder-never"),
-    ("at 224, without the kernels", "composed-vit_b-224-b1-encoder-never"),
-    ("at 224, with the kernels", "fastersam-vit_b-224-b1-encoder-never"),
+    ("SAM encoder, 1024 px, PyTorch", "pytorch-vit_b-1024-b1-encoder-never"),
+    ("SAM encoder, 512 px, PyTorch", "pytorch-vit_b-512-b1-encoder-never"),
+    ("SAM encoder, 224 px, PyTorch", "pytorch-vit_b-224-b1-encoder-never"),
+    ("SAM encoder, 1024 px, FasterSAM", "fastersam-vit_b-1024-b1-encoder-never"),
+    ("SAM encoder, 512 px, FasterSAM", "fastersam-vit_b-512-b1-encoder-never"),
+    ("SAM encoder, 224 px, FasterSAM without fused kernels", "composed-vit_b-224-b1-encoder-never"),
+    ("SAM encoder, 224 px, FasterSAM", "fastersam-vit_b-224-b1-encoder-never"),
     ("+ CNN branch, adapters, decoder", "fastersam-vit_b-224-b1-model-never"),
-    ("+ pausing: keep 0.7 / 0.7 / 0.7", "fastersam-vit_b-224-b1-model-mild"),
-    ("+ pausing: keep 0.5 / 0.5 / 1.0", "fastersam-vit_b-224-b1-model-half"),
-    ("+ pausing: keep 0.3 / 1.0 / 1.0", "fastersam-vit_b-224-b1-model-strong"),
+    ("+ pausing, keep 0.7 / 0.7 / 0.7", "fastersam-vit_b-224-b1-model-mild"),
+    ("+ pausing, keep 0.5 / 0.5 / 1.0", "fastersam-vit_b-224-b1-model-half"),
+    ("+ pausing, keep 0.3 / 1.0 / 1.0", "fastersam-vit_b-224-b1-model-strong"),
     ("+ stage 0", "fastersam-vit_b-224-b1-model-stage0"),
-    ("whole model in batches of 8, never", "fastersam-vit_b-224-b8-model-never"),
-    ("+ pausing: keep 0.5 / 0.5 / 1.0, batch 8", "fastersam-vit_b-224-b8-model-half"),
-    ("+ stage 0, batch 8", "fastersam-vit_b-224-b8-model-stage0"),
-    ("voxels to class map, never, batch 8", "fastersam-vit_b-224-b8-volume-never"),
-    ("voxels to class map, stage 0, batch 1", "fastersam-vit_b-224-b1-volume-stage0"),
-    ("voxels to class map, stage 0, batch 8", "fastersam-vit_b-224-b8-volume-stage0"),
+    ("whole model, batch size 8", "fastersam-vit_b-224-b8-model-never"),
+    ("+ pausing, keep 0.5 / 0.5 / 1.0, batch size 8", "fastersam-vit_b-224-b8-model-half"),
+    ("+ stage 0, batch size 8", "fastersam-vit_b-224-b8-model-stage0"),
+    ("voxels to class map, never, batch size 8", "fastersam-vit_b-224-b8-volume-never"),
+    ("voxels to class map, stage 0, batch size 1", "fastersam-vit_b-224-b1-volume-stage0"),
+    ("voxels to class map, stage 0, batch size 8", "fastersam-vit_b-224-b8-volume-stage0"),
 ];
 
 /// The steps that were measured.

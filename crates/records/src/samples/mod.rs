@@ -2,12 +2,16 @@
 //! the spread and the edge cases that real ones have: missing values, a baseline without tokens, several
 //! pause points, a recommended setting.
 
+mod bench;
+
 use fastersam_metrics::{ProtocolSummary, Summary};
 
 use crate::{
     CostRecord, EpochRow, EvaluationRecord, PauseRecord, Provenance, PublishedSet, Record, Scope, SliceRecord,
     ThroughputRecord, TokenRecord, TrainingRecord,
 };
+
+pub use bench::bench;
 
 /// Classes of the abdomen.
 pub const ORGANS: [&str; 8] =
@@ -48,11 +52,11 @@ fn pause(points: &[usize], setting: usize) -> PauseRecord {
     if setting == 0 {
         return PauseRecord::never(points);
     }
-    let tau = SWEEP[setting].0;
+    let threshold = SWEEP[setting].0;
     PauseRecord {
-        label: format!("tau {tau}"),
+        label: format!("threshold {threshold}"),
         policy: "threshold".into(),
-        values: vec![tau; points.len()],
+        values: vec![threshold; points.len()],
         recommended: setting == 2 && points[0] == 0,
         chosen_on: (setting == 2 && points[0] == 0).then(|| "valid".into()),
         ..PauseRecord::never(points)
