@@ -4,9 +4,10 @@
 use std::io::Cursor;
 use std::path::Path;
 
+use fastersam_files::FileError;
 use polars::prelude::{CsvReadOptions, DataFrame, SerReader};
 
-use super::ReportError;
+use crate::error::ReportError;
 
 /// A method's published scores; per-class values in the order of [`PublishedScores::class_names`].
 #[derive(Clone, Debug, PartialEq)]
@@ -91,7 +92,7 @@ struct Sheet<'a> {
 
 impl<'a> Sheet<'a> {
     fn read(path: &'a Path) -> Result<Self, ReportError> {
-        let bytes = std::fs::read(path).map_err(|source| ReportError::Io { path: path.to_owned(), source })?;
+        let bytes = std::fs::read(path).map_err(FileError::at(path))?;
         let options = CsvReadOptions::default().with_has_header(true).with_infer_schema_length(Some(0));
         let frame = options.into_reader_with_file_handle(Cursor::new(bytes)).finish();
         let frame =

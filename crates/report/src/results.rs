@@ -1,12 +1,11 @@
 //! The saved records sorted for reading, and what the tables and plots ask of them.
 
 use fastersam_records::{
-    BenchRecord, EvaluationRecord, Provenance, Record, Scope, SliceRecord, ThroughputRecord, TrainingRecord,
+    BenchRecord, EvaluationRecord, Provenance, Record, SliceRecord, ThroughputRecord, TrainingRecord,
 };
 
-pub(super) use fastersam_records::slug;
-
-use super::settings;
+use crate::scores::{Protocol, scores};
+use crate::settings;
 
 /// All records, by kind, in the order in which they are printed.
 #[derive(Debug, Default)]
@@ -62,6 +61,7 @@ impl Results {
         results
             .trainings
             .sort_by(|a, b| (&a.dataset, &a.method, &a.experiment).cmp(&(&b.dataset, &b.method, &b.experiment)));
+        results.benches.sort_by(|a, b| a.experiment.cmp(&b.experiment));
         results
     }
 
@@ -103,7 +103,7 @@ impl Results {
         let note = records.iter().find_map(|record| record.dataset_note.clone());
         let note = note.map_or_else(String::new, |note| format!(" Note: {note}."));
         let classes = records.first().map(|record| record.class_names.join(", ")).unwrap_or_default();
-        format!("{cases} volumes, scored whole after slice-wise prediction. Classes: {classes}.{note}")
+        format!("{cases} volumes, predicted slice by slice and scored as whole volumes. Classes: {classes}.{note}")
     }
 
     /// The speed that belongs to a score: same method, data set and setting; measured from network input
@@ -132,8 +132,8 @@ impl Results {
 }
 
 /// The score that methods are ordered by, in [0, 1].
-pub fn dice(record: &EvaluationRecord) -> f64 {
-    super::scores::scores(record, super::scores::Protocol::TransUnet).dice.unwrap_or(0.0)
+fn dice(record: &EvaluationRecord) -> f64 {
+    scores(record, Protocol::TransUnet).dice.unwrap_or(0.0)
 }
 
 fn saved(record: &EvaluationRecord) -> f64 {
@@ -151,9 +151,4 @@ fn split_order(split: &str) -> usize {
         split if split.starts_with("valid") => 2,
         _ => 1,
     }
-}
-
-/// How a scope is named on an axis.
-pub fn scope(scope: Scope, batch_size: usize) -> String {
-    format!("{scope}, batch {batch_size}")
 }

@@ -21,24 +21,6 @@ pub fn setting(pause: &PauseRecord) -> String {
     label
 }
 
-/// What the tables call a list of pause points: `stage 0 + blocks 2, 4`.
-pub fn points(points: &[usize]) -> String {
-    let blocks: Vec<String> = points.iter().filter(|point| **point > 0).map(ToString::to_string).collect();
-    let blocks = match blocks.len() {
-        0 => None,
-        1 => Some(format!("block {}", blocks[0])),
-        _ => Some(format!("blocks {}", blocks.join(", "))),
-    };
-    let stage_zero = points.contains(&0).then(|| "stage 0".to_owned());
-    let parts: Vec<String> = stage_zero.into_iter().chain(blocks).collect();
-    if parts.is_empty() { "none".into() } else { parts.join(" + ") }
-}
-
-/// What a figure calls one pause point.
-pub fn point(point: usize) -> String {
-    if point == 0 { "stage 0".into() } else { format!("block {point}") }
-}
-
 /// Whether two records are of the same setting; which of them is recommended makes no difference.
 pub fn is_same(a: &PauseRecord, b: &PauseRecord) -> bool {
     let key = |pause: &PauseRecord| PauseRecord { recommended: false, chosen_on: None, ..pause.clone() };

@@ -1,24 +1,23 @@
 //! The pixels of one panel: a slice enlarged or reduced, tinted by labels or pause stages.
 
-use plotters::prelude::RGBColor;
-
-use crate::canvas::viridis;
 use fastersam_records::SliceRecord;
+use plotters::style::RGBColor;
 
-/// Colours of labels 1, 2, ...: Okabe and Ito's, then wine and sand.
-const CLASS_COLOURS: [RGBColor; 9] = [
-    RGBColor(230, 159, 0),
-    RGBColor(86, 180, 233),
-    RGBColor(0, 158, 115),
-    RGBColor(240, 228, 66),
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(204, 121, 167),
-    RGBColor(136, 34, 85),
-    RGBColor(221, 204, 119),
-];
+use crate::draw::color::{PAPER, mix, of_label, viridis};
 
-/// A slice fitted into a square, its aspect ratio kept.
+/// Share of the tint over the image.
+const TINT: f64 = 0.5;
+/// Width of the line around a label, in pixels.
+const OUTLINE: usize = 2;
+
+/// Height and width of a slice whose longer side becomes `side`.
+pub fn fit(slice: &SliceRecord, side: usize) -> (usize, usize) {
+    let longer = slice.rows.max(slice.cols).max(1);
+    let fit = |length: usize| (side * length / longer).max(1);
+    (fit(slice.rows), fit(slice.cols))
+}
+
+/// A slice as so many pixels.
 pub struct Panel<'a> {
     slice: &'a SliceRecord,
     /// Height of the panel in pixels.
@@ -28,11 +27,9 @@ pub struct Panel<'a> {
 }
 
 impl<'a> Panel<'a> {
-    /// A panel whose longer side has `side` pixels.
-    pub fn new(slice: &'a SliceRecord, side: usize) -> Self {
-        let longer = slice.rows.max(slice.cols).max(1);
-        let fit = |length: usize| (side * length / longer).max(1);
-        Self { slice, height: fit(slice.rows), width: fit(slice.cols) }
+    /// A panel of this height and width.
+    pub fn new(slice: &'a SliceRecord, (height, width): (usize, usize)) -> Self {
+        Self { slice, height, width }
     }
 
     /// The image: the mean of the slice's pixels below this pixel of the panel.
@@ -49,37 +46,34 @@ impl<'a> Panel<'a> {
         RGBColor(mean, mean, mean)
     }
 
-    /// The image, labelled pixels in their class's colour.
-    pub fn labelled(&self, labels: &[u8], y: usize, x: usize) -> RGBColor {
-        let (row, col) = (y * self.slice.rows / self.height, x * self.slice.cols / self.width);
-        match labels[row * self.slice.cols + col] {
-            0 => self.gray(y, x),
-            label => mix(self.gray(y, x), class_colour(usize::from(label)), 0.6),
+    /// `gray`, or the color of a label over it, at full strength along its outline.
+    pub fn labeled(&self, gray: RGBColor, labels: &[u8], y: usize, x: usize) -> RGBColor {
+        let label = |y: usize, x: usize| {
+            let (y, x) = (y.min(self.height - 1), x.min(self.width - 1));
+            labels[y * self.slice.rows / self.height * self.slice.cols + x * self.slice.cols / self.width]
+        };
+        let own = label(y, x);
+        if own == 0 {
+            return gray;
         }
+        let (up, left) = (y.saturating_sub(OUTLINE), x.saturating_sub(OUTLINE));
+        let around = [label(up, x), label(y + OUTLINE, x), label(y, left), label(y, x + OUTLINE)];
+        let is_outline = around.iter().any(|label| *label != own);
+        mix(gray, of_label(usize::from(own)), if is_outline { 1.0 } else { TINT })
     }
 
-    /// The image with each paused token tinted by its place among `stages`, and the token grid drawn in.
-    pub fn paused(&self, stages: &[usize], y: usize, x: usize) -> RGBColor {
+    /// `gray`, under a paused token tinted by its place among `stages`, with the token grid drawn in.
+    pub fn paused(&self, gray: RGBColor, stages: &[usize], y: usize, x: usize) -> RGBColor {
         let token = |y: usize, x: usize| (y * self.slice.grid / self.height, x * self.slice.grid / self.width);
         let (row, col) = token(y, x);
         let at = usize::from(self.slice.paused_after[row * self.slice.grid + col])
             .checked_sub(1)
             .map(|index| self.slice.pause.pause_points[index]);
-        let colour = match at.and_then(|at| stages.iter().position(|stage| *stage == at)) {
-            None => self.gray(y, x),
-            Some(stage) => mix(self.gray(y, x), viridis(stage, stages.len()), 0.6),
+        let color = match at.and_then(|at| stages.iter().position(|stage| *stage == at)) {
+            None => gray,
+            Some(stage) => mix(gray, viridis(stage, stages.len()), TINT),
         };
         let is_border = (y > 0 && token(y - 1, x).0 != row) || (x > 0 && token(y, x - 1).1 != col);
-        if is_border { mix(colour, RGBColor(255, 255, 255), 0.25) } else { colour }
+        if is_border { mix(color, PAPER, 0.25) } else { color }
     }
-}
-
-/// Colour of a label.
-pub fn class_colour(label: usize) -> RGBColor {
-    CLASS_COLOURS[label.saturating_sub(1) % CLASS_COLOURS.len()]
-}
-
-fn mix(below: RGBColor, above: RGBColor, share: f64) -> RGBColor {
-    let mix = |below: u8, above: u8| (f64::from(below) * (1.0 - share) + f64::from(above) * share).round() as u8;
-    RGBColor(mix(below.0, above.0), mix(below.1, above.1), mix(below.2, above.2))
 }

@@ -1,66 +1,65 @@
-//! What came out, in one row a checkpoint.
+//! What came out, one row for each checkpoint.
 
-use super::{OURS, percent, table};
+use fastersam_records::EvaluationRecord;
+
+use super::parts::{OURS, table};
+use crate::names::points;
 use crate::results::Results;
-use crate::scores::{Protocol, scores};
-use crate::settings::{never_of, points, setting};
+use crate::scores::{Protocol, dice_change, scores};
+use crate::settings::{never_of, setting};
 use crate::table::{Cell, Emphasis, Table};
+
+const COLUMNS: [(&str, &str); 13] = [
+    ("dataset", "Data set"),
+    ("split", "Split"),
+    ("method", "Method"),
+    ("dsc_percent_never", "Dice without pausing (%)"),
+    ("setting", "Recommended pausing"),
+    ("dsc_percent", "Dice with pausing (%)"),
+    ("dsc_delta", "Change (points)"),
+    ("encoder_macs_saved_percent", "Encoder MACs saved (%)"),
+    ("slices_per_s_never", "Slices/s without pausing"),
+    ("slices_per_s", "Slices/s with pausing"),
+    ("speed_up_over_never", "Speed-up"),
+    ("source", ""),
+    ("commit", ""),
+];
 
 /// Each checkpoint without pausing beside its recommended setting; none where nothing is recommended.
 pub fn summary(results: &Results) -> Option<Table> {
-    let mut table = table(
-        "summary".into(),
-        "Without pausing, and at the recommended setting".into(),
-        &[
-            ("dataset", "Data set"),
-            ("split", "Split"),
-            ("method", "Method"),
-            ("dsc_percent_never", "DSC without pausing (%)"),
-            ("setting", "Recommended"),
-            ("dsc_percent", "DSC there (%)"),
-            ("dsc_delta", "change (points)"),
-            ("encoder_macs_saved_percent", "Encoder MACs saved (%)"),
-            ("slices_per_s_never", "Slices/s without pausing"),
-            ("slices_per_s", "Slices/s there"),
-            ("speed_up_over_never", "Speed-up"),
-            ("source", ""),
-            ("commit", ""),
-        ],
-    );
+    let mut table = table("summary", "Without pausing and with the recommended pausing", &COLUMNS);
     for (dataset, split) in results.evaluated() {
         let records = results.evaluations_on(&dataset, &split);
         for record in records.iter().filter(|record| record.pause.recommended) {
-            let Some(never) = never_of(record, &records) else {
-                continue;
-            };
-            let dice = |record| scores(record, Protocol::TransUnet).dice;
-            let change = dice(record).zip(dice(never)).map(|(own, never)| own - never);
-            let speed = results.throughput_of(record);
-            let points = points(&record.pause.pause_points);
-            table.rows.push((
-                Emphasis::Ours,
-                vec![
-                    Cell::text(&dataset),
-                    Cell::text(&split),
-                    Cell::text(&record.method),
-                    percent(dice(never), 2),
-                    Cell::Text(format!("{} at {points}", setting(&record.pause))),
-                    percent(dice(record), 2),
-                    percent(change, 2),
-                    percent(record.cost.as_ref().map(|cost| cost.encoder_macs_saved), 1),
-                    Cell::number(results.throughput_of(never).map(|speed| speed.slices_per_s), 1),
-                    Cell::number(speed.map(|speed| speed.slices_per_s), 1),
-                    Cell::number(speed.map(|speed| speed.speed_up_over_never), 2),
-                    Cell::text(OURS),
-                    Cell::text(&record.provenance.commit),
-                ],
-            ));
+            if let Some(never) = never_of(record, &records) {
+                table.rows.push((Emphasis::Ours, row(record, never, results)));
+            }
         }
     }
     table.notes.push(
-        "DSC: mean Dice under the protocol transunet. Speed: the whole model from network input to logits, at the largest \
-         batch that was timed; both settings took turns in one measurement."
+        "Mean Dice, transunet protocol. Speed: the whole model from network input to logits at the largest batch size that \
+         was timed; the runs of all settings were interleaved."
             .into(),
     );
     (!table.rows.is_empty()).then_some(table)
+}
+
+fn row(record: &EvaluationRecord, never: &EvaluationRecord, results: &Results) -> Vec<Cell> {
+    let dice = |record| Cell::percent(scores(record, Protocol::TransUnet).dice, 2);
+    let speed = results.throughput_of(record);
+    vec![
+        Cell::text(&record.dataset),
+        Cell::text(&record.split),
+        Cell::text(&record.method),
+        dice(never),
+        Cell::Text(format!("{} at {}", setting(&record.pause), points(&record.pause.pause_points))),
+        dice(record),
+        Cell::percent(dice_change(record, never, Protocol::TransUnet), 2),
+        Cell::percent(record.cost.as_ref().map(|cost| cost.encoder_macs_saved), 1),
+        Cell::number(results.throughput_of(never).map(|speed| speed.slices_per_s), 1),
+        Cell::number(speed.map(|speed| speed.slices_per_s), 1),
+        Cell::number(speed.map(|speed| speed.speed_up_over_never), 2),
+        Cell::text(OURS),
+        Cell::text(&record.provenance.commit),
+    ]
 }
