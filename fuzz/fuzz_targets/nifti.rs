@@ -1,7 +1,7 @@
 #![no_main]
 //! A `.nii` file as a scan: read, turned to another orientation and back.
 
-use fastersam_datasets::{Orientation, Scan};
+use fastersam_volume::{Orientation, Scan};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -1,7 +1,7 @@
 #![no_main]
 //! A `.nii.gz` file as a scan.
 
-use fastersam_datasets::Scan;
+use fastersam_volume::Scan;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

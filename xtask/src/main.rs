@@ -1,19 +1,24 @@
 //! Development commands: `cargo xtask <command>`. Thin: everything heavy is in the crates.
+#![forbid(unsafe_code)]
 
 mod program;
 mod test;
+mod tidy;
+mod workspace;
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::Parser;
 
 /// Development commands of FasterSAM.
 #[derive(Parser)]
 #[command(name = "xtask", bin_name = "cargo xtask")]
 enum Xtask {
-    /// Run all tests
+    /// Run all tests, or those of one kind; says at the end which were skipped for lack of data
     Test(test::Test),
+    /// Check what compilers and linters don't: layers, circles of imports, the documentation, keys of configuration files
+    Tidy(tidy::Tidy),
     /// Train, score and time a suite of experiments and write its report: --suite smoke|cpu-quick, --only ID,
     /// --data DIR, --resume, ... (`--help` for all)
     #[command(disable_help_flag = true)]
@@ -55,25 +60,11 @@ fn main() -> ExitCode {
 fn run(command: Xtask) -> Result<()> {
     match command {
         Xtask::Test(test) => test.run(),
+        Xtask::Tidy(tidy) => tidy.run(),
         Xtask::Reproduce(passed) => passed.run(&["reproduce"]),
         Xtask::Bench(passed) => passed.run(&["bench"]),
         Xtask::Data(passed) => passed.run(&["data"]),
-        Xtask::Weights(Weights::Inspect(passed)) => passed.run(&["inspect"]),
-        Xtask::Weights(Weights::Check(passed)) => passed.run(&["inspect", "--check"]),
+        Xtask::Weights(Weights::Inspect(passed)) => passed.run(&["weights", "inspect"]),
+        Xtask::Weights(Weights::Check(passed)) => passed.run(&["weights", "check"]),
     }
-}
-
-/// Runs cargo at the root of the workspace.
-fn cargo(arguments: &[&str], more: &[String]) -> Result<()> {
-    let status = cargo_command().args(arguments).args(more).status().context("cargo can't be started")?;
-    if !status.success() {
-        bail!("cargo {} failed", arguments.join(" "));
-    }
-    Ok(())
-}
-
-fn cargo_command() -> Command {
-    let mut command = Command::new(env!("CARGO"));
-    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    command
 }

@@ -45,7 +45,7 @@ fn added(tuning: &Tuning, device: &Device) -> usize {
     }
     if let Some(hidden_dim) = tuning.cross_branch_reduction().map(hidden) {
         let config =
-            CrossBranchConfig { channels, embed_dim: EMBED_DIM, n_heads: N_HEADS, hidden_dim, n_blocks: POINTS };
+            CrossBranchConfig { channels, embed_dim: EMBED_DIM, num_heads: N_HEADS, hidden_dim, n_blocks: POINTS };
         n += config.init(device).num_params();
     }
     n

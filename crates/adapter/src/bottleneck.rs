@@ -54,17 +54,17 @@ pub struct BottleneckAdapter {
 }
 
 impl BottleneckAdapter {
-    /// [Packs](fastersam_kernels::Linear::pack) all weights.
-    pub fn pack(&mut self) {
-        self.down.pack();
-        self.up.pack();
+    /// [Prepacks](fastersam_kernels::Linear::prepack) all weights.
+    pub fn prepack(&mut self) {
+        self.down.prepack();
+        self.up.prepack();
     }
 
     /// # Shapes
     /// - x, output: `[m, embed_dim]`
     #[must_use]
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        self.up.rows(self.down.rows_gelu(x))
+        self.up.forward(self.down.forward_gelu(x))
     }
 
     /// `residual + up(gelu(down(x)))`
@@ -73,7 +73,7 @@ impl BottleneckAdapter {
     /// - x, residual, output: `[m, embed_dim]`
     #[must_use]
     pub fn forward_residual(&self, x: Tensor<2>, residual: Tensor<2>) -> Tensor<2> {
-        self.up.rows_residual(self.down.rows_gelu(x), residual)
+        self.up.forward_residual(self.down.forward_gelu(x), residual)
     }
 
     /// `x + up(gelu(down(x)))`

@@ -82,7 +82,7 @@ impl ChannelGateAdapter {
         let b = rows / n;
         let tokens = normal.reshape([b, n, d]);
         let mean = tokens.clone().mean_dim(1).reshape([b, d]);
-        let gate = sigmoid(self.excite.rows(relu(self.squeeze.rows(mean))));
+        let gate = sigmoid(self.excite.forward(relu(self.squeeze.forward(mean))));
         let gated = tokens.clone() * gate.reshape([b, 1, d]);
         let map = gated.reshape([b, grid, grid, d]).permute([0, 3, 1, 2]);
         let map = relu(self.up.forward(relu(self.down.forward(map))));

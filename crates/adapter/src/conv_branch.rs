@@ -111,10 +111,10 @@ pub struct ConvBranch {
 }
 
 impl ConvBranch {
-    /// [Packs](Conv3x3::pack) all weights: faster on the CPU, and nothing but a forward pass afterwards.
-    pub fn pack(&mut self) {
+    /// [Prepacks](Conv3x3::prepack) all weights: faster on the CPU, and nothing but a forward pass afterwards.
+    pub fn prepack(&mut self) {
         for layer in &mut self.layers {
-            layer.conv.pack();
+            layer.conv.prepack();
         }
     }
 
@@ -170,9 +170,9 @@ impl ConvLayer {
 
     fn forward(&self, x: Rows) -> Rows {
         let n_images = x.n_images;
-        let (values, size) = self.conv.rows(x.values, x.size);
+        let (values, size) = self.conv.forward(x.values, x.size);
         let values = match (&self.group_norm, &self.batch_norm) {
-            (Some(norm), _) => norm.rows_gelu(values, n_images),
+            (Some(norm), _) => norm.forward_gelu(values, n_images),
             // A channel's statistics are over all rows: the norm of a map with one column.
             (None, Some(norm)) => {
                 let [m, c] = values.dims();

@@ -16,7 +16,7 @@ use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Tensor};
-use fastersam_kernels::{LayerNorm, Linear, LinearConfig, RaggedLayout, Segment, gelu, ragged_attention};
+use fastersam_kernels::{LayerNorm, Linear, LinearConfig, RaggedLayout, gelu, ragged_attention};
 
 use crate::bottleneck::{BottleneckAdapter, BottleneckAdapterConfig, parallel_to_mlp};
 
@@ -33,7 +33,7 @@ pub struct CrossBranchConfig {
     /// Width of the tokens.
     pub embed_dim: usize,
     /// Number of attention heads.
-    pub n_heads: usize,
+    pub num_heads: usize,
     /// Width of the adapters' bottlenecks; a quarter of the tokens' in the original.
     pub hidden_dim: usize,
     /// Number of blocks with cross-branch attention, see [`cross_branch_blocks`].
@@ -48,7 +48,13 @@ impl CrossBranchConfig {
         let linear = || LinearConfig::new(d, d).init(device);
         let adapter = BottleneckAdapterConfig { embed_dim: d, hidden_dim: self.hidden_dim };
         let block = |_| CrossBranchBlock {
-            attn: CrossAttention { q: linear(), k: linear(), v: linear(), proj: linear(), n_heads: self.n_heads },
+            attn: CrossAttention {
+                q: linear(),
+                k: linear(),
+                v: linear(),
+                proj: linear(),
+                num_heads: self.num_heads,
+            },
             refine: Conv2dConfig::new([d, d], [3, 3])
                 .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
                 .with_bias(false)
@@ -80,17 +86,7 @@ pub fn cross_branch_blocks(global_blocks: &[usize], injection_blocks: &[usize]) 
 /// `active` is the number of active tokens of each image, `n_tokens` that of its map's rows.
 #[must_use]
 pub fn cross_branch_layout(active: &[usize], n_tokens: usize) -> Arc<RaggedLayout> {
-    let mut start = 0;
-    let segments = active
-        .iter()
-        .enumerate()
-        .map(|(image, &n)| {
-            let queries = start..start + n;
-            start += n;
-            Segment { queries, keys: image * n_tokens..(image + 1) * n_tokens }
-        })
-        .collect();
-    Arc::new(RaggedLayout { segments, ..RaggedLayout::default() })
+    Arc::new(RaggedLayout::of_queries_and_keys(active.iter().map(|&n| (n, n_tokens))))
 }
 
 /// All that SAMUS adds to an encoder.
@@ -112,7 +108,7 @@ impl CrossBranch {
     /// - output: `[b * n, embed_dim]`
     #[must_use]
     pub fn embed(&self, map_tokens: Tensor<2>) -> Tensor<2> {
-        self.embed.rows(map_tokens)
+        self.embed.forward(map_tokens)
     }
 
     /// The embedded patches (before the positions are added), adapted with a skip: `[m, embed_dim]`.
@@ -185,7 +181,7 @@ pub struct CrossAttention {
     /// Output projection.
     pub proj: Linear,
     #[module(skip)]
-    n_heads: usize,
+    num_heads: usize,
 }
 
 impl CrossAttention {
@@ -193,7 +189,7 @@ impl CrossAttention {
     /// - x: `[m, embed_dim]`; map: `[b * n, embed_dim]`; output: `[m, embed_dim]`
     #[must_use]
     pub fn forward(&self, x: Tensor<2>, map: Tensor<2>, layout: &Arc<RaggedLayout>) -> Tensor<2> {
-        let (q, k, v) = (self.q.rows(x), self.k.rows(map.clone()), self.v.rows(map));
-        self.proj.rows(ragged_attention(q, k, v, layout, self.n_heads, None))
+        let (q, k, v) = (self.q.forward(x), self.k.forward(map.clone()), self.v.forward(map));
+        self.proj.forward(ragged_attention(q, k, v, layout, self.num_heads, None))
     }
 }

@@ -34,7 +34,7 @@ impl GroupNorm {
     /// # Shapes
     /// - x, output: `[n_images * h * w, c]`, one row a pixel, image after image
     #[must_use]
-    pub fn rows_gelu(&self, x: Tensor<2>, n_images: usize) -> Tensor<2> {
+    pub fn forward_gelu(&self, x: Tensor<2>, n_images: usize) -> Tensor<2> {
         let (weight, bias) = (self.weight.val(), self.bias.val());
         group_norm_gelu(x, weight, bias, [n_images, self.n_groups], EPS)
     }

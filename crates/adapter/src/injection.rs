@@ -34,9 +34,9 @@ pub struct Injection {
 }
 
 impl Injection {
-    /// [Packs](fastersam_kernels::Linear::pack) all weights.
-    pub fn pack(&mut self) {
-        self.proj.pack();
+    /// [Prepacks](fastersam_kernels::Linear::prepack) all weights.
+    pub fn prepack(&mut self) {
+        self.proj.prepack();
     }
 
     /// # Shapes
@@ -44,7 +44,7 @@ impl Injection {
     /// - output: `[m, embed_dim]`, to be added to them
     #[must_use]
     pub fn forward(&self, map_tokens: Tensor<2>) -> Tensor<2> {
-        self.proj.rows(map_tokens) * self.gamma.val().unsqueeze()
+        self.proj.forward(map_tokens) * self.gamma.val().unsqueeze()
     }
 }
 

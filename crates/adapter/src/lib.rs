@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
 
 mod bottleneck;
 mod channel_gate;
@@ -8,7 +9,7 @@ mod error;
 mod group_norm;
 mod injection;
 mod lora;
-mod stage_zero;
+mod pre_encoder;
 mod tuning;
 
 pub use bottleneck::{BottleneckAdapter, BottleneckAdapterConfig, MsaAdapters, MsaAdaptersConfig};
@@ -21,5 +22,5 @@ pub use error::AdapterError;
 pub use group_norm::GroupNorm;
 pub use injection::{Injection, InjectionConfig, grid_tokens};
 pub use lora::{LoraLinear, LoraLinearConfig, LoraQv, LoraQvConfig};
-pub use stage_zero::{StageZeroHead, StageZeroHeadConfig};
+pub use pre_encoder::{PreEncoderHead, PreEncoderHeadConfig};
 pub use tuning::Tuning;

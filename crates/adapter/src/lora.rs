@@ -63,8 +63,8 @@ impl LoraQv {
     /// - x: `[m, d]`; output: `[m, 3 d]`, zero in the k part
     #[must_use]
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let q = self.linear_b_q.rows(self.linear_a_q.rows(x.clone()));
-        let v = self.linear_b_v.rows(self.linear_a_v.rows(x));
+        let q = self.linear_b_q.forward(self.linear_a_q.forward(x.clone()));
+        let v = self.linear_b_v.forward(self.linear_a_v.forward(x));
         fused(q, v)
     }
 
@@ -123,8 +123,8 @@ impl LoraLinear {
     /// - x: `[m, d_input]`; output: `[m, d_output]`
     #[must_use]
     pub fn forward(&self, layer: &Linear, x: Tensor<2>) -> Tensor<2> {
-        let update = self.linear_b.rows(self.linear_a.rows(x.clone()));
-        layer.rows_residual(x, update)
+        let update = self.linear_b.forward(self.linear_a.forward(x.clone()));
+        layer.forward_residual(x, update)
     }
 
     /// The layer's weight `[d_input, d_output]` with the update folded in.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use super::case::Case;
+use super::workload::Workload;
 use fastersam_records::{BenchDice, BenchScope, EvaluationRecord, Program, Record, read_records};
 
 /// Shares of active tokens that differ by no more than this at every point are alike.
@@ -29,9 +29,9 @@ impl Scores {
 
     /// The score of the checkpoint with this backbone and input whose shares of active tokens are nearest to
     /// the row's, where one is near enough. Only whole models are scored.
-    pub fn of(&self, case: &Case, preset: &str, points: &[usize], shares: &[f64]) -> Option<BenchDice> {
-        let is_model = matches!(case.scope, BenchScope::Model | BenchScope::Volume);
-        if case.program != Program::FasterSam || !is_model {
+    pub fn of(&self, workload: &Workload, preset: &str, points: &[usize], shares: &[f64]) -> Option<BenchDice> {
+        let is_model = matches!(workload.scope, BenchScope::Model | BenchScope::Volume);
+        if workload.program != Program::FasterSam || !is_model {
             return None;
         }
         let plain = |name: &str| -> String {
@@ -39,7 +39,7 @@ impl Scores {
         };
         let same_model = |record: &&EvaluationRecord| {
             let backbone = record.backbone.as_deref().unwrap_or_default();
-            plain(backbone).starts_with(&plain(preset)) && record.input_size == Some(case.input)
+            plain(backbone).starts_with(&plain(preset)) && record.input_size == Some(workload.input)
         };
         let (distance, record) = self
             .0
@@ -51,7 +51,7 @@ impl Scores {
         (distance <= ALIKE).then(|| BenchDice {
             dice,
             scored_on: format!("{}, {}", record.dataset, record.split),
-            setting: record.pause.label.clone(),
+            setting: record.pause.label(),
             active_share: active(record).iter().map(|&(_, share)| share).collect(),
         })
     }
@@ -77,12 +77,12 @@ fn distance(record: &EvaluationRecord, points: &[usize], shares: &[f64]) -> f64 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::case::Pause;
+    use crate::workload::Pause;
     use fastersam::Preset;
 
-    fn case(scope: BenchScope) -> Case {
+    fn workload(scope: BenchScope) -> Workload {
         let (program, pause) = (Program::FasterSam, Pause::Never);
-        Case { program, scope, preset: Preset::VitS, input: 224, batch: 1, pause }
+        Workload { program, scope, preset: Preset::VitS, input: 224, batch: 1, pause }
     }
 
     fn scored(backbone: &str, points: &[usize], shares: &[f64], dice: f64) -> EvaluationRecord {
@@ -94,10 +94,7 @@ mod tests {
             "experiment": "e", "method": "FasterSAM", "dataset": "ACDC", "published": null,
             "dataset_note": null, "split": "valid", "backbone": backbone, "input_size": 224,
             "class_names": ["myocardium"],
-            "pause": {
-                "label": format!("{shares:?}"), "pause_points": points, "policy": "threshold", "values": shares,
-                "criterion": "entropy", "context": "none", "recommended": false, "chosen_on": null,
-            },
+            "pause": { "pause_points": points, "settings": { "pause_threshold": 0.1 }, "recommended": null },
             "summary": { "transunet": protocol, "strict": protocol, "n_cases": 1 },
             "cases": [],
             "tokens": {
@@ -122,12 +119,13 @@ mod tests {
             scored("vitb", &[3, 6, 9], &[0.7, 0.49, 0.34], 0.7),
         ]);
         let points = [0, 3, 6, 9];
-        let dice =
-            |shares: &[f64]| scores.of(&case(BenchScope::Model), "vit_s", &points, shares).map(|found| found.dice);
+        let dice = |shares: &[f64]| {
+            scores.of(&workload(BenchScope::Model), "vit_s", &points, shares).map(|found| found.dice)
+        };
         assert_eq!(dice(&[]), Some(0.9));
         assert_eq!(dice(&[1.0, 0.5, 0.25, 0.25]), Some(0.85));
         assert_eq!(dice(&[0.31, 0.1, 0.09, 0.09]), Some(0.8));
         assert_eq!(dice(&[1.0, 0.7, 0.49, 0.34]), None, "another backbone's");
-        assert!(scores.of(&case(BenchScope::Encoder), "vit_s", &points, &[]).is_none(), "no whole model");
+        assert!(scores.of(&workload(BenchScope::Encoder), "vit_s", &points, &[]).is_none(), "no whole model");
     }
 }

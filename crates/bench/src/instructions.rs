@@ -11,15 +11,15 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Tensor};
-use fastersam::{ModelOptions, Preset};
+use fastersam::{ModelOptions, Preset, VolumeSegmenter};
 use fastersam_kernels::{
-    Conv3x3, LayerNorm, Linear, Place, RaggedLayout, RelativePositions, Segment, ragged_self_attention,
+    Conv3x3, GridPos, LayerNorm, Linear, RaggedLayout, RelativePositions, ragged_self_attention,
 };
 use fastersam_pausing_encoder::PauseSettings;
 use serde::{Deserialize, Serialize};
 
 use super::ours::images;
-use fastersam_progress::{self, say};
+use fastersam_progress::{self as progress, say};
 
 /// Said in the file of the baseline.
 const NOTE: &str = "Instructions of one pass on one thread, counted by callgrind. Valgrind knows no AVX-512, so this \
@@ -42,8 +42,11 @@ struct Baseline {
 
 type Work = Box<dyn FnMut() -> Result<()>>;
 
+/// A name, and what sets the case up.
+type Case = (&'static str, fn(&Device) -> Result<Work>);
+
 /// The cases by name.
-const CASES: [(&str, fn(&Device) -> Result<Work>); 9] = [
+const CASES: [Case; 9] = [
     ("layer_norm 196 x 768", |device| {
         let (norm, x) = (LayerNorm::new(768, 1e-6, device), rows(196, 768, device));
         Ok(pass(move || norm.forward(x.clone())))
@@ -73,35 +76,33 @@ fn linear_gelu(m: usize, device: &Device) -> Work {
     // Values make no difference, and drawing them under callgrind takes longer than what is counted.
     let (weight, bias) = (Tensor::ones([768, 3072], device), Tensor::ones([3072], device));
     let (mut layer, x) = (Linear::from_parts(weight, Some(bias)), rows(m, 768, device));
-    layer.pack();
-    pass(move || layer.rows_gelu(x.clone()))
+    layer.prepack();
+    pass(move || layer.forward_gelu(x.clone()))
 }
 
 fn attention(device: &Device) -> Work {
-    let (mut segments, mut places) = (Vec::new(), Vec::new());
-    for length in [196, 49, 17, 1] {
-        let rows = places.len()..places.len() + length;
-        segments.push(Segment { queries: rows.clone(), keys: rows });
-        // Spread over the grid of 14, as tokens that stay active are.
-        places.extend(
-            (0..length as u16).map(|i| i * 196 / length as u16).map(|at| Place { row: at / 14, col: at % 14 }),
-        );
-    }
-    let qkv = rows(places.len(), 3 * 768, device);
-    let layout = Arc::new(RaggedLayout { segments, query_places: places.clone(), key_places: places });
+    let lengths = [196, 49, 17, 1];
+    // Spread over the grid of 14, as tokens that stay active are.
+    let on_grid = |length: usize| {
+        let spread = (0..length as u16).map(move |i| i * 196 / length as u16);
+        spread.map(|at| GridPos { row: at / 14, col: at % 14 })
+    };
+    let positions: Vec<GridPos> = lengths.into_iter().flat_map(on_grid).collect();
+    let qkv = rows(positions.len(), 3 * 768, device);
+    let layout = Arc::new(RaggedLayout::of_lengths(&lengths).with_positions(positions.clone(), positions));
     let tables = RelativePositions { height: rows(27, 64, device), width: rows(27, 64, device) };
     pass(move || ragged_self_attention(qkv.clone(), &layout, 12, Some(tables.clone())))
 }
 
 fn conv(device: &Device) -> Work {
     let mut conv = Conv3x3::new([64, 64], 1, true, device);
-    conv.pack();
+    conv.prepack();
     let x = rows(56 * 56, 64, device);
-    pass(move || conv.rows(x.clone(), [56, 56]).0)
+    pass(move || conv.forward(x.clone(), [56, 56]).0)
 }
 
 fn model(settings: PauseSettings, device: &Device) -> Result<Work> {
-    let model = ModelOptions::new(Preset::Tiny).resolve(9)?.init(1, device)?.packed();
+    let model = ModelOptions::new(Preset::Tiny).resolve(9)?.init(1, device)?.prepack();
     let images = images([1, 1, 128, 128], device);
     Ok(Box::new(move || {
         drop(model.forward(images.clone(), &settings)?.logits.into_data());
@@ -111,11 +112,10 @@ fn model(settings: PauseSettings, device: &Device) -> Result<Work> {
 
 fn class_maps(device: &Device) -> Result<Work> {
     let config = ModelOptions::new(Preset::Tiny).resolve(9)?;
-    let model = config.init(1, device)?;
+    let segmenter = VolumeSegmenter::new(config.init(1, device)?.prepack());
     let logits = images([1, 9, 32, 32], device);
-    let device = device.clone();
     Ok(Box::new(move || {
-        drop(fastersam::Segmenter::new(&model, &config, 1, device.clone()).class_maps(logits.clone()));
+        drop(segmenter.class_maps(logits.clone()));
         Ok(())
     }))
 }

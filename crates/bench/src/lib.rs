@@ -1,19 +1,21 @@
+#![doc = include_str!("../README.md")]
+#![deny(unsafe_code)]
 //! The bench: speed of this project's encoder and model, and of PyTorch's encoder, side by side.
 //!
 //! Every round visits every row once, in the same order, PyTorch's right after its counterpart; so
 //! whatever else the machine does falls on all of them. Ratios are taken within one run only.
 
-mod case;
 mod dice;
 mod end_to_end;
 pub mod instructions;
+pub mod machine;
 mod memory;
 mod ours;
 mod peak;
 mod peer;
-mod summary;
-pub mod targets;
-pub mod waterfall;
+mod spans;
+pub mod timing;
+mod workload;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,16 +23,17 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use burn::tensor::Device;
 
-use self::case::{Case, HEAVY_GMACS};
 use self::dice::Scores;
 pub use self::memory::memory_of;
 use self::ours::{Models, Subject};
 use self::peak::{Product, SHAPES};
 use self::peer::Peer;
-pub use self::summary::summary;
-use fastersam_progress::{self, say};
-use crate::provenance::{Origin, Usage};
-use fastersam_records::{BenchRecord, BenchRow, ProductRow, Program, Record, quantile, write_record};
+use self::timing::Rounds;
+use self::workload::{HEAVY_GMACS, Workload};
+use crate::machine::{Usage, vectors};
+use fastersam_progress::{self as progress, say};
+use fastersam_records::bench::{targets, waterfall};
+use fastersam_records::{BenchRecord, BenchRow, ProductRow, Program, Provenance, Record, quantile, write_record};
 
 /// What a user asks of the bench.
 #[derive(Clone, Debug)]
@@ -70,37 +73,35 @@ const QUIET: f64 = 0.05;
 ///
 /// # Errors
 /// Where no row matches, the peer fails or a file can't be written.
-pub fn run(options: &Options, device: &Device, origin: &Origin) -> Result<BenchRecord> {
-    let cases = choose(options)?;
+pub fn run(options: &Options, device: &Device, provenance: Provenance) -> Result<BenchRecord> {
+    let workloads = choose(options)?;
     let scores = options.dice_from.as_deref().map(Scores::read).transpose()?;
     let before = Usage::now(None);
     std::thread::sleep(Duration::from_secs(1));
     warn_if_busy(before.and_then(|before| before.by_others()));
     let mut peer = match &options.peer {
-        Some(python) if cases.iter().any(|case| case.program == Program::PyTorch) => {
-            Some(Peer::start(python, origin.threads)?)
+        Some(python) if workloads.iter().any(|workload| workload.program == Program::PyTorch) => {
+            Some(Peer::start(python, provenance.threads)?)
         }
         _ => None,
     };
     let mut models = Models::default();
-    let mut stations = load(&cases, peer.as_mut(), &mut models, device)?;
-    let mut products: Vec<(Product, ProductRow)> =
-        SHAPES.map(|shape| (Product::new(shape), ProductRow { shape, seconds: Vec::new() })).into();
+    let mut stations = load(&workloads, peer.as_mut(), &mut models, device)?;
+    let mut products = SHAPES.map(Product::new);
     let usage = Usage::now(peer.as_ref().map(Peer::process));
-    let bar = progress::bar("bench", options.rounds * stations.len(), "visits");
-    for _ in 0..options.rounds {
-        for (product, row) in &mut products {
-            row.seconds.push(visit_product(product));
+    let rounds = Rounds { timed: options.rounds, warm_up: 0, title: "bench" };
+    let mut timings = timing::take_turns(products.len() + stations.len(), rounds, |index, _| {
+        if let Some(product) = products.get_mut(index) {
+            return Ok(visit_product(product));
         }
-        for station in &mut stations {
-            bar.set_message(station.row.id.clone());
-            let seconds = station.visit(peer.as_mut())?;
-            station.row.seconds.push(seconds);
-            std::thread::sleep(SETTLE);
-            bar.inc(1);
-        }
+        let seconds = stations[index - SHAPES.len()].visit(peer.as_mut());
+        std::thread::sleep(SETTLE);
+        seconds
+    })?;
+    for (station, timing) in stations.iter_mut().zip(timings.split_off(products.len())) {
+        station.row.seconds = timing.seconds;
     }
-    bar.finish_and_clear();
+    let products = SHAPES.iter().zip(timings);
     let used_by_others = usage.and_then(|usage| usage.by_others());
     warn_if_busy(used_by_others);
     let peer_versions = peer.as_ref().map(|peer| peer.versions.clone());
@@ -110,11 +111,11 @@ pub fn run(options: &Options, device: &Device, origin: &Origin) -> Result<BenchR
     let end_to_end = is_asked.then(|| end_to_end::measure(options.rounds, &mut models, device)).transpose()?;
     drop(models);
     if options.memory {
-        memory::measure(&cases, &mut rows, options, origin)?;
+        memory::measure(&workloads, &mut rows, options, provenance.threads)?;
     }
-    for (case, row) in cases.iter().zip(&mut rows) {
+    for (workload, row) in workloads.iter().zip(&mut rows) {
         row.dice = match &scores {
-            Some(scores) => scores.of(case, &row.preset, &case.pause_points()?, &row.active_share),
+            Some(scores) => scores.of(workload, &row.preset, &workload.pause_points()?, &row.active_share),
             None => None,
         };
     }
@@ -125,20 +126,20 @@ pub fn run(options: &Options, device: &Device, origin: &Origin) -> Result<BenchR
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         used_by_others,
         peer: peer_versions,
-        products: products.into_iter().map(|(_, row)| row).collect(),
+        products: products.map(|(&shape, timing)| ProductRow { shape, seconds: timing.seconds }).collect(),
         rows,
         end_to_end,
-        provenance: origin.provenance(config, 1, "none", None),
+        provenance: Provenance { config, ..provenance },
     };
     write_record(&options.output.join("records"), &Record::from(record.clone()))?;
     Ok(record)
 }
 
-/// The cases that the options ask for.
-fn choose(options: &Options) -> Result<Vec<Case>> {
-    let all = case::all(options.peer.is_some());
-    let is_chosen = |case: &Case| {
-        let id = case.id();
+/// The workloads that the options ask for.
+fn choose(options: &Options) -> Result<Vec<Workload>> {
+    let all = workload::all(options.peer.is_some());
+    let is_chosen = |workload: &Workload| {
+        let id = workload.id();
         let named = |only: &String| match only.as_str() {
             "targets" => targets::needed().contains(&id.as_str()),
             "waterfall" => waterfall::needed().any(|needed| needed == id),
@@ -146,18 +147,18 @@ fn choose(options: &Options) -> Result<Vec<Case>> {
         };
         options.only.is_empty() || options.only.iter().any(named)
     };
-    let mut cases = Vec::new();
-    for case in all.iter().filter(|case| is_chosen(case)) {
-        let gmacs = case.gmacs()?.unwrap_or(0.0) * case.batch as f64;
+    let mut workloads = Vec::new();
+    for workload in all.iter().filter(|workload| is_chosen(workload)) {
+        let gmacs = workload.gmacs()?.unwrap_or(0.0) * workload.batch as f64;
         if options.all || gmacs <= HEAVY_GMACS {
-            cases.push(*case);
+            workloads.push(*workload);
         }
     }
-    if cases.is_empty() && !options.only.iter().any(|only| only == END_TO_END) {
-        let names: Vec<String> = all.iter().map(Case::id).collect();
+    if workloads.is_empty() && !options.only.iter().any(|only| only == END_TO_END) {
+        let names: Vec<String> = all.iter().map(Workload::id).collect();
         bail!("no row contains {}; the rows are:\n{}", options.only.join(" or "), names.join("\n"));
     }
-    Ok(cases)
+    Ok(workloads)
 }
 
 /// A row with what runs it.
@@ -191,26 +192,26 @@ impl Station {
     }
 }
 
-/// Builds all models, and runs each case to see how long it takes.
+/// Builds all models, and runs each workload to see how long it takes.
 fn load(
-    cases: &[Case],
+    workloads: &[Workload],
     mut peer: Option<&mut Peer>,
     models: &mut Models,
     device: &Device,
 ) -> Result<Vec<Station>> {
-    let bar = progress::bar("loading", cases.len(), "rows");
-    let mut stations = Vec::with_capacity(cases.len());
-    for case in cases {
-        bar.set_message(case.id());
-        let (mut subject, weight_bytes) = match (case.program, peer.as_deref_mut()) {
-            (Program::PyTorch, Some(peer)) => (None, 4.0 * peer.load(case)? as f64),
+    let bar = progress::bar("loading", workloads.len(), "rows");
+    let mut stations = Vec::with_capacity(workloads.len());
+    for workload in workloads {
+        bar.set_message(workload.id());
+        let (mut subject, weight_bytes) = match (workload.program, peer.as_deref_mut()) {
+            (Program::PyTorch, Some(peer)) => (None, 4.0 * peer.load(workload)? as f64),
             _ => {
-                let subject = Subject::new(case, models, device)?;
+                let subject = Subject::new(workload, models, device)?;
                 let weight_bytes = subject.weight_bytes;
                 (Some(subject), weight_bytes)
             }
         };
-        let mut row = row(case, weight_bytes)?;
+        let mut row = row(workload, weight_bytes)?;
         // The first pass allocates; the second one tells the time.
         let counted = subject.as_mut().map(Subject::counted_pass).transpose()?.flatten();
         row.counted_gmacs = counted.map(|gmacs| gmacs / row.slices as f64);
@@ -225,18 +226,18 @@ fn load(
     Ok(stations)
 }
 
-fn row(case: &Case, weight_bytes: f64) -> Result<BenchRow> {
+fn row(workload: &Workload, weight_bytes: f64) -> Result<BenchRow> {
     Ok(BenchRow {
-        id: case.id(),
-        program: case.program,
-        scope: case.scope,
-        preset: case::preset_name(case.preset).to_owned(),
-        input_size: case.input,
-        batch_size: case.batch,
-        slices: case.slices(),
-        pause: case.pause.label().to_owned(),
-        active_share: case.active_shares()?,
-        gmacs: case.gmacs()?,
+        id: workload.id(),
+        program: workload.program,
+        scope: workload.scope,
+        preset: workload::preset_name(workload.preset).to_owned(),
+        input_size: workload.input,
+        batch_size: workload.batch,
+        slices: workload.slices(),
+        pause: workload.pause.label().to_owned(),
+        active_share: workload.active_shares()?,
+        gmacs: workload.gmacs()?,
         counted_gmacs: None,
         seconds: Vec::new(),
         weights_mib: weight_bytes / f64::from(1 << 20),

@@ -4,25 +4,25 @@ use anyhow::{Result, bail};
 use burn::tensor::Device;
 
 use super::Options;
-use super::case::{self, Case};
 use super::ours::{Models, Subject};
 use super::peer::Peer;
-use fastersam_progress;
-use crate::provenance::{Origin, peak_memory_mib, reset_peak_memory};
+use super::workload::{self, Workload};
+use crate::machine::{peak_memory_mib, reset_peak_memory};
+use fastersam_progress as progress;
 use fastersam_records::{BenchRow, Program};
 
 /// Measures the peak of every row.
-pub fn measure(cases: &[Case], rows: &mut [BenchRow], options: &Options, origin: &Origin) -> Result<()> {
+pub fn measure(workloads: &[Workload], rows: &mut [BenchRow], options: &Options, threads: usize) -> Result<()> {
     let bar = progress::bar("memory", rows.len(), "rows");
-    for (case, row) in cases.iter().zip(rows) {
+    for (workload, row) in workloads.iter().zip(rows) {
         bar.set_message(row.id.clone());
-        row.peak_memory_mib = match (case.program, &options.peer) {
+        row.peak_memory_mib = match (workload.program, &options.peer) {
             (Program::PyTorch, Some(python)) => {
-                let mut peer = Peer::start(python, origin.threads)?;
-                peer.load(case)?;
+                let mut peer = Peer::start(python, threads)?;
+                peer.load(workload)?;
                 peer.peak_memory_mib(&row.id)?
             }
-            _ => of_child(&row.id, origin.threads)?,
+            _ => of_child(&row.id, threads)?,
         };
         bar.inc(1);
     }
@@ -47,10 +47,10 @@ fn of_child(id: &str, threads: usize) -> Result<Option<f64>> {
 /// # Errors
 /// Where there is no such row.
 pub fn memory_of(id: &str, device: &Device) -> Result<Option<f64>> {
-    let Some(case) = case::all(false).into_iter().find(|case| case.id() == id) else {
+    let Some(workload) = workload::all(false).into_iter().find(|workload| workload.id() == id) else {
         bail!("there is no row {id}");
     };
-    let mut subject = Subject::new(&case, &mut Models::default(), device)?;
+    let mut subject = Subject::new(&workload, &mut Models::default(), device)?;
     reset_peak_memory();
     subject.pass()?;
     Ok(peak_memory_mib())

@@ -7,14 +7,14 @@ use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use fastersam::init::initialise;
-use fastersam::{FasterSam, ModelConfig, Segmenter};
-use fastersam_datasets::KeyedRng;
+use fastersam::{ModelConfig, PrepackedModel, VolumeSegmenter};
 use fastersam_kernels::count::counted;
 use fastersam_kernels::generic::instead_of_fused;
 use fastersam_pausing_encoder::{PauseSettings, PausingEncoder};
+use fastersam_volume::KeyedRng;
 use ndarray::Array3;
 
-use super::case::Case;
+use super::workload::Workload;
 use fastersam_records::{BenchScope, Program};
 
 /// Seed of weights and inputs.
@@ -44,17 +44,14 @@ enum Work {
         settings: PauseSettings,
     },
     Model {
-        model: FasterSam,
+        model: PrepackedModel,
         images: Tensor<4>,
         settings: PauseSettings,
     },
     Volume {
-        model: FasterSam,
-        config: ModelConfig,
+        segmenter: VolumeSegmenter,
         volume: Array3<f32>,
-        batch: usize,
         settings: PauseSettings,
-        device: Device,
     },
     Training {
         encoder: PausingEncoder,
@@ -63,9 +60,9 @@ enum Work {
     },
 }
 
-/// Models that several cases share: by preset, input size, and whether it is the plain encoder or packed.
+/// Models that several workloads share: by preset, input size, and whether it is the plain encoder or prepacked.
 #[derive(Default)]
-pub struct Models(Vec<(Case, Loaded)>);
+pub struct Models(Vec<(Workload, Loaded)>);
 
 #[derive(Clone)]
 struct Loaded {
@@ -76,41 +73,46 @@ struct Loaded {
 
 #[derive(Clone)]
 enum Network {
-    Encoder(PausingEncoder),
-    Model(FasterSam, ModelConfig),
+    Encoder(Box<PausingEncoder>),
+    Model(Box<(PrepackedModel, ModelConfig)>),
 }
 
 impl Models {
-    /// The model of a case, built where no earlier case had it.
-    fn of(&mut self, case: &Case, device: &Device) -> Result<Loaded> {
-        let kind = |case: &Case| {
-            (case.preset, case.input, case.scope == BenchScope::Encoder, case.program == Program::Composed)
+    /// The model of a workload, built where no earlier workload had it.
+    fn of(&mut self, workload: &Workload, device: &Device) -> Result<Loaded> {
+        let kind = |workload: &Workload| {
+            (
+                workload.preset,
+                workload.input,
+                workload.scope == BenchScope::Encoder,
+                workload.program == Program::Composed,
+            )
         };
-        if let Some((_, loaded)) = self.0.iter().find(|(other, _)| kind(other) == kind(case)) {
+        if let Some((_, loaded)) = self.0.iter().find(|(other, _)| kind(other) == kind(workload)) {
             return Ok(loaded.clone());
         }
-        let loaded = if case.scope == BenchScope::Encoder {
-            let mut encoder = initialise(case.encoder_config().init(device).no_grad(), SEED);
+        let loaded = if workload.scope == BenchScope::Encoder {
+            let mut encoder = initialise(workload.encoder_config().init(device).no_grad(), SEED);
             let weight_bytes = bytes(&encoder);
-            if case.program == Program::FasterSam {
-                encoder.pack();
+            if workload.program == Program::FasterSam {
+                encoder.prepack();
             }
-            Loaded { network: Network::Encoder(encoder), weight_bytes }
+            Loaded { network: Network::Encoder(Box::new(encoder)), weight_bytes }
         } else {
-            let config = case.model_config()?;
+            let config = workload.model_config()?;
             let model = config.init(SEED, device)?.no_grad();
             let weight_bytes = bytes(&model);
-            Loaded { network: Network::Model(model.packed(), config), weight_bytes }
+            Loaded { network: Network::Model(Box::new((model.prepack(), config))), weight_bytes }
         };
-        self.0.push((*case, loaded.clone()));
+        self.0.push((*workload, loaded.clone()));
         Ok(loaded)
     }
 
-    /// The whole model of a case.
-    pub fn whole(&mut self, case: &Case, device: &Device) -> Result<(FasterSam, ModelConfig)> {
-        match self.of(case, device)?.network {
-            Network::Model(model, config) => Ok((model, config)),
-            Network::Encoder(_) => anyhow::bail!("{} has no whole model", case.id()),
+    /// The whole model of a workload.
+    pub fn whole(&mut self, workload: &Workload, device: &Device) -> Result<(PrepackedModel, ModelConfig)> {
+        match self.of(workload, device)?.network {
+            Network::Model(model) => Ok(*model),
+            Network::Encoder(_) => anyhow::bail!("{} has no whole model", workload.id()),
         }
     }
 }
@@ -120,30 +122,32 @@ fn bytes(model: &impl Module) -> f64 {
 }
 
 impl Subject {
-    /// Builds what a case needs.
-    pub fn new(case: &Case, models: &mut Models, device: &Device) -> Result<Self> {
-        if case.scope == BenchScope::Training {
-            return Ok(Self::training(case, device));
+    /// Builds what a workload needs.
+    pub fn new(workload: &Workload, models: &mut Models, device: &Device) -> Result<Self> {
+        if workload.scope == BenchScope::Training {
+            return Ok(Self::training(workload, device));
         }
-        let Loaded { network, weight_bytes } = models.of(case, device)?;
+        let Loaded { network, weight_bytes } = models.of(workload, device)?;
         let work = match network {
             Network::Encoder(encoder) => {
-                let settings = case.pause.settings(&encoder.config().pause_points);
-                let images = images([case.batch, 3, case.input, case.input], device);
-                match case.program {
+                let encoder = *encoder;
+                let settings = workload.pause.settings(&encoder.config().pause_points);
+                let images = images([workload.batch, 3, workload.input, workload.input], device);
+                match workload.program {
                     Program::Composed => Work::Composed { encoder, images, settings },
                     _ => Work::Encoder { encoder, images, settings },
                 }
             }
-            Network::Model(model, config) => {
-                let settings = case.pause.settings(&config.encoder.pause_points);
-                if case.scope == BenchScope::Volume {
-                    let shape = (case.slices(), NATIVE_SIDE, NATIVE_SIDE);
+            Network::Model(model) => {
+                let (model, config) = *model;
+                let settings = workload.pause.settings(&config.encoder.pause_points);
+                if workload.scope == BenchScope::Volume {
+                    let shape = (workload.slices(), NATIVE_SIDE, NATIVE_SIDE);
                     let volume = Array3::from_shape_vec(shape, numbers(shape.0 * shape.1 * shape.2))?;
-                    let (batch, device) = (case.batch, device.clone());
-                    Work::Volume { model, config, volume, batch, settings, device }
+                    let segmenter = VolumeSegmenter::new(model).with_batch_size(workload.batch);
+                    Work::Volume { segmenter, volume, settings }
                 } else {
-                    let images = images([case.batch, 1, case.input, case.input], device);
+                    let images = images([workload.batch, 1, workload.input, workload.input], device);
                     Work::Model { model, images, settings }
                 }
             }
@@ -152,13 +156,13 @@ impl Subject {
     }
 
     /// The encoder with bottleneck adapters and a frozen backbone, but for its norms.
-    fn training(case: &Case, device: &Device) -> Self {
+    fn training(workload: &Workload, device: &Device) -> Self {
         let device = device.clone().autodiff();
-        let encoder = case.encoder_config().init(&device).freeze_backbone(true);
+        let encoder = workload.encoder_config().init(&device).freeze_backbone(true);
         let encoder = initialise(encoder, SEED);
         let weight_bytes = bytes(&encoder);
         let optimizer = AdamWConfig::new().with_weight_decay(0.01).init();
-        let images = images([case.batch, 3, case.input, case.input], &device);
+        let images = images([workload.batch, 3, workload.input, workload.input], &device);
         Self { work: Work::Training { encoder, optimizer, images }, weight_bytes }
     }
 
@@ -177,8 +181,7 @@ impl Subject {
             Work::Model { model, images, settings } => {
                 finish(model.forward(images.clone(), settings)?.logits);
             }
-            Work::Volume { model, config, volume, batch, settings, device } => {
-                let segmenter = Segmenter::new(model, config, *batch, device.clone());
+            Work::Volume { segmenter, volume, settings } => {
                 drop(segmenter.segment(volume, settings)?);
             }
             Work::Training { encoder, optimizer, images } => {

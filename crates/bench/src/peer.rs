@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::case::Case;
+use super::workload::Workload;
 use fastersam_records::{BenchScope, PeerVersions};
 
 /// The script; it lies in the repository and is compiled in.
@@ -52,18 +52,19 @@ impl Peer {
         self.child.id()
     }
 
-    /// Builds what a case needs; gives the number of parameters.
-    pub fn load(&mut self, case: &Case) -> Result<u64> {
+    /// Builds what a workload needs; gives the number of parameters.
+    pub fn load(&mut self, workload: &Workload) -> Result<u64> {
         #[derive(Deserialize)]
         struct Answer {
             parameters: u64,
         }
-        let kind = if case.scope == BenchScope::Training { "training" } else { "encoder" };
-        let request = json!({ "load": kind, "id": case.id(), "input": case.input, "batch": case.batch });
+        let kind = if workload.scope == BenchScope::Training { "training" } else { "encoder" };
+        let request =
+            json!({ "load": kind, "id": workload.id(), "input": workload.input, "batch": workload.batch });
         Ok(self.ask::<Answer>(&request)?.parameters)
     }
 
-    /// Runs a case; gives the seconds of each pass.
+    /// Runs a workload; gives the seconds of each pass.
     pub fn run(&mut self, id: &str, passes: usize) -> Result<Vec<f64>> {
         #[derive(Deserialize)]
         struct Answer {

@@ -1,7 +1,10 @@
 //! The `fastersam` program; see `fastersam --help`.
+#![forbid(unsafe_code)]
 
 mod cli;
 mod commands;
+mod hints;
+mod output;
 
 use std::process::ExitCode;
 
@@ -15,6 +18,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say(format!("error: {error:#}").trim_end());
+            if let Some(hint) = hints::hint(&error) {
+                say(&format!("hint: {hint}"));
+            }
             ExitCode::FAILURE
         }
     }

@@ -5,18 +5,22 @@
 
 use std::path::PathBuf;
 
-use fastersam_datasets::write::{PhantomOptions, phantoms};
-use fastersam_datasets::{DataSet, Form, OpenOptions, check, prepared};
+use fastersam_datasets::forms::{self, write_phantoms};
+use fastersam_datasets::phantom::PhantomOptions;
+use fastersam_datasets::{DataSet, Form, LabelScheme, OpenOptions, check, prepared};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().collect();
-    let folder = PathBuf::from(arguments.get(1).ok_or("give a folder")?);
-    let form = Form::ALL.into_iter().find(|form| arguments.get(2).is_none_or(|name| form.name() == name));
-    let form = form.ok_or("there is no such form")?;
-    let options = PhantomOptions { cases: 6, size: 64, ..PhantomOptions::default() };
-    phantoms(&folder.join("published"), form, &options)?;
+    let [_, folder, form] = &arguments[..] else {
+        let names = forms::ALL.map(|form| format!("{}: {}", form.name(), form.layout())).join("\n");
+        return Err(format!("give a folder and a form\n{names}").into());
+    };
+    let (folder, form) = (PathBuf::from(folder), form.parse::<Form>()?);
+    let label_scheme = Some(LabelScheme::Transunet);
+    let options = PhantomOptions { cases: 6, size: 64, label_scheme, ..PhantomOptions::default() };
+    write_phantoms(&folder.join("published"), form, &options)?;
 
-    let open = OpenOptions { coding: Some(options.coding), ..OpenOptions::default() };
+    let open = OpenOptions { label_scheme, ..OpenOptions::default() };
     let set = DataSet::open(&folder.join("published"), &open)?;
     prepared::import(&set, &folder.join("prepared"), |case| println!("imported {case}"))?;
 

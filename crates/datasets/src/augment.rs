@@ -1,9 +1,8 @@
 //! The augmentation of `TransUNet` and SAMed, slice by slice.
 
+use fastersam_volume::KeyedRng;
+use fastersam_volume::resample::{rot90, rotate_nearest};
 use ndarray::{Array2, ArrayView2, Axis};
-
-use crate::resample::rotate_nearest;
-use crate::rng::KeyedRng;
 
 /// What happens to one slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,26 +49,4 @@ impl Augmentation {
             Self::Rotate { degrees } => rotate_nearest(slice, degrees),
         }
     }
-}
-
-/// `numpy.rot90`.
-#[must_use]
-pub fn rot90<T: Copy>(slice: ArrayView2<T>, quarter_turns: usize) -> Array2<T> {
-    let mut view = slice;
-    match quarter_turns % 4 {
-        1 => {
-            view.swap_axes(0, 1);
-            view.invert_axis(Axis(0));
-        }
-        2 => {
-            view.invert_axis(Axis(0));
-            view.invert_axis(Axis(1));
-        }
-        3 => {
-            view.swap_axes(0, 1);
-            view.invert_axis(Axis(1));
-        }
-        _ => {}
-    }
-    view.as_standard_layout().into_owned()
 }

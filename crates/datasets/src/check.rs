@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::dataset::DataSet;
-use crate::prepared::count;
+use crate::label_scheme::synapse_labels;
 
 /// What a check found.
 #[derive(Clone, Debug, Serialize)]
@@ -16,8 +16,8 @@ pub struct Report {
     pub name: String,
     /// Form of its files.
     pub form: String,
-    /// Coding of its label files.
-    pub coding: String,
+    /// Label scheme of its files.
+    pub label_scheme: String,
     /// Order of its files' axes.
     pub axes: String,
     /// Names of the classes.
@@ -73,7 +73,7 @@ pub fn check(set: &DataSet, required: &[String], partial: bool) -> Report {
             id: case.id.clone(),
             shape: [slices, rows, cols],
             spacing_mm: case.spacing_mm,
-            voxels: count(&case.label, n_classes),
+            voxels: case.count_voxels(n_classes),
         };
         let mut problems = Vec::new();
         if low < -1e-4 || high > 1.0001 {
@@ -89,14 +89,14 @@ pub fn check(set: &DataSet, required: &[String], partial: bool) -> Report {
         {
             problems.push(format!("{}: a spacing of {spacing:?} mm is none of a scan", case.id));
         }
-        problems.extend(set.geometry_problem(at).map_err(|e| e.to_string())?);
+        problems.extend(set.contradiction(at).map_err(|e| e.to_string())?);
         Ok::<_, String>((found, problems))
     };
     let found: Vec<Result<(CaseReport, Vec<String>), String>> = (0..set.len()).into_par_iter().map(read).collect();
     let mut report = Report {
         name: set.name.clone(),
         form: set.form.name().to_owned(),
-        coding: set.coding.clone(),
+        label_scheme: set.label_scheme.clone(),
         axes: set.axes.name().to_owned(),
         classes: set.labels.names.clone(),
         cases: Vec::new(),
@@ -177,7 +177,7 @@ fn splits(
     }
 }
 
-/// Classes that are nowhere, and organs whose sizes say that the files have another coding.
+/// Classes that are nowhere, and organs whose sizes say that the files have another label scheme.
 fn classes(set: &DataSet, report: &mut Report) {
     const ENOUGH_CASES: usize = 5;
     if report.cases.len() < ENOUGH_CASES {
@@ -187,19 +187,20 @@ fn classes(set: &DataSet, report: &mut Report) {
     let mut problems = Vec::new();
     for (class, name) in set.labels.names.iter().enumerate().skip(1) {
         if total(class) == 0 {
-            problems.push(format!("{name} is in no case: are the labels in the coding `{}`?", set.coding));
+            problems
+                .push(format!("{name} is in no case: are the labels in the label scheme `{}`?", set.label_scheme));
         }
     }
-    if set.labels == crate::coding::synapse_labels() && problems.is_empty() {
+    if set.labels == synapse_labels() && problems.is_empty() {
         let size = |organ: &str| set.labels.names.iter().position(|name| name == organ).map_or(0, &total);
         let others = set.labels.names[1..].iter().filter(|organ| *organ != "liver");
         let larger = others.map(|organ| ("liver", organ.as_str())).chain([("stomach", "pancreas")]);
         for (large, small) in larger.filter(|(large, small)| size(large) < size(small)) {
             problems.push(format!(
-                "over all cases the {large} has {} voxels, the {small} {}: are the labels in the coding `{}`?",
+                "over all cases the {large} has {} voxels, the {small} {}: are the labels in the label scheme `{}`?",
                 size(large),
                 size(small),
-                set.coding
+                set.label_scheme
             ));
         }
     }
@@ -208,7 +209,7 @@ fn classes(set: &DataSet, report: &mut Report) {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}: form {}, coding {}, axes {}", self.name, self.form, self.coding, self.axes)?;
+        writeln!(f, "{}: form {}, label scheme {}, axes {}", self.name, self.form, self.label_scheme, self.axes)?;
         let range = |of: &dyn Fn(&CaseReport) -> f64| {
             let values = || self.cases.iter().map(of);
             (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max))

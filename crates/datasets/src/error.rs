@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use fastersam_files::FileError;
+use fastersam_volume::VolumeError;
 use thiserror::Error;
 
-/// A data set, a scan or a label map that can't be used.
+/// A data set that can't be used.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DatasetError {
@@ -17,13 +19,11 @@ pub enum DatasetError {
         hint: String,
     },
     /// A file could not be read or written.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A scan or a label map can't be read or written.
+    #[error(transparent)]
+    Volume(#[from] VolumeError),
     /// A file is not what its name says, is cut off, or holds what can't be used.
     #[error("{path} can't be used: {reason}")]
     Malformed {
@@ -32,18 +32,18 @@ pub enum DatasetError {
         /// What is wrong, with what was expected and what was found.
         reason: String,
     },
-    /// A label value that the named coding does not have.
+    /// A label value that the named label scheme does not have.
     #[error(
-        "{path} holds the label value {value}, which the coding `{coding}` does not know; \
-         name the coding that the files were written in, or correct the file"
+        "{path} holds the label value {value}, which the label scheme `{label_scheme}` does not know; \
+         name the label scheme that the files were written in, or correct the file"
     )]
     UnknownLabel {
         /// The file.
         path: PathBuf,
         /// The value.
         value: String,
-        /// The coding.
-        coding: String,
+        /// The label scheme.
+        label_scheme: String,
     },
     /// Image and label of one case have different shapes.
     #[error(
@@ -66,10 +66,6 @@ pub enum DatasetError {
 }
 
 impl DatasetError {
-    pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
-        move |source| Self::Io { path: path.to_owned(), source }
-    }
-
     pub(crate) fn malformed(path: &Path, reason: impl Into<String>) -> Self {
         Self::Malformed { path: path.to_owned(), reason: reason.into() }
     }
@@ -80,11 +76,5 @@ impl DatasetError {
             return Ok(());
         }
         Err(Self::Missing { path: path.to_owned(), hint: hint.to_owned() })
-    }
-
-    /// Complains about what is not there, and about folders, pipes and devices, which reading could wait for for ever.
-    pub(crate) fn require_file(path: &Path) -> Result<(), Self> {
-        Self::require(path, "check the path")?;
-        if path.is_file() { Ok(()) } else { Err(Self::malformed(path, "it is no file")) }
     }
 }

@@ -9,12 +9,13 @@ use std::fs::File;
 use std::io::{BufReader, Read, Write};
 use std::path::Path;
 
-use ndarray::{Array2, ArrayD, ArrayView, Dimension, IxDyn, ShapeBuilder};
+use fastersam_files::{AtomicFile, FileError};
+use fastersam_volume::{MAX_VOXELS, VolumeError};
+use ndarray::{ArrayD, ArrayView, Dimension, IxDyn, ShapeBuilder};
 use zip::ZipArchive;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
 use crate::error::DatasetError;
-use crate::scan::MAX_VOXELS;
 
 /// Real headers have 128 bytes.
 const MAX_HEADER: usize = 4096;
@@ -31,11 +32,17 @@ impl<'a> Npz<'a> {
     /// # Errors
     /// Where the file is missing or no zip archive.
     pub fn open(path: &'a Path) -> Result<Self, DatasetError> {
-        DatasetError::require_file(path)?;
-        let file = File::open(path).map_err(DatasetError::io(path))?;
+        VolumeError::require_file(path)?;
+        let file = File::open(path).map_err(FileError::at(path))?;
         let archive = ZipArchive::new(BufReader::new(file))
             .map_err(|e| DatasetError::malformed(path, format!("it can't be read as npz ({e})")))?;
         Ok(Self { path, archive })
+    }
+
+    /// The file that it reads.
+    #[must_use]
+    pub fn path(&self) -> &'a Path {
+        self.path
     }
 
     /// The names of the arrays.
@@ -200,8 +207,7 @@ impl Header {
 /// An archive that is being written; it appears under its name when it is finished.
 pub(crate) struct NpzWriter<'a> {
     path: &'a Path,
-    scratch: tempfile::TempPath,
-    zip: ZipWriter<File>,
+    zip: ZipWriter<AtomicFile>,
 }
 
 /// Numbers that are written as they are.
@@ -226,11 +232,7 @@ impl Element for u8 {
 
 impl<'a> NpzWriter<'a> {
     pub(crate) fn create(path: &'a Path) -> Result<Self, DatasetError> {
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let io = |source| DatasetError::io(path)(source);
-        let scratch = tempfile::NamedTempFile::with_prefix_in(".writing-", folder).map_err(io)?;
-        let (file, scratch) = scratch.into_parts();
-        Ok(Self { path, scratch, zip: ZipWriter::new(file) })
+        Ok(Self { path, zip: ZipWriter::new(AtomicFile::create(path)?) })
     }
 
     pub(crate) fn add<T: Element, D: Dimension>(
@@ -255,27 +257,31 @@ impl<'a> NpzWriter<'a> {
             .compression_level(Some(1))
             .large_file(bytes.len() > 1 << 31)
             .last_modified_time(zip::DateTime::default());
-        let failed = |e: String| DatasetError::malformed(self.path, format!("it can't be written ({e})"));
-        self.zip.start_file(format!("{name}.npy"), options).map_err(|e| failed(e.to_string()))?;
-        self.zip.write_all(&bytes).map_err(|e| failed(e.to_string()))
+        self.zip.start_file(format!("{name}.npy"), options).map_err(|e| failed(self.path, e.into()))?;
+        self.zip.write_all(&bytes).map_err(|e| failed(self.path, e))
     }
 
     pub(crate) fn finish(self) -> Result<(), DatasetError> {
-        let path = self.path;
-        self.zip.finish().map_err(|e| DatasetError::malformed(path, format!("it can't be written ({e})")))?;
-        self.scratch.persist(path).map_err(|e| DatasetError::io(path)(e.error))
+        let Self { path, zip } = self;
+        let file = zip.finish().map_err(|e| failed(path, e.into()))?;
+        Ok(file.commit()?)
     }
 }
 
-/// Writes one slice: an image and its label map.
-pub(crate) fn write_slice(
+/// What the system said, or what npz can't hold.
+fn failed(path: &Path, cause: std::io::Error) -> DatasetError {
+    FileError::at(path)(cause).into()
+}
+
+/// Writes an image and its label map, of two or three axes.
+pub(crate) fn write_npz<D: Dimension>(
     path: &Path,
-    [image_key, label_key]: [&str; 2],
-    image: &Array2<f32>,
-    label: &Array2<u8>,
+    image_key: &str,
+    image: ArrayView<f32, D>,
+    label: ArrayView<u8, D>,
 ) -> Result<(), DatasetError> {
     let mut npz = NpzWriter::create(path)?;
-    npz.add(image_key, image.view())?;
-    npz.add(label_key, label.view())?;
+    npz.add(image_key, image)?;
+    npz.add("label", label)?;
     npz.finish()
 }

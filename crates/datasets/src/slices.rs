@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
+use fastersam_volume::KeyedRng;
+use fastersam_volume::resample::{zoom_cubic, zoom_nearest};
 use ndarray::{Array2, ArrayView2, Axis};
 
 use crate::augment::Augmentation;
 use crate::case::Case;
-use crate::resample::{zoom_cubic, zoom_nearest};
-use crate::rng::KeyedRng;
 
 /// Purposes that keep the draws of this module apart from each other.
 const ORDER: u64 = 1;

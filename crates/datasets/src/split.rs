@@ -79,34 +79,32 @@ pub fn synapse(split: &str) -> Result<Vec<u32>, DatasetError> {
     found.ok_or_else(|| unknown("Synapse", split, "train, test, fold-a, fold-a-train (also b, c, d)"))
 }
 
-/// All splits of a data set, by the names of cases or patients.
-pub(crate) fn all(is_synapse: bool) -> Result<BTreeMap<String, Vec<String>>, DatasetError> {
-    let file = file()?;
-    let name = |case: &u32| if is_synapse { format!("case{case:04}") } else { format!("patient{case:03}") };
-    let names = |cases: &[u32]| cases.iter().map(name).collect::<Vec<String>>();
-    let mut splits = BTreeMap::new();
-    if is_synapse {
-        splits.insert("train".to_owned(), names(&file.synapse.train));
-        splits.insert("test".to_owned(), names(&file.synapse.test));
-        for fold in file.synapse.folds.keys() {
-            for split in [format!("fold-{fold}"), format!("fold-{fold}-train")] {
-                let cases = names(&synapse(&split)?);
-                splits.insert(split, cases);
-            }
-        }
-    } else {
-        for (split, cases) in [("train", &file.acdc.train), ("valid", &file.acdc.valid), ("test", &file.acdc.test)]
-        {
-            splits.insert(split.to_owned(), names(cases));
-        }
-    }
-    Ok(splits)
+/// All splits of ACDC, by the names of patients.
+pub(crate) fn acdc_splits() -> Result<BTreeMap<String, Vec<String>>, DatasetError> {
+    let names =
+        |split: &str| Ok((split.to_owned(), acdc(split)?.iter().map(|n| format!("patient{n:03}")).collect()));
+    ["train", "valid", "test"].into_iter().map(names).collect()
 }
 
-/// Number of slices of published splits and cases.
-pub(crate) fn published_slices(is_synapse: bool) -> Result<BTreeMap<String, usize>, DatasetError> {
-    let file = file()?;
-    Ok(if is_synapse { file.synapse.slices } else { file.acdc.slices })
+/// All splits of Synapse, by the names of cases.
+pub(crate) fn synapse_splits() -> Result<BTreeMap<String, Vec<String>>, DatasetError> {
+    let folds = file()?.synapse.folds.into_keys();
+    let folds = folds.flat_map(|fold| [format!("fold-{fold}"), format!("fold-{fold}-train")]);
+    let names = |split: String| {
+        let cases = synapse(&split)?.iter().map(|n| format!("case{n:04}")).collect();
+        Ok((split, cases))
+    };
+    ["train", "test"].map(str::to_owned).into_iter().chain(folds).map(names).collect()
+}
+
+/// Number of slices of the published splits of ACDC.
+pub(crate) fn acdc_slices() -> Result<BTreeMap<String, usize>, DatasetError> {
+    Ok(file()?.acdc.slices)
+}
+
+/// Number of slices of the published splits and cases of Synapse.
+pub(crate) fn synapse_slices() -> Result<BTreeMap<String, usize>, DatasetError> {
+    Ok(file()?.synapse.slices)
 }
 
 fn unknown(dataset: &str, split: &str, known: &str) -> DatasetError {

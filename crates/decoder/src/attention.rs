@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 use fastersam_adapter::{LoraLinear, LoraLinearConfig};
 use fastersam_kernels::{Linear, LinearConfig, RaggedLayout, ragged_attention};
 
-/// Multi-head attention between packed rows.
+/// Multi-head attention between ragged rows.
 #[derive(Module, Debug)]
 pub struct Attention {
     /// Projection of the queries.
@@ -24,13 +24,13 @@ pub struct Attention {
     /// Low-rank update of the values.
     pub lora_v: Option<LoraLinear>,
     #[module(skip)]
-    n_heads: usize,
+    num_heads: usize,
 }
 
 impl Attention {
     pub(crate) fn new(
         dim: usize,
-        n_heads: usize,
+        num_heads: usize,
         downsample: usize,
         lora_rank: Option<usize>,
         device: &Device,
@@ -45,26 +45,26 @@ impl Attention {
             out_proj: LinearConfig::new(inner, dim).init(device),
             lora_q: lora(),
             lora_v: lora(),
-            n_heads,
+            num_heads,
         }
     }
 
-    /// [Packs](Linear::pack) the projections.
-    pub(crate) fn pack(&mut self) {
+    /// [Prepacks](Linear::prepack) the projections.
+    pub(crate) fn prepack(&mut self) {
         for layer in [&mut self.q_proj, &mut self.k_proj, &mut self.v_proj, &mut self.out_proj] {
-            layer.pack();
+            layer.prepack();
         }
     }
 
     /// # Shapes
-    /// - q: `[n_queries, dim]`; k, v: `[n_keys, dim]`, one segment of each an image
+    /// - q: `[n_queries, dim]`; k, v: `[n_keys, dim]`, one sequence of each an image
     /// - output: `[n_queries, dim]`
     #[must_use]
     pub fn forward(&self, q: Tensor<2>, k: Tensor<2>, v: Tensor<2>, layout: &Arc<RaggedLayout>) -> Tensor<2> {
         let q = project(&self.q_proj, self.lora_q.as_ref(), q);
-        let k = self.k_proj.rows(k);
+        let k = self.k_proj.forward(k);
         let v = project(&self.v_proj, self.lora_v.as_ref(), v);
-        self.out_proj.rows(ragged_attention(q, k, v, layout, self.n_heads, None))
+        self.out_proj.forward(ragged_attention(q, k, v, layout, self.num_heads, None))
     }
 }
 
@@ -72,6 +72,6 @@ impl Attention {
 fn project(layer: &Linear, lora: Option<&LoraLinear>, x: Tensor<2>) -> Tensor<2> {
     match lora {
         Some(lora) => lora.forward(layer, x),
-        None => layer.rows(x),
+        None => layer.forward(x),
     }
 }

@@ -1,20 +1,17 @@
 //! Structure of the decoder.
 
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::error::DecoderError;
-use crate::mask_decoder::{MaskDecoder, PromptFreeDecoder};
-use crate::prompt_encoder::PromptEncoder;
 
-/// Configuration of a [`PromptFreeDecoder`].
+/// Configuration of a [`PromptFreeDecoder`](crate::PromptFreeDecoder).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MaskDecoderConfig {
     /// Channels of the image embedding.
     pub transformer_dim: usize,
     /// Attention heads.
-    pub n_heads: usize,
+    pub num_heads: usize,
     /// Width of the transformer's MLPs.
     pub mlp_dim: usize,
     /// Two-way blocks.
@@ -38,7 +35,7 @@ impl MaskDecoderConfig {
     pub fn sam(n_classes: usize) -> Self {
         Self {
             transformer_dim: 256,
-            n_heads: 8,
+            num_heads: 8,
             mlp_dim: 2048,
             depth: 2,
             n_mask_tokens: n_classes,
@@ -52,7 +49,7 @@ impl MaskDecoderConfig {
     /// 64 wide: the decoder of the small presets.
     #[must_use]
     pub fn tiny(n_classes: usize) -> Self {
-        Self { transformer_dim: 64, n_heads: 4, mlp_dim: 256, iou_head_hidden_dim: 64, ..Self::sam(n_classes) }
+        Self { transformer_dim: 64, num_heads: 4, mlp_dim: 256, iou_head_hidden_dim: 64, ..Self::sam(n_classes) }
     }
 
     /// Checks that the sizes fit together.
@@ -63,10 +60,10 @@ impl MaskDecoderConfig {
         let complain = |what: String| Err(DecoderError::Config(what));
         let d = self.transformer_dim;
         // The up-scaling ends with an eighth of the channels; two attentions work in half of them.
-        if d == 0 || !d.is_multiple_of(8) || self.n_heads == 0 || !(d / 2).is_multiple_of(self.n_heads) {
+        if d == 0 || !d.is_multiple_of(8) || self.num_heads == 0 || !(d / 2).is_multiple_of(self.num_heads) {
             return complain(format!(
                 "a decoder of {d} channels with {} heads; it takes a multiple of 8, whose half the heads divide",
-                self.n_heads
+                self.num_heads
             ));
         }
         for (name, size) in [
@@ -83,16 +80,6 @@ impl MaskDecoderConfig {
             }
         }
         Ok(())
-    }
-
-    /// Builds the decoder with burn's starting values.
-    #[must_use]
-    pub fn init(&self, device: &Device) -> PromptFreeDecoder {
-        PromptFreeDecoder {
-            prompt_encoder: PromptEncoder::new(self.transformer_dim, device),
-            mask_decoder: MaskDecoder::new(self, device),
-            skip_channels: self.skip_channels,
-        }
     }
 
     /// Multiply-accumulates of one image with a token grid of `grid` x `grid`.

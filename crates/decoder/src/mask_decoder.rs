@@ -12,6 +12,18 @@ use crate::prompt_encoder::PromptEncoder;
 use crate::transformer::{Layouts, TwoWayTransformer};
 use crate::upscaling::OutputUpscaling;
 
+impl MaskDecoderConfig {
+    /// Builds the decoder with burn's initial values.
+    #[must_use]
+    pub fn init(&self, device: &Device) -> PromptFreeDecoder {
+        PromptFreeDecoder {
+            prompt_encoder: PromptEncoder::new(self.transformer_dim, device),
+            mask_decoder: MaskDecoder::new(self, device),
+            skip_channels: self.skip_channels,
+        }
+    }
+}
+
 /// SAM's `MLP`: linear layers with ReLUs between.
 #[derive(Module, Debug)]
 pub struct Mlp {
@@ -25,14 +37,14 @@ impl Mlp {
         Self { layers }
     }
 
-    fn pack(&mut self) {
-        self.layers.iter_mut().for_each(Linear::pack);
+    fn prepack(&mut self) {
+        self.layers.iter_mut().for_each(Linear::prepack);
     }
 
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let last = self.layers.len().saturating_sub(1);
         self.layers.iter().enumerate().fold(x, |x, (i, layer)| {
-            let y = layer.rows(x);
+            let y = layer.forward(x);
             if i < last { relu(y) } else { y }
         })
     }
@@ -114,13 +126,13 @@ pub struct PromptFreeDecoder {
 pub type Skips = (Tensor<4>, Tensor<4>);
 
 impl PromptFreeDecoder {
-    /// [Packs](Linear::pack) all weights: faster on the CPU, and nothing but a forward pass afterwards.
-    pub fn pack(&mut self) {
+    /// [Prepacks](Linear::prepack) all weights: faster on the CPU, and nothing but a forward pass afterwards.
+    pub fn prepack(&mut self) {
         let decoder = &mut self.mask_decoder;
-        decoder.transformer.pack();
-        decoder.output_upscaling.pack();
-        decoder.output_hypernetworks_mlps.iter_mut().for_each(Mlp::pack);
-        decoder.iou_prediction_head.pack();
+        decoder.transformer.prepack();
+        decoder.output_upscaling.prepack();
+        decoder.output_hypernetworks_mlps.iter_mut().for_each(Mlp::prepack);
+        decoder.iou_prediction_head.prepack();
     }
 
     /// Decodes a batch.

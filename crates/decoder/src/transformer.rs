@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::module::Module;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use fastersam_kernels::{LayerNorm, Linear, LinearConfig, RaggedLayout, Segment};
+use fastersam_kernels::{LayerNorm, Linear, LinearConfig, RaggedLayout};
 
 use crate::attention::Attention;
 use crate::config::MaskDecoderConfig;
@@ -23,11 +23,7 @@ pub(crate) struct Layouts {
 
 impl Layouts {
     pub fn new(b: usize, t: usize, n: usize) -> Self {
-        let between = |q: usize, k: usize| {
-            let segments =
-                (0..b).map(|i| Segment { queries: i * q..(i + 1) * q, keys: i * k..(i + 1) * k }).collect();
-            Arc::new(RaggedLayout { segments, ..RaggedLayout::default() })
-        };
+        let between = |q: usize, k: usize| Arc::new(RaggedLayout::of_queries_and_keys((0..b).map(|_| (q, k))));
         Self { tokens: between(t, t), tokens_to_image: between(t, n), image_to_tokens: between(n, t) }
     }
 }
@@ -66,7 +62,7 @@ pub struct TwoWayAttentionBlock {
 
 impl TwoWayAttentionBlock {
     fn new(config: &MaskDecoderConfig, is_first: bool, device: &Device) -> Self {
-        let (dim, heads, lora) = (config.transformer_dim, config.n_heads, config.lora_rank);
+        let (dim, heads, lora) = (config.transformer_dim, config.num_heads, config.lora_rank);
         let norm = || LayerNorm::new(dim, EPS, device);
         Self {
             self_attn: Attention::new(dim, heads, 1, lora, device),
@@ -84,12 +80,12 @@ impl TwoWayAttentionBlock {
         }
     }
 
-    fn pack(&mut self) {
-        self.self_attn.pack();
-        self.cross_attn_token_to_image.pack();
-        self.cross_attn_image_to_token.pack();
-        self.mlp.lin1.pack();
-        self.mlp.lin2.pack();
+    fn prepack(&mut self) {
+        self.self_attn.prepack();
+        self.cross_attn_token_to_image.prepack();
+        self.cross_attn_image_to_token.prepack();
+        self.mlp.lin1.prepack();
+        self.mlp.lin2.prepack();
     }
 
     fn forward(
@@ -115,8 +111,8 @@ impl TwoWayAttentionBlock {
         let attended = to_image.forward(q, k.clone(), keys.clone(), &layouts.tokens_to_image);
         let queries = self.norm2.forward(queries + attended);
 
-        let hidden = relu(self.mlp.lin1.rows(queries.clone()));
-        let queries = self.norm3.forward(self.mlp.lin2.rows_residual(hidden, queries));
+        let hidden = relu(self.mlp.lin1.forward(queries.clone()));
+        let queries = self.norm3.forward(self.mlp.lin2.forward_residual(hidden, queries));
 
         let q = queries.clone() + query_pe.clone();
         let to_tokens = &self.cross_attn_image_to_token;
@@ -126,7 +122,7 @@ impl TwoWayAttentionBlock {
     }
 }
 
-/// SAM's `TwoWayTransformer` on packed rows.
+/// SAM's `TwoWayTransformer` on ragged rows.
 #[derive(Module, Debug)]
 pub struct TwoWayTransformer {
     /// The layers.
@@ -143,7 +139,7 @@ impl TwoWayTransformer {
             layers: (0..config.depth).map(|i| TwoWayAttentionBlock::new(config, i == 0, device)).collect(),
             final_attn_token_to_image: Attention::new(
                 config.transformer_dim,
-                config.n_heads,
+                config.num_heads,
                 2,
                 config.lora_rank,
                 device,
@@ -152,10 +148,10 @@ impl TwoWayTransformer {
         }
     }
 
-    /// [Packs](Linear::pack) all weights.
-    pub(crate) fn pack(&mut self) {
-        self.layers.iter_mut().for_each(TwoWayAttentionBlock::pack);
-        self.final_attn_token_to_image.pack();
+    /// [Prepacks](Linear::prepack) all weights.
+    pub(crate) fn prepack(&mut self) {
+        self.layers.iter_mut().for_each(TwoWayAttentionBlock::prepack);
+        self.final_attn_token_to_image.prepack();
     }
 
     /// # Shapes

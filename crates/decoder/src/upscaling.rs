@@ -12,7 +12,7 @@ const EPS: f64 = 1e-6;
 /// SAM's `output_upscaling`: two transposed convolutions of size and stride 2.
 ///
 /// A transposed convolution whose stride is its size is a matrix product and a shuffle of pixels; all
-/// of it works on packed rows, one a pixel.
+/// of it works on rows, one a pixel.
 #[derive(Module, Debug)]
 pub struct OutputUpscaling {
     /// `output_upscaling.0`
@@ -25,9 +25,9 @@ pub struct OutputUpscaling {
     pub skip8: Option<Linear>,
     /// From the CNN branch's stride-4 map, zero at the start.
     pub skip4: Option<Linear>,
-    /// The transposed convolutions as matrix products, once packed.
+    /// The transposed convolutions as matrix products, once prepacked.
     #[module(skip)]
-    packed: Option<[Linear; 2]>,
+    prepacked: Option<[Linear; 2]>,
 }
 
 impl OutputUpscaling {
@@ -43,19 +43,19 @@ impl OutputUpscaling {
             conv2: conv(dim / 4, dim / 8),
             skip8: skip_channels.map(|[_, stride8]| skip(stride8, dim / 4)),
             skip4: skip_channels.map(|[stride4, _]| skip(stride4, dim / 8)),
-            packed: None,
+            prepacked: None,
         }
     }
 
-    /// [Packs](Linear::pack) all weights.
-    pub(crate) fn pack(&mut self) {
+    /// [Prepacks](Linear::prepack) all weights.
+    pub(crate) fn prepack(&mut self) {
         for skip in [&mut self.skip8, &mut self.skip4].into_iter().flatten() {
-            skip.pack();
+            skip.prepack();
         }
-        self.packed = Some([&self.conv1, &self.conv2].map(|conv| {
+        self.prepacked = Some([&self.conv1, &self.conv2].map(|conv| {
             let (weight, bias) = as_matrix(conv);
             let mut layer = Linear::from_parts(weight, bias);
-            layer.pack();
+            layer.prepack();
             layer
         }));
     }
@@ -66,11 +66,11 @@ impl OutputUpscaling {
     #[must_use]
     pub fn forward(&self, rows: Tensor<2>, grid: usize, skips: Option<(Tensor<4>, Tensor<4>)>) -> Tensor<2> {
         let (stride4, stride8) = skips.unzip();
-        let [packed1, packed2] = self.packed.as_ref().map_or([None, None], |[a, b]| [Some(a), Some(b)]);
-        let x = double(&self.conv1, packed1, rows, grid);
+        let [prepacked1, prepacked2] = self.prepacked.as_ref().map_or([None, None], |[a, b]| [Some(a), Some(b)]);
+        let x = double(&self.conv1, prepacked1, rows, grid);
         let x = add_skip(self.skip8.as_ref(), stride8, x, 2 * grid);
         let x = gelu(self.norm.forward(x));
-        let x = double(&self.conv2, packed2, x, 2 * grid);
+        let x = double(&self.conv2, prepacked2, x, 2 * grid);
         gelu(add_skip(self.skip4.as_ref(), stride4, x, 4 * grid))
     }
 }
@@ -84,10 +84,10 @@ fn as_matrix(conv: &ConvTranspose2d) -> (Tensor<2>, Option<Tensor<1>>) {
 }
 
 /// Such a convolution on rows: `[b * g * g, c] -> [b * 2g * 2g, c']`.
-fn double(conv: &ConvTranspose2d, packed: Option<&Linear>, rows: Tensor<2>, grid: usize) -> Tensor<2> {
+fn double(conv: &ConvTranspose2d, prepacked: Option<&Linear>, rows: Tensor<2>, grid: usize) -> Tensor<2> {
     let b = rows.dims()[0] / (grid * grid).max(1);
-    let rows = match packed {
-        Some(layer) => layer.rows(rows),
+    let rows = match prepacked {
+        Some(layer) => layer.forward(rows),
         None => {
             let (weight, bias) = as_matrix(conv);
             linear(rows, weight, bias)
@@ -102,5 +102,5 @@ fn add_skip(projection: Option<&Linear>, map: Option<Tensor<4>>, rows: Tensor<2>
     let (Some(projection), Some(map)) = (projection, map) else { return rows };
     let [b, c, _, _] = map.dims();
     let map = resize_bilinear(map, side).permute([0, 2, 3, 1]).reshape([b * side * side, c]);
-    projection.rows_residual(map, rows)
+    projection.forward_residual(map, rows)
 }

@@ -1,6 +1,7 @@
 //! What a model must beat to be worth anything: a per-pixel linear classifier.
 
-use fastersam_datasets::{Case, KeyedRng};
+use fastersam_datasets::Case;
+use fastersam_volume::KeyedRng;
 use ndarray::Array3;
 
 /// Pixels that the classifier is fitted to.

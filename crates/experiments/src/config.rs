@@ -1,15 +1,18 @@
 //! Experiment and suite files: what is trained on what, and what is measured.
 //!
 //! Files are TOML and refuse unknown keys. Any value can be overridden on the command line with
-//! `--set train.epochs=3`; the layers are merged with the `config` crate.
+//! `train.epochs=3`; the layers are merged with the `config` crate.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use fastersam::{ModelOptions, WeightPaths};
-use fastersam_datasets::coding::{AxisOrder, SynapseCoding};
 use fastersam_datasets::phantom::Phantom;
+use fastersam_datasets::{AxisOrder, LabelScheme};
+use fastersam_pausing_encoder::{PausePolicy, PauseSettings};
 use serde::{Deserialize, Serialize};
+
+use crate::error::ExperimentError;
 
 /// One experiment: a data set, a model, its training and what is measured on it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,15 +60,15 @@ pub enum DataConfig {
     Synapse {
         /// Its folder, relative to `--data`.
         folder: PathBuf,
-        /// The coding of the label files.
-        coding: SynapseCoding,
+        /// The label scheme of the files.
+        label_scheme: LabelScheme,
         /// The order of the axes in npz and h5 files.
         #[serde(default)]
         axes: AxisOrder,
         /// Split to train on.
         train: String,
-        /// The pause setting is chosen on the last this many training cases.
-        calibrate_cases: usize,
+        /// Which cases choose the pause setting.
+        calibrate: Calibrate,
         /// Split to score.
         evaluate: String,
         /// What a reader must know beside a published row.
@@ -83,8 +86,8 @@ pub enum DataConfig {
         axes: AxisOrder,
         /// Split to train on.
         train: String,
-        /// The pause setting is chosen on the last this many training cases.
-        calibrate_cases: usize,
+        /// Which cases choose the pause setting.
+        calibrate: Calibrate,
         /// Split to score.
         evaluate: String,
         /// What a reader must know beside a published row.
@@ -96,13 +99,43 @@ pub enum DataConfig {
         path: PathBuf,
         /// Split to train on.
         train: String,
-        /// The pause setting is chosen on the last this many training cases.
-        calibrate_cases: usize,
+        /// Which cases choose the pause setting.
+        calibrate: Calibrate,
         /// Split to score.
         evaluate: String,
         /// What a reader must know beside a published row.
         note: Option<String>,
     },
+}
+
+/// Which cases choose the pause setting and tell, after each epoch, how good the model is.
+///
+/// Patients, where a patient has several scans, stay together: the numbers are numbers of patients.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "the name of a split, { hold_out = N } or { from_training = N } was expected")]
+pub enum Calibrate {
+    /// The cases of another split than those that are trained on or scored.
+    Split(String),
+    /// Cases of the training split, at even distances in its order, that are not trained on.
+    HoldOut(HoldOut),
+    /// Cases of the training split that are trained on as well; every result says so.
+    FromTraining(FromTraining),
+}
+
+/// Number of cases that leave the training set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoldOut {
+    /// Number of cases or patients.
+    pub hold_out: usize,
+}
+
+/// Number of cases that stay in the training set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FromTraining {
+    /// Number of cases or patients.
+    pub from_training: usize,
 }
 
 /// How a model is trained.
@@ -143,6 +176,9 @@ pub struct MeasureConfig {
     pub batch_size: usize,
     /// Entropy thresholds of the sweep, used at all pause points; with and without stage 0.
     pub thresholds: Vec<f64>,
+    /// What the settings of the sweep have beside their thresholds: criterion, context, tokens that stay.
+    #[serde(default)]
+    pub pause: PauseSettings,
     /// The recommended setting saves most among those that lose at most this much Dice on the
     /// calibration cases.
     pub dice_tolerance: f64,
@@ -197,7 +233,7 @@ impl Experiment {
     /// Where the file can't be read, holds an unknown key or lacks one.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
         let text = read_text(path)?;
-        let place = if overrides.is_empty() { "in" } else { "in --set or in" };
+        let place = if overrides.is_empty() { "in" } else { "in an override or in" };
         let experiment = Self::parse(&text, overrides);
         let mut experiment = experiment.with_context(|| format!("{place} {}", path.display()))?;
         path.parent().unwrap_or(Path::new("")).clone_into(&mut experiment.folder);
@@ -215,13 +251,8 @@ impl Experiment {
             let places: Vec<PathBuf> = places.into_iter().flatten().collect();
             let Some(found) = places.iter().find(|place| place.is_file()) else {
                 let tried: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
-                bail!(
-                    "experiment {:?} starts from {}, which is not there (looked for {}); give its folder \
-                     with --weights",
-                    self.id,
-                    name.display(),
-                    tried.join(" and ")
-                );
+                let (id, name, tried) = (self.id.clone(), name.to_owned(), tried.join(" and "));
+                return Err(ExperimentError::WeightsNotFound { id, name, tried }.into());
             };
             std::path::absolute(found).with_context(|| format!("{} has no absolute path", found.display()))
         };
@@ -232,11 +263,7 @@ impl Experiment {
         };
         let decoder = self.model.decoder_weights.as_deref().map(find).transpose()?;
         if backbone.is_none() && self.model.preset.is_pretrained() {
-            bail!(
-                "experiment {:?} does not train the backbone of its preset, so it needs pre-trained weights: \
-                 name the file as `weights` under [model], or give it with --weights",
-                self.id
-            );
+            return Err(ExperimentError::NoWeights { id: self.id.clone() }.into());
         }
         self.weight_files = WeightPaths { backbone, decoder };
         Ok(())
@@ -250,11 +277,12 @@ impl Experiment {
         let mut builder =
             config::Config::builder().add_source(config::File::from_str(text, config::FileFormat::Toml));
         for entry in overrides {
-            let (key, value) =
-                entry.split_once('=').with_context(|| format!("--set {entry}: write it as key=value"))?;
+            let (key, value) = entry
+                .split_once('=')
+                .with_context(|| format!("the override {entry:?} is not of the form key=value"))?;
             // The value in TOML's own syntax; what that can't parse is text.
             let value = toml_value(value);
-            builder = builder.set_override(key, value).with_context(|| format!("--set {entry}"))?;
+            builder = builder.set_override(key, value).with_context(|| format!("in the override {entry:?}"))?;
         }
         let experiment: Self = builder.build()?.try_deserialize()?;
         experiment.validate()?;
@@ -272,6 +300,12 @@ impl Experiment {
         let rates = [self.train.learning_rate, self.train.weight_decay, self.train.lambda_aux];
         if rates.iter().any(|rate| !rate.is_finite() || *rate < 0.0) {
             bail!("learning rate, weight decay and lambda_aux must be 0 or more");
+        }
+        if self.measure.pause.policy != PausePolicy::Never {
+            bail!("[measure] pause takes no thresholds or ratios: those of the sweep are `thresholds`");
+        }
+        if !self.measure.thresholds.is_empty() {
+            self.measure.pause.with_thresholds(self.measure.thresholds.clone()).validate_values()?;
         }
         // Any number of classes will do: before the data are read, the parts of the model must fit.
         self.model.resolve(2).context("in [model]")?;

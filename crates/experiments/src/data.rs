@@ -3,10 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
-use fastersam_datasets::{Case, DataSet, Intensity, LabelTable, OpenOptions, coding, manifest};
+use anyhow::{Result, bail};
+use fastersam_datasets::{Case, DataSet, OpenOptions, label_scheme, sha256_of_cases};
+use fastersam_volume::{Intensity, LabelTable};
 
-use crate::config::{DataConfig, Experiment};
+use fastersam_pausing_encoder::CalibrationCases;
+use rayon::prelude::*;
+
+use crate::config::{Calibrate, DataConfig, Experiment, FromTraining, HoldOut};
+use crate::error::ExperimentError;
 use fastersam_progress::say;
 use fastersam_records::PublishedSet;
 
@@ -32,8 +37,8 @@ pub struct ExperimentData {
     pub evaluate: Arc<Vec<Case>>,
     /// What the scored cases are called: `test`, `valid`, `fold-a`.
     pub split: String,
-    /// What the calibration cases are called.
-    pub calibrated_on: String,
+    /// Which cases those to choose a pause setting on are.
+    pub calibrated_on: CalibrationCases,
     /// Which published rows belong beside results on it.
     pub published: Option<PublishedSet>,
     /// SHA-256 over all of it.
@@ -46,9 +51,7 @@ pub struct ExperimentData {
 /// Where files are missing or broken.
 pub fn load(experiment: &Experiment, data: Option<&Path>) -> Result<ExperimentData> {
     let folder = |relative: &Path| {
-        let data = data.with_context(|| {
-            format!("experiment {:?} needs real data: give its folder with --data", experiment.id)
-        })?;
+        let data = data.ok_or_else(|| ExperimentError::NoDataFolder { id: experiment.id.clone() })?;
         Ok::<_, anyhow::Error>(data.join(relative))
     };
     let loaded = match &experiment.data {
@@ -59,18 +62,19 @@ pub fn load(experiment: &Experiment, data: Option<&Path>) -> Result<ExperimentDa
             let calibrate = make(*train_cases, *calibrate_cases);
             let evaluate = make(train_cases + calibrate_cases, *evaluate_cases);
             let name = format!("phantom {}", format!("{family:?}").to_lowercase());
+            let calibrated_on = CalibrationCases { cases: "validation phantoms".to_owned(), trained_on: false };
             let parts = [make(0, *train_cases), calibrate, evaluate];
-            pack(name, None, family.labels(), Intensity::Unit, "test", parts)
+            pack(name, None, family.labels(), Intensity::Unit, "test", calibrated_on, parts)
         }
-        DataConfig::Synapse { folder: at, coding, axes, train, calibrate_cases, evaluate, note } => {
-            let options = OpenOptions { form: None, coding: Some(*coding), axes: *axes };
-            let set = open(&folder(at)?, &options, "Synapse", &coding::synapse_labels())?;
-            pack_set(&set, [train, evaluate], *calibrate_cases, note.clone())?
+        DataConfig::Synapse { folder: at, label_scheme: scheme, axes, train, calibrate, evaluate, note } => {
+            let options = OpenOptions { form: None, label_scheme: Some(*scheme), axes: *axes };
+            let set = open(&folder(at)?, &options, "Synapse", &label_scheme::synapse_labels())?;
+            pack_set(&set, train, calibrate, evaluate, note.clone())?
         }
-        DataConfig::Acdc { folder: at, spacing_known, axes, train, calibrate_cases, evaluate, note } => {
-            let options = OpenOptions { form: None, coding: None, axes: *axes };
-            let set = open(&folder(at)?, &options, "ACDC", &coding::acdc_labels())?;
-            let mut packed = pack_set(&set, [train, evaluate], *calibrate_cases, note.clone())?;
+        DataConfig::Acdc { folder: at, spacing_known, axes, train, calibrate, evaluate, note } => {
+            let options = OpenOptions { form: None, label_scheme: None, axes: *axes };
+            let set = open(&folder(at)?, &options, "ACDC", &label_scheme::acdc_labels())?;
+            let mut packed = pack_set(&set, train, calibrate, evaluate, note.clone())?;
             if !spacing_known {
                 for cases in [&mut packed.train, &mut packed.calibrate, &mut packed.evaluate] {
                     Arc::make_mut(cases).iter_mut().for_each(|case| case.spacing_mm = None);
@@ -78,10 +82,10 @@ pub fn load(experiment: &Experiment, data: Option<&Path>) -> Result<ExperimentDa
             }
             packed
         }
-        DataConfig::Files { path, train, calibrate_cases, evaluate, note } => {
+        DataConfig::Files { path, train, calibrate, evaluate, note } => {
             let at = data.map_or_else(|| path.clone(), |data| data.join(path));
             let set = DataSet::open(&at, &OpenOptions::default())?;
-            pack_set(&set, [train, evaluate], *calibrate_cases, note.clone())?
+            pack_set(&set, train, calibrate, evaluate, note.clone())?
         }
     };
     if loaded.train.is_empty() || loaded.calibrate.is_empty() || loaded.evaluate.is_empty() {
@@ -109,21 +113,92 @@ fn open(path: &Path, options: &OpenOptions, name: &str, labels: &LabelTable) -> 
 
 fn pack_set(
     set: &DataSet,
-    [train, evaluate]: [&String; 2],
-    calibrate_cases: usize,
+    train: &str,
+    calibrate: &Calibrate,
+    evaluate: &str,
     note: Option<String>,
 ) -> Result<ExperimentData> {
-    let (trained, evaluated) = (set.load(train)?, set.load(evaluate)?);
-    let calibrate = last(&trained, calibrate_cases);
+    let parts = divide(set, train, calibrate, evaluate)?;
+    let read =
+        |cases: Vec<usize>| cases.into_par_iter().map(|case| set.read(case)).collect::<Result<Vec<Case>, _>>();
+    let cases = [read(parts.train)?, read(parts.calibrate)?, read(parts.evaluate)?];
     let (labels, intensity) = (set.labels.clone(), set.intensity.clone());
-    let packed = pack(set.name.clone(), note, labels, intensity, evaluate, [trained, calibrate, evaluated]);
+    let packed = pack(set.name.clone(), note, labels, intensity, evaluate, parts.calibrated_on, cases);
     // Files of one's own may be called like a public data set; published rows are not for them.
     let published = packed.published.filter(|_| !set.published_slices.is_empty());
     Ok(ExperimentData { published, ..packed })
 }
 
-fn last(cases: &[Case], n: usize) -> Vec<Case> {
-    cases[cases.len().saturating_sub(n)..].to_vec()
+/// The cases of a data set, apart by what they are for.
+struct Parts {
+    train: Vec<usize>,
+    calibrate: Vec<usize>,
+    evaluate: Vec<usize>,
+    calibrated_on: CalibrationCases,
+}
+
+/// Which cases are trained on, which choose the pause setting, and which are scored.
+fn divide(set: &DataSet, train: &str, calibrate: &Calibrate, evaluate: &str) -> Result<Parts> {
+    let (trained, scored) = (set.split(train)?, set.split(evaluate)?);
+    if let Some(&both) = trained.iter().find(|case| scored.contains(case)) {
+        bail!(
+            "the splits {train:?} and {evaluate:?} share the case {}: it would be trained on and scored",
+            set.id(both)
+        );
+    }
+    let parts = |train: Vec<usize>, calibrate: Vec<usize>, cases: String, trained_on: bool| Parts {
+        train,
+        calibrate,
+        evaluate: scored.clone(),
+        calibrated_on: CalibrationCases { cases, trained_on },
+    };
+    match calibrate {
+        Calibrate::Split(name) => {
+            let cases = set.split(name)?;
+            if let Some(&both) = cases.iter().find(|case| scored.contains(case)) {
+                bail!(
+                    "the splits {name:?} and {evaluate:?} share the case {}: the pause setting would be chosen on cases \
+                     that are scored",
+                    set.id(both)
+                );
+            }
+            if let Some(&both) = cases.iter().find(|case| trained.contains(case)) {
+                bail!(
+                    "the splits {train:?} and {name:?} share the case {}: hold cases out with `calibrate = {{ hold_out = \
+                     N }}`, or choose on training cases by name, with `calibrate = {{ from_training = N }}`",
+                    set.id(both)
+                );
+            }
+            Ok(parts(trained, cases, format!("the split {name}"), false))
+        }
+        Calibrate::HoldOut(HoldOut { hold_out }) => {
+            let (kept, chosen) = choose(set, &trained, *hold_out, train)?;
+            Ok(parts(kept, chosen, format!("{hold_out} of {train}, held out of training"), false))
+        }
+        Calibrate::FromTraining(FromTraining { from_training }) => {
+            let (_, chosen) = choose(set, &trained, *from_training, train)?;
+            Ok(parts(trained, chosen, format!("{from_training} of {train}"), true))
+        }
+    }
+}
+
+/// `n` patients at even distances in the split's order, which often goes by disease; the other cases first.
+fn choose(set: &DataSet, cases: &[usize], n: usize, split: &str) -> Result<(Vec<usize>, Vec<usize>)> {
+    let mut patients: Vec<&str> = Vec::new();
+    for &case in cases {
+        if !patients.contains(&set.key(case)) {
+            patients.push(set.key(case));
+        }
+    }
+    if n == 0 || n >= patients.len() {
+        bail!(
+            "{n} of the {} cases of the split {split:?} can't choose a pause setting; give 1 to {}",
+            patients.len(),
+            patients.len() - 1
+        );
+    }
+    let chosen: Vec<&str> = (0..n).map(|i| patients[(2 * i + 1) * patients.len() / (2 * n)]).collect();
+    Ok(cases.iter().partition(|&&case| !chosen.contains(&set.key(case))))
 }
 
 fn pack(
@@ -132,6 +207,7 @@ fn pack(
     labels: LabelTable,
     intensity: Intensity,
     split: &str,
+    calibrated_on: CalibrationCases,
     [train, calibrate, evaluate]: [Vec<Case>; 3],
 ) -> ExperimentData {
     let published = match name.as_str() {
@@ -139,9 +215,7 @@ fn pack(
         "ACDC" => Some(PublishedSet::Acdc),
         _ => None,
     };
-    let is_made = name.starts_with("phantom ");
-    let calibrated_on = if is_made { "validation phantoms" } else { "the last training cases" }.to_owned();
-    let sha256 = manifest::sha256(train.iter().chain(&calibrate).chain(&evaluate));
+    let sha256 = sha256_of_cases(train.iter().chain(&calibrate).chain(&evaluate));
     ExperimentData {
         name,
         note,

@@ -34,7 +34,7 @@ pub fn open(name: &str) -> Result<Device> {
             let feature = if kind == "libtorch" { "tch" } else { kind };
             bail!(
                 "this build has no support for the device {name:?}; compile it in with \
-                 `cargo build --release -p fastersam-experiments --features {feature}`"
+                 `cargo build --release -p fastersam-cli --features {feature}`"
             )
         }
         _ => bail!("there is no device {name:?}; there are: {NAMES}"),
@@ -48,7 +48,7 @@ pub fn open(name: &str) -> Result<Device> {
 pub fn set_threads(threads: Option<usize>) -> Result<usize> {
     if let Some(threads) = threads {
         if threads == 0 {
-            bail!("--threads must be 1 or more");
+            bail!("the number of threads must be 1 or more");
         }
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads)

@@ -1,20 +1,16 @@
 //! Scoring a model: slice by slice to volumes, volumes to scores, scores to a record.
 
 use anyhow::Result;
-use burn::tensor::Device;
 use fastersam::segment::SlicePauses;
-use fastersam::{FasterSam, ModelConfig, Segmenter};
+use fastersam::{ModelConfig, VolumeSegmenter};
 use fastersam_datasets::Case;
-use fastersam_datasets::resample::zoom_nearest;
 use fastersam_metrics::{CaseScores, score_case, summarise};
 use fastersam_pausing_encoder::PauseSettings;
+use fastersam_volume::resample::zoom_nearest;
 use ndarray::{Array3, ArrayView2, Axis};
 
-use fastersam_progress;
+use fastersam_progress as progress;
 use fastersam_records::TokenRecord;
-
-/// Slices a batch while validating.
-const VALIDATION_BATCH: usize = 8;
 
 /// What an evaluation found.
 #[derive(Clone, Debug)]
@@ -39,7 +35,7 @@ pub fn score(case: &Case, classes: &Array3<u8>, n_classes: usize) -> Result<Case
         &flat(&case.label),
         case.label.shape(),
         case.spacing_mm.as_ref().map(|spacing| &spacing[..]),
-        n_classes as u8,
+        n_classes,
     )?)
 }
 
@@ -48,15 +44,12 @@ pub fn score(case: &Case, classes: &Array3<u8>, n_classes: usize) -> Result<Case
 /// # Errors
 /// Where the settings don't fit the model, or the user interrupts.
 pub fn evaluate(
-    model: &FasterSam,
+    segmenter: &VolumeSegmenter,
     config: &ModelConfig,
     cases: &[Case],
     settings: &PauseSettings,
-    batch_size: usize,
-    device: &Device,
     title: &str,
 ) -> Result<Evaluation> {
-    let segmenter = Segmenter::new(model, config, batch_size, device.clone());
     let n_slices = cases.iter().map(|case| case.image.len_of(Axis(0))).sum();
     let bar = progress::bar(title, n_slices, "slices");
     let mut scores = Vec::with_capacity(cases.len());
@@ -82,9 +75,8 @@ pub fn evaluate(
 ///
 /// # Errors
 /// As [`evaluate`].
-pub fn mean_dice(model: &FasterSam, config: &ModelConfig, cases: &[Case], device: &Device) -> Result<Option<f64>> {
-    let never = PauseSettings::never();
-    let found = evaluate(model, config, cases, &never, VALIDATION_BATCH, device, "validation")?;
+pub fn mean_dice(segmenter: &VolumeSegmenter, config: &ModelConfig, cases: &[Case]) -> Result<Option<f64>> {
+    let found = evaluate(segmenter, config, cases, &PauseSettings::never(), "validation")?;
     Ok(summarise(&found.cases).transunet.dice)
 }
 

@@ -1,13 +1,17 @@
-//! Training, evaluation, calibration and suites of FasterSAM's experiments.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
 
 pub mod baseline;
+pub mod calibrate;
 pub mod config;
 pub mod data;
 pub mod device;
+mod error;
 pub mod evaluate;
-pub mod pause;
 pub mod provenance;
 pub mod suite;
 pub mod throughput;
 pub mod train;
 pub mod trained_model;
+
+pub use error::ExperimentError;

@@ -1,31 +1,32 @@
 //! Where a result comes from.
 
-use std::process::Command;
-
 use fastersam_bench::machine;
 use fastersam_records::Provenance;
 
-/// The version of burn that the workspace pins.
-const BURN_VERSION: &str = "0.22.1";
+/// The program that makes results, as it was built.
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    /// Its version.
+    pub version: &'static str,
+    /// Commit of the sources that it was built from, with `-dirty` where they differed from it; `unknown` where it
+    /// was not built in a checkout.
+    pub commit: &'static str,
+    /// Version of burn that it was built with.
+    pub burn_version: &'static str,
+}
 
 /// What all records of a run have in common.
 #[derive(Clone, Debug)]
 pub struct Origin {
+    /// The program.
+    pub program: Program,
     /// Device by name.
     pub device: String,
     /// Number of threads.
     pub threads: usize,
-    /// The commit when the program started: what is done to the tree meanwhile is not in it.
-    commit: String,
 }
 
 impl Origin {
-    /// Of this program, just started.
-    #[must_use]
-    pub fn new(device: &str, threads: usize) -> Self {
-        Self { device: device.to_owned(), threads, commit: commit() }
-    }
-
     /// The provenance of one result.
     #[must_use]
     pub fn provenance(
@@ -42,26 +43,15 @@ impl Origin {
             weights_sha256,
             backbone_sha256: None,
             decoder_sha256: None,
-            commit: self.commit.clone(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            burn_version: BURN_VERSION.to_owned(),
+            commit: self.program.commit.to_owned(),
+            version: self.program.version.to_owned(),
+            burn_version: self.program.burn_version.to_owned(),
             device: self.device.clone(),
             threads: self.threads,
             cpu: machine::cpu(),
             date: now(),
         }
     }
-}
-
-/// The commit of the source tree, with `-dirty` where files differ from it.
-fn commit() -> String {
-    let git = |arguments: &[&str]| {
-        let output = Command::new("git").args(["-C", env!("CARGO_MANIFEST_DIR")]).args(arguments).output().ok()?;
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    };
-    let Some(commit) = git(&["rev-parse", "HEAD"]) else { return "unknown".to_owned() };
-    let is_clean = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|s| s.is_empty());
-    if is_clean { commit } else { format!("{commit}-dirty") }
 }
 
 /// Now, RFC 3339 in UTC.

@@ -6,17 +6,17 @@ mod timing;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use burn::tensor::Device;
 use fastersam::checkpoint;
-use fastersam_metrics::summarise;
+use fastersam_pausing_encoder::{PauseSettings, Recommendation};
 
 use crate::config::Experiment;
 use crate::data::ExperimentData;
-use crate::pause::Setting;
+use crate::error::ExperimentError;
 use crate::provenance::Origin;
-use crate::train;
 use crate::trained_model::TrainedModel;
+use crate::{calibrate, train};
 use fastersam_progress::say;
 use fastersam_records::{PauseRecord, Record, TokenRecord, write_record};
 
@@ -63,13 +63,9 @@ pub fn is_done(experiment: &Experiment, workspace: &Workspace) -> Result<bool> {
         return Ok(false);
     }
     if before != checkpoint::to_json(experiment)? {
-        bail!(
-            "{} holds results of another configuration; leave --resume out to run it anew, or name another folder \
-             with --output",
-            folder.display()
-        );
+        return Err(ExperimentError::OtherConfiguration { folder }.into());
     }
-    say(&format!("{}: done already", experiment.id));
+    say(&format!("{}: already done, skipping", experiment.id));
     Ok(true)
 }
 
@@ -85,21 +81,25 @@ pub fn run(experiment: &Experiment, data: &ExperimentData, workspace: &Workspace
         let _ = std::fs::remove_dir_all(folder.join("checkpoints"));
         let _ = std::fs::remove_file(folder.join(DONE));
     }
-    let trained = train::train(experiment, data, &folder, workspace.resume, &workspace.device)?;
+    let training = train::train(experiment, data, &folder, workspace.resume, &workspace.device)?;
     let weights = experiment.weight_files.backbone.as_deref();
     let (device, origin) = (&workspace.device, &workspace.origin);
-    let trained = TrainedModel::load(experiment, data, &trained.checkpoint, weights, device, origin)?;
+    let trained = TrainedModel::load(experiment, data, &training.checkpoint, weights, device, origin)?;
     let run = Run { trained, workspace };
-    run.write(run.trained.training(trained.rows))?;
+    run.write(run.trained.training(training.rows))?;
     if experiment.measure.baselines {
         run.baselines()?;
     }
     let settings = run.sweep();
     let recommended = run.calibrate(&settings)?;
-    checkpoint::recommend(&trained.checkpoint, settings[recommended].tau())?;
+    let chosen_on = data.calibrated_on.clone();
+    checkpoint::recommend(
+        &training.checkpoint,
+        Recommendation { settings: settings[recommended].clone(), chosen_on },
+    )?;
     run.score(&settings, recommended)?;
     run.time(&settings, recommended)?;
-    checkpoint::write_atomically(&folder.join(DONE), checkpoint::to_json(experiment)?.as_bytes())?;
+    fastersam_files::write_atomically(&folder.join(DONE), checkpoint::to_json(experiment)?.as_bytes())?;
     Ok(())
 }
 
@@ -115,46 +115,34 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// `never` and every threshold, first at the points after blocks, then with stage 0.
-    fn sweep(&self) -> Vec<Setting> {
+    /// `never`, and every threshold: first at the points after blocks, then at stage 0 as well.
+    fn sweep(&self) -> Vec<PauseSettings> {
         let all = self.trained.points();
-        let after_blocks: Vec<usize> = all.iter().copied().filter(|&point| point > 0).collect();
-        let mut variants = vec![after_blocks];
-        if all.first() == Some(&0) {
-            variants.push(all.to_vec());
-        }
-        let mut sweep = Vec::new();
-        for points in variants {
-            sweep.push(Setting::never(&points));
-            let thresholds = &self.trained.experiment.measure.thresholds;
-            sweep.extend(thresholds.iter().map(|&tau| Setting::threshold(tau as f32, &points, all)));
-        }
-        sweep
+        let measure = &self.trained.experiment.measure;
+        let at = |threshold: f64, first: usize| {
+            let thresholds: Vec<f64> = all.iter().map(|&p| if p < first { 0.0 } else { threshold }).collect();
+            measure.pause.with_thresholds(thresholds)
+        };
+        let firsts: &[usize] = if all.first() == Some(&0) { &[1, 0] } else { &[1] };
+        let thresholds = firsts.iter().flat_map(|&first| measure.thresholds.iter().map(move |&t| at(t, first)));
+        std::iter::once(PauseSettings::never()).chain(thresholds).collect()
     }
 
     /// The setting that saves most within the tolerance on the calibration cases.
-    fn calibrate(&self, settings: &[Setting]) -> Result<usize> {
+    fn calibrate(&self, settings: &[PauseSettings]) -> Result<usize> {
         let measure = &self.trained.experiment.measure;
-        let mut best = (0, 0.0);
-        let mut never = 0.0;
-        for (i, setting) in settings.iter().enumerate() {
-            let cases = &self.trained.data.calibrate;
-            let found = self.trained.evaluate(cases, setting, measure.batch_size, "calibrating")?;
-            let dice = summarise(&found.cases).transunet.dice.unwrap_or(0.0);
-            let saved = self.trained.cost(&found.tokens).encoder_macs_saved;
-            if i == 0 {
-                never = dice;
-            }
-            if never - dice <= measure.dice_tolerance && saved > best.1 {
-                best = (i, saved);
-            }
-        }
-        say(&format!("{}: recommended setting: {}", self.trained.experiment.id, settings[best.0].name()));
-        Ok(best.0)
+        let best = calibrate::choose(&self.trained, settings, measure.dice_tolerance, measure.batch_size)?;
+        say(&format!(
+            "{}: recommended setting: {}, chosen on {}",
+            self.trained.experiment.id,
+            settings[best].full_label(self.trained.points()),
+            self.trained.data.calibrated_on
+        ));
+        Ok(best)
     }
 
     /// Scores all settings on the evaluation cases.
-    fn score(&self, settings: &[Setting], recommended: usize) -> Result<()> {
+    fn score(&self, settings: &[PauseSettings], recommended: usize) -> Result<()> {
         let TrainedModel { experiment, data, .. } = self.trained;
         for (i, setting) in settings.iter().enumerate() {
             let found =
@@ -164,11 +152,11 @@ impl Run<'_> {
                 self.pictures(&found, &pause)?;
             }
             let active = shares(&found.tokens);
-            let record = self.trained.evaluation(found, setting, pause);
+            let record = self.trained.evaluation(found, pause);
             say(&format!(
                 "{}: {:<24} Dice {:.4}, active {active}, {:.0} % of the encoder's MACs saved",
                 experiment.id,
-                setting.name(),
+                setting.full_label(self.trained.points()),
                 record.summary.transunet.dice.unwrap_or(0.0),
                 100.0 * record.cost.as_ref().map_or(0.0, |cost| cost.encoder_macs_saved),
             ));
@@ -177,9 +165,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn pause_record(&self, setting: &Setting, recommended: bool) -> PauseRecord {
-        let chosen_on = recommended.then_some(self.trained.data.calibrated_on.as_str());
-        setting.record(self.trained.points(), chosen_on)
+    fn pause_record(&self, settings: &PauseSettings, recommended: bool) -> PauseRecord {
+        self.trained.pause(settings, recommended.then(|| self.trained.data.calibrated_on.clone()))
     }
 }
 

@@ -1,51 +1,54 @@
 //! Speed and memory, measured side by side: the settings take turns within each round.
 
-use std::time::Instant;
-
 use anyhow::Result;
-use fastersam::Segmenter;
+use fastersam_bench::machine::{peak_memory_mib, reset_peak_memory};
+use fastersam_bench::timing::{Rounds, Timing, take_turns, timed};
+use fastersam_pausing_encoder::PauseSettings;
+use fastersam_records::Scope;
 use ndarray::Axis;
 
-use crate::pause::Setting;
 use crate::trained_model::TrainedModel;
-use fastersam_bench::machine::{peak_memory_mib, reset_peak_memory};
-use fastersam_progress;
-use fastersam_records::Scope;
 
 /// Slices that a measurement runs over.
 const SLICES: usize = 16;
 
-/// Times of one setting.
+/// Times of one setting, and the memory that it took.
 #[derive(Clone, Debug)]
-pub struct Timing {
-    /// Milliseconds a slice, one value a round, ascending.
-    pub ms_per_slice: Vec<f64>,
-    /// Peak memory of the process over the first round, MiB.
+pub struct Throughput {
+    /// Seconds of a pass over all slices.
+    timing: Timing,
+    n_slices: usize,
+    /// Peak memory of the process over the warm-up, MiB.
     pub peak_memory_mib: Option<f64>,
 }
 
-impl Timing {
-    /// A quantile of the rounds.
+impl Throughput {
+    /// A quantile of the rounds, milliseconds a slice.
     #[must_use]
-    pub fn quantile(&self, share: f64) -> f64 {
-        let last = self.ms_per_slice.len().saturating_sub(1);
-        self.ms_per_slice.get((share * last as f64).round() as usize).copied().unwrap_or(f64::NAN)
+    pub fn ms_per_slice(&self, share: f64) -> f64 {
+        1e3 * self.timing.quantile(share) / self.n_slices as f64
+    }
+
+    /// Timed rounds.
+    #[must_use]
+    pub fn rounds(&self) -> usize {
+        self.timing.seconds.len()
     }
 }
 
-/// Times every setting on the same slices of the cases to score, `runs` rounds, after one to warm up.
+/// Times every setting on the same slices of the cases to score, `rounds` rounds, after one to warm up.
 ///
 /// # Errors
 /// Where a setting does not fit the model, or the user interrupts.
 pub fn measure(
     trained: &TrainedModel<'_>,
-    settings: &[&Setting],
+    settings: &[&PauseSettings],
     batch_size: usize,
-    runs: usize,
+    rounds: usize,
     scope: Scope,
-) -> Result<Vec<Timing>> {
-    let (model, cases) = (&trained.model, &trained.data.evaluate);
-    let segmenter = Segmenter::new(model, &trained.config, batch_size, trained.device.clone());
+) -> Result<Vec<Throughput>> {
+    let cases = &trained.data.evaluate;
+    let segmenter = trained.segmenter.clone().with_batch_size(batch_size);
     // Slices from the middle of all cases in turn, whole batches of them.
     let n_slices = SLICES.div_ceil(batch_size) * batch_size;
     let slices: Vec<_> = (0..n_slices)
@@ -56,44 +59,37 @@ pub fn measure(
         })
         .collect();
     let batches: Vec<_> = slices.chunks(batch_size).map(|batch| segmenter.prepare(batch)).collect();
-    let title = format!("{} timing, batch {batch_size}", trained.experiment.id);
-    let bar = progress::bar(&title, (runs + 1) * settings.len(), "runs");
-    let mut timings = vec![Timing { ms_per_slice: Vec::new(), peak_memory_mib: None }; settings.len()];
-    for round in 0..=runs {
-        for (Setting { settings: setting, .. }, timing) in settings.iter().copied().zip(&mut timings) {
-            if progress::interrupted() {
-                anyhow::bail!("interrupted");
-            }
-            reset_peak_memory();
-            let started = Instant::now();
-            for (batch, slices) in batches.iter().zip(slices.chunks(batch_size)) {
-                match scope {
-                    Scope::NetworkInputToLogits => {
-                        let output = model.forward(batch.clone(), setting)?;
-                        // Reading one value waits for devices that run behind.
-                        let _ = output.logits.slice([0..1, 0..1, 0..1, 0..1]).into_data();
-                    }
-                    Scope::VoxelsToClassMap => {
-                        let (maps, _) = segmenter.classify(segmenter.prepare(slices), setting)?;
-                        for (map, slice) in maps.iter().zip(slices) {
-                            let (rows, cols) = slice.dim();
-                            let _ = fastersam_datasets::resample::zoom_nearest(map.view(), [rows, cols]);
-                        }
+    let pass = |settings: &PauseSettings| -> Result<()> {
+        for (batch, slices) in batches.iter().zip(slices.chunks(batch_size)) {
+            match scope {
+                Scope::NetworkInputToLogits => {
+                    let output = segmenter.model().forward(batch.clone(), settings)?;
+                    // Reading one value waits for devices that run behind.
+                    let _ = output.logits.slice([0..1, 0..1, 0..1, 0..1]).into_data();
+                }
+                Scope::VoxelsToClassMap => {
+                    let (maps, _) = segmenter.classify(segmenter.prepare(slices), settings)?;
+                    for (map, slice) in maps.iter().zip(slices) {
+                        let (rows, cols) = slice.dim();
+                        let _ = fastersam_volume::resample::zoom_nearest(map.view(), [rows, cols]);
                     }
                 }
             }
-            let ms = started.elapsed().as_secs_f64() * 1e3 / n_slices as f64;
-            if round == 0 {
-                timing.peak_memory_mib = peak_memory_mib();
-            } else {
-                timing.ms_per_slice.push(ms);
-            }
-            bar.inc(1);
         }
-    }
-    bar.finish_and_clear();
-    for timing in &mut timings {
-        timing.ms_per_slice.sort_by(f64::total_cmp);
-    }
-    Ok(timings)
+        Ok(())
+    };
+    let mut peaks = vec![None; settings.len()];
+    let title = format!("{} timing, batch {batch_size}", trained.experiment.id);
+    let rounds = Rounds { timed: rounds, warm_up: 1, title: &title };
+    let timings = take_turns(settings.len(), rounds, |index, counts| {
+        reset_peak_memory();
+        let (result, seconds) = timed(|| pass(settings[index]));
+        result?;
+        if !counts {
+            peaks[index] = peak_memory_mib();
+        }
+        Ok(seconds)
+    })?;
+    let throughput = |(timing, peak_memory_mib)| Throughput { timing, n_slices, peak_memory_mib };
+    Ok(timings.into_iter().zip(peaks).map(throughput).collect())
 }

@@ -9,19 +9,20 @@ mod step;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
 use fastersam::checkpoint::{self, CheckpointInfo};
-use fastersam::{FasterSam, ModelConfig};
+use fastersam::{FasterSam, ModelConfig, VolumeSegmenter};
 use fastersam_datasets::{BatchLoader, SliceSet};
 use fastersam_kernels::on_workers;
 
 use crate::config::{Experiment, TrainConfig};
 use crate::data::ExperimentData;
+use crate::error::ExperimentError;
 use crate::evaluate;
-use fastersam_progress;
+use fastersam_progress as progress;
 use fastersam_records::EpochRow;
 use state::Progress;
 pub use state::trained_with;
@@ -58,19 +59,14 @@ pub fn train(
         Trainer::start(experiment, config, data, device)?
     };
     std::fs::create_dir_all(&checkpoints).with_context(|| format!("{} can't be made", checkpoints.display()))?;
+    let (labels, intensity) = (data.labels.clone(), data.intensity.clone());
+    let orientation = data.train[0].orientation;
     let info = CheckpointInfo {
-        format: checkpoint::FORMAT,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        model: trainer.config.clone(),
-        labels: data.labels.clone(),
-        intensity: data.intensity.clone(),
-        orientation: data.train[0].orientation,
-        dataset: data.name.clone(),
         backbone_sha256: hashes.backbone,
         backbone_file: experiment.weight_files.backbone.clone(),
         decoder_sha256: hashes.decoder,
         decoder_file: experiment.weight_files.decoder.clone(),
-        recommended_thresholds: None,
+        ..CheckpointInfo::new(trainer.config.clone(), labels, intensity, orientation, data.name.clone())
     };
     let set = SliceSet::new(data.train.clone(), trainer.config.input_size());
     let save = |trainer: &Trainer| trainer.save(&checkpoints, &info);
@@ -78,7 +74,7 @@ pub fn train(
         let finished = trainer.run_epoch(&set, |trainer| save(trainer).map(|_| ()))?;
         if !finished {
             save(&trainer)?;
-            bail!("interrupted; a checkpoint is saved in {}", checkpoints.display());
+            return Err(ExperimentError::TrainingInterrupted { folder: checkpoints }.into());
         }
         if let Err(error) = trainer.end_epoch(data, &set) {
             // Interrupted while validating: the epoch's steps are kept.
@@ -149,9 +145,8 @@ impl Trainer {
         let done = self.progress.epoch + 1;
         let validates = done.is_multiple_of(train.validate_every_epochs.max(1)) || done == train.epochs;
         let validation_dice = if validates {
-            let model = self.model.valid().packed();
-            let device = self.device.clone().inner();
-            evaluate::mean_dice(&model, &self.config, &data.calibrate, &device)?
+            let segmenter = VolumeSegmenter::new(self.model.valid().prepack());
+            evaluate::mean_dice(&segmenter, &self.config, &data.calibrate)?
         } else {
             None
         };
@@ -173,7 +168,7 @@ impl Trainer {
             train.epochs,
             set.len(),
             mean[0],
-            validation_dice.map_or_else(String::new, |dice| format!(", validation Dice {dice:.4}")),
+            validation_dice.map_or_else(String::new, |dice| format!(", Dice {dice:.4} on {}", data.calibrated_on)),
         ));
         self.progress.epoch = done;
         self.progress.step_in_epoch = 0;
@@ -199,6 +194,6 @@ fn write_csv(path: &Path, rows: &[EpochRow]) -> Result<()> {
         text.push_str(&row.to_csv());
     }
     text.push('\n');
-    checkpoint::write_atomically(path, text.as_bytes())?;
+    fastersam_files::write_atomically(path, text.as_bytes())?;
     Ok(())
 }

@@ -5,17 +5,17 @@ use std::path::Path;
 use anyhow::Result;
 use burn::tensor::Device;
 use fastersam::checkpoint::Checkpoint;
-use fastersam::{FasterSam, ModelConfig, ParameterCounts, Preset};
+use fastersam::{ModelConfig, ParameterCounts, Preset, VolumeSegmenter};
 use fastersam_datasets::Case;
 use fastersam_metrics::summarise;
+use fastersam_pausing_encoder::{CalibrationCases, Context, PauseSettings, Recommendation};
 use serde_json::json;
 
 use crate::config::Experiment;
 use crate::data::ExperimentData;
 use crate::evaluate::{self, Evaluation};
-use crate::pause::Setting;
 use crate::provenance::Origin;
-use crate::throughput::Timing;
+use crate::throughput::Throughput;
 use crate::train;
 use fastersam_records::{
     CostRecord, EpochRow, EvaluationRecord, PauseRecord, Provenance, Scope, ThroughputRecord, TokenRecord,
@@ -31,10 +31,10 @@ pub struct TrainedModel<'a> {
     pub data: &'a ExperimentData,
     /// The model's configuration, from its checkpoint.
     pub config: ModelConfig,
-    /// The model, packed for inference.
-    pub model: FasterSam,
-    /// The thresholds that the checkpoint recommends.
-    pub recommended: Option<Vec<f32>>,
+    /// The model, prepacked for inference.
+    pub segmenter: VolumeSegmenter,
+    /// The pause setting that the checkpoint recommends.
+    pub recommended: Option<Recommendation>,
     /// Where it computes.
     pub device: Device,
     /// Row label of the tables.
@@ -81,11 +81,11 @@ impl<'a> TrainedModel<'a> {
             experiment,
             data,
             method: format!("FasterSAM {}", short_name(info.model.preset)),
-            // Packing takes the parameters away.
+            // Prepacking takes the parameters away.
             parameters: info.model.count_parameters(&model),
-            model: model.packed(),
+            segmenter: VolumeSegmenter::new(model.prepack()),
             config: info.model,
-            recommended: info.recommended_thresholds,
+            recommended: info.recommended,
             device: device.clone(),
             provenance: Provenance {
                 backbone_sha256: info.backbone_sha256,
@@ -114,17 +114,18 @@ impl<'a> TrainedModel<'a> {
     pub fn evaluate(
         &self,
         cases: &[Case],
-        setting: &Setting,
+        settings: &PauseSettings,
         batch_size: usize,
         what: &str,
     ) -> Result<Evaluation> {
-        let title = format!("{} {what}: {}", self.experiment.id, setting.name());
-        evaluate::evaluate(&self.model, &self.config, cases, &setting.settings, batch_size, &self.device, &title)
+        let title = format!("{} {what}: {}", self.experiment.id, settings.full_label(self.points()));
+        let segmenter = self.segmenter.clone().with_batch_size(batch_size);
+        evaluate::evaluate(&segmenter, &self.config, cases, settings, &title)
     }
 
     /// The record of an evaluation on the cases to score.
     #[must_use]
-    pub fn evaluation(&self, found: Evaluation, setting: &Setting, pause: PauseRecord) -> EvaluationRecord {
+    pub fn evaluation(&self, found: Evaluation, pause: PauseRecord) -> EvaluationRecord {
         EvaluationRecord {
             experiment: self.experiment.id.clone(),
             method: self.method.clone(),
@@ -135,11 +136,11 @@ impl<'a> TrainedModel<'a> {
             backbone: Some(backbone_name(self.config.preset).to_owned()),
             input_size: Some(self.config.input_size()),
             class_names: self.class_names(),
-            pause,
             summary: summarise(&found.cases),
-            cost: Some(self.cost(&found.tokens)),
-            tokens: Some(self.at_points(found.tokens, &setting.points)),
+            cost: Some(self.cost(&found.tokens, pause.settings.context)),
+            tokens: Some(found.tokens),
             cases: found.cases,
+            pause,
             provenance: self.provenance.clone(),
         }
     }
@@ -148,13 +149,13 @@ impl<'a> TrainedModel<'a> {
     #[must_use]
     pub fn throughput(
         &self,
-        timing: &Timing,
+        timing: &Throughput,
         pause: PauseRecord,
         batch_size: usize,
         scope: Scope,
         never_ms: f64,
     ) -> ThroughputRecord {
-        let median = timing.quantile(0.5);
+        let median = timing.ms_per_slice(0.5);
         ThroughputRecord {
             experiment: self.experiment.id.clone(),
             method: self.method.clone(),
@@ -162,12 +163,12 @@ impl<'a> TrainedModel<'a> {
             pause,
             batch_size,
             input_size: self.config.input_size(),
-            runs: timing.ms_per_slice.len(),
+            runs: timing.rounds(),
             slices_per_s: 1e3 / median,
             speed_up_over_never: never_ms / median,
             ms_per_slice_median: median,
-            ms_per_slice_p10: timing.quantile(0.1),
-            ms_per_slice_p90: timing.quantile(0.9),
+            ms_per_slice_p10: timing.ms_per_slice(0.1),
+            ms_per_slice_p90: timing.ms_per_slice(0.9),
             peak_memory_mib: timing.peak_memory_mib,
             cost: None,
             scope,
@@ -189,12 +190,12 @@ impl<'a> TrainedModel<'a> {
 
     /// Multiply-accumulates and parameters per slice, given where the tokens were on average.
     #[must_use]
-    pub fn cost(&self, tokens: &TokenRecord) -> CostRecord {
+    pub fn cost(&self, tokens: &TokenRecord, context: Context) -> CostRecord {
         let config = &self.config;
         let share = &tokens.active_share_after_stage;
         let never = config.encoder.macs(&[]).total();
         let is_never = share.iter().all(|&share| share >= 1.0);
-        let encoder = if is_never { never } else { config.encoder.macs(share).total() };
+        let encoder = if is_never { never } else { config.encoder.macs_with_context(share, context).total() };
         let branch = config.conv_branch.as_ref().map_or(0, |branch| branch.macs(config.input_size()));
         let decoder = config.decoder.macs(config.grid());
         CostRecord {
@@ -206,14 +207,10 @@ impl<'a> TrainedModel<'a> {
         }
     }
 
-    /// The token statistics of the points that a setting uses.
-    fn at_points(&self, tokens: TokenRecord, points: &[usize]) -> TokenRecord {
-        let used: Vec<usize> = (0..self.points().len()).filter(|&i| points.contains(&self.points()[i])).collect();
-        TokenRecord {
-            n_tokens: tokens.n_tokens,
-            active_share_after_stage: used.iter().map(|&i| tokens.active_share_after_stage[i]).collect(),
-            head_accuracy_on_paused: used.iter().map(|&i| tokens.head_accuracy_on_paused[i]).collect(),
-        }
+    /// What records say of a setting. `recommended` names the cases that it was chosen on.
+    #[must_use]
+    pub fn pause(&self, settings: &PauseSettings, recommended: Option<CalibrationCases>) -> PauseRecord {
+        PauseRecord { pause_points: self.points().to_vec(), settings: settings.clone(), recommended }
     }
 }
 

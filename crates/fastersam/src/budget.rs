@@ -46,7 +46,7 @@ impl Budget {
         }
     }
 
-    /// The threshold, the same at all `n_points` pause points: the smallest that saves enough, or for a loss
+    /// The threshold, the same at all pause points, beside the other options of `base`: the smallest that saves enough, or for a loss
     /// of Dice the largest that loses no more. `None` where even the extreme one does not meet the budget.
     ///
     /// Cost falls and the loss of Dice rises with the threshold; where the latter does not quite, the
@@ -56,18 +56,13 @@ impl Budget {
     /// Those of `measure`.
     pub fn solve<E>(
         &self,
-        n_points: usize,
+        base: &PauseSettings,
         mut measure: impl FnMut(&PauseSettings) -> Result<Outcome, E>,
-    ) -> Result<Option<f32>, E> {
+    ) -> Result<Option<f64>, E> {
         // 0 pauses nothing; at 1 all tokens pause but those that the head can't tell anything about.
         let meets_with_more = !matches!(self, Self::DiceLoss(_));
-        let mut meets = |tau: f32| -> Result<bool, E> {
-            let settings = match tau {
-                0.0 => PauseSettings::never(),
-                tau => PauseSettings::threshold(vec![tau; n_points]),
-            };
-            Ok(self.is_met(&measure(&settings)?))
-        };
+        let mut meets =
+            |threshold: f64| -> Result<bool, E> { Ok(self.is_met(&measure(&base.with_thresholds([threshold]))?)) };
         let (best, other) = if meets_with_more { (1.0, 0.0) } else { (0.0, 1.0) };
         if !meets(best)? {
             return Ok(None);
@@ -76,14 +71,14 @@ impl Budget {
             return Ok(Some(other));
         }
         // One end meets the budget, the other does not.
-        let log = |tau: f32| f64::from(tau).max(SMALLEST).ln();
+        let log = |threshold: f64| threshold.max(SMALLEST).ln();
         let (mut met, mut unmet) = (log(best), log(other));
         let mut found = best;
         for _ in 0..STEPS {
             let middle = f64::midpoint(met, unmet);
-            let tau = middle.exp() as f32;
-            if meets(tau)? {
-                (met, found) = (middle, tau);
+            let threshold = middle.exp();
+            if meets(threshold)? {
+                (met, found) = (middle, threshold);
             } else {
                 unmet = middle;
             }
@@ -102,23 +97,25 @@ mod tests {
 
     /// A model whose cost and quality are smooth functions of the threshold.
     fn measure(settings: &PauseSettings) -> Result<Outcome, Infallible> {
-        let tau = match &settings.policy {
-            PausePolicy::Threshold { tau } => {
-                assert_eq!(tau.len(), 3);
-                f64::from(tau[0])
-            }
+        let threshold = match &settings.policy {
+            PausePolicy::Threshold(thresholds) => thresholds[0],
             _ => 0.0,
         };
-        let macs_share = 1.0 - 0.7 * tau.powf(0.25);
-        Ok(Outcome { macs_share, slices_per_second: 10.0 / macs_share, dice_loss: 0.1 * tau })
+        assert_eq!(settings.min_active, 2, "the base's options");
+        let macs_share = 1.0 - 0.7 * threshold.powf(0.25);
+        Ok(Outcome { macs_share, slices_per_second: 10.0 / macs_share, dice_loss: 0.1 * threshold })
+    }
+
+    fn base() -> PauseSettings {
+        PauseSettings { min_active: 2, ..PauseSettings::never() }
     }
 
     #[track_caller]
     fn check(budget: Budget, expected: f64) {
-        let Ok(found) = budget.solve(3, measure);
-        let tau = found.unwrap_or(f32::NAN);
-        assert!((f64::from(tau) / expected - 1.0).abs() < 0.01, "{budget:?}: {tau}, not {expected}");
-        let Ok(measured) = measure(&PauseSettings::threshold(vec![tau; 3]));
+        let Ok(found) = budget.solve(&base(), measure);
+        let threshold = found.unwrap_or(f64::NAN);
+        assert!((threshold / expected - 1.0).abs() < 0.01, "{budget:?}: {threshold}, not {expected}");
+        let Ok(measured) = measure(&base().with_thresholds([threshold]));
         assert!(budget.is_met(&measured), "{budget:?}: {measured:?}");
     }
 
@@ -131,14 +128,14 @@ mod tests {
 
     #[test]
     fn a_budget_that_is_met_anyway_or_never() {
-        assert_eq!(Budget::MacsShare(1.0).solve(3, measure), Ok(Some(0.0)));
-        assert_eq!(Budget::DiceLoss(0.5).solve(3, measure), Ok(Some(1.0)));
-        assert_eq!(Budget::MacsShare(0.1).solve(3, measure), Ok(None));
-        assert_eq!(Budget::SlicesPerSecond(50.0).solve(3, measure), Ok(None));
+        assert_eq!(Budget::MacsShare(1.0).solve(&base(), measure), Ok(Some(0.0)));
+        assert_eq!(Budget::DiceLoss(0.5).solve(&base(), measure), Ok(Some(1.0)));
+        assert_eq!(Budget::MacsShare(0.1).solve(&base(), measure), Ok(None));
+        assert_eq!(Budget::SlicesPerSecond(50.0).solve(&base(), measure), Ok(None));
     }
 
     #[test]
     fn errors_of_the_measurement_come_back() {
-        assert_eq!(Budget::MacsShare(0.5).solve(3, |_| Err("no slices")), Err("no slices"));
+        assert_eq!(Budget::MacsShare(0.5).solve(&base(), |_| Err("no slices")), Err("no slices"));
     }
 }

@@ -7,16 +7,16 @@
 //! disk and renamed; a small file `latest` beside it names the newest one. A process killed at any moment
 //! leaves the old checkpoint or the new one, never half of one.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::module::{Module, ParamGroup};
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Device;
-use fastersam_datasets::{Intensity, LabelTable, Orientation};
+use fastersam_files::{AtomicFolder, FileError, SCRATCH_PREFIX, sha256_of_file, write_atomically};
+use fastersam_pausing_encoder::Recommendation;
+use fastersam_volume::{Intensity, LabelTable, Orientation};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::config::ModelConfig;
 use crate::error::FasterSamError;
@@ -61,11 +61,36 @@ pub struct CheckpointInfo {
     /// Where that file lay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decoder_file: Option<PathBuf>,
-    /// Pause thresholds recommended for this model, one a pause point, if a calibration was made.
-    pub recommended_thresholds: Option<Vec<f32>>,
+    /// The pause setting that is recommended for this model, if a calibration was made.
+    pub recommended: Option<Recommendation>,
 }
 
 impl CheckpointInfo {
+    /// Of a model that started from drawn weights, with nothing recommended yet.
+    #[must_use]
+    pub fn new(
+        model: ModelConfig,
+        labels: LabelTable,
+        intensity: Intensity,
+        orientation: Orientation,
+        dataset: String,
+    ) -> Self {
+        Self {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            model,
+            labels,
+            intensity,
+            orientation,
+            dataset,
+            backbone_sha256: None,
+            backbone_file: None,
+            decoder_sha256: None,
+            decoder_file: None,
+            recommended: None,
+        }
+    }
+
     /// Whether the checkpoint holds the parameter at this path of the model: all but the frozen ones of a
     /// model that started from weight files. Buffers, which are small, are always there.
     pub(crate) fn holds(&self, path: &str) -> bool {
@@ -105,7 +130,7 @@ impl Checkpoint {
         let folder = resolve(path)?;
         let info = read_info(&folder)?;
         let file = folder.join(MODEL);
-        let weights_sha256 = file_sha256(&file)?;
+        let weights_sha256 = sha256_of_file(&file)?;
         // No parameter is drawn: all of them are in one of the files.
         let model = info.model.freeze(info.model.build(device)?);
         let model = fill_frozen(model, &folder, &info, weights)?;
@@ -141,11 +166,16 @@ pub fn save(
     model: &FasterSam,
     write_more: impl FnOnce(&Path) -> Result<(), FasterSamError>,
 ) -> Result<PathBuf, FasterSamError> {
-    fs::create_dir_all(folder).map_err(FasterSamError::io(folder))?;
-    let scratch =
-        tempfile::Builder::new().prefix(".writing-").tempdir_in(folder).map_err(FasterSamError::io(folder))?;
+    fs::create_dir_all(folder).map_err(FileError::at(folder))?;
+    // The same step again (after a resumed run): under another name, so that `latest` never names a
+    // folder that is being replaced.
+    let name = std::iter::once(name.to_owned())
+        .chain((1_u32..).map(|i| format!("{name}-{i}")))
+        .find(|name| !folder.join(name).exists())
+        .unwrap_or_else(|| name.to_owned());
+    let scratch = AtomicFolder::create(&folder.join(&name))?;
     let text = to_json(info)?;
-    write_synced(&scratch.path().join(INFO), text.as_bytes())?;
+    fs::write(scratch.path().join(INFO), text).map_err(FileError::at(&folder.join(&name)))?;
     let file = scratch.path().join(MODEL);
     let mut paths = Vec::new();
     for_each_parameter(model, |path, _| {
@@ -158,32 +188,22 @@ pub fn save(
         .valid()
         .into_record_group(ParamGroup::from_paths(paths))
         .save(&file)
-        .map_err(|e| FasterSamError::Io { path: file.clone(), source: std::io::Error::other(e) })?;
+        .map_err(|error| FileError { path: file.clone(), cause: std::io::Error::other(error) })?;
     write_more(scratch.path())?;
-    sync_folder(scratch.path())?;
-
-    // The same step again (after a resumed run): under another name, so that `latest` never names a
-    // folder that is being replaced.
-    let name = std::iter::once(name.to_owned())
-        .chain((1_u32..).map(|i| format!("{name}-{i}")))
-        .find(|name| !folder.join(name).exists())
-        .unwrap_or_else(|| name.to_owned());
-    let place = folder.join(&name);
-    let scratch = scratch.keep();
-    fs::rename(&scratch, &place).map_err(FasterSamError::io(&place))?;
+    scratch.commit()?;
     write_atomically(&folder.join(LATEST), name.as_bytes())?;
     remove_others(folder, &name);
-    Ok(place)
+    Ok(folder.join(&name))
 }
 
-/// Notes in a checkpoint which pause thresholds a calibration found, one a pause point; none is `never`.
+/// Notes in a checkpoint which pause setting a calibration found.
 ///
 /// # Errors
 /// Where the checkpoint can't be read or written.
-pub fn recommend(folder: &Path, thresholds: Option<Vec<f32>>) -> Result<(), FasterSamError> {
+pub fn recommend(folder: &Path, recommended: Recommendation) -> Result<(), FasterSamError> {
     let mut info = read_info(folder)?;
-    info.recommended_thresholds = thresholds;
-    write_atomically(&folder.join(INFO), to_json(&info)?.as_bytes())
+    info.recommended = Some(recommended);
+    Ok(write_atomically(&folder.join(INFO), to_json(&info)?.as_bytes())?)
 }
 
 /// Reads what a checkpoint says of itself, without its parameters.
@@ -192,7 +212,7 @@ pub fn recommend(folder: &Path, thresholds: Option<Vec<f32>>) -> Result<(), Fast
 /// Where `checkpoint.json` is missing, malformed or of another format.
 pub fn read_info(folder: &Path) -> Result<CheckpointInfo, FasterSamError> {
     let path = folder.join(INFO);
-    let text = fs::read_to_string(&path).map_err(FasterSamError::io(&path))?;
+    let text = fs::read_to_string(&path).map_err(FileError::at(&path))?;
     let info: CheckpointInfo =
         serde_json::from_str(&text).map_err(|e| FasterSamError::checkpoint(&path, format!("{e}")))?;
     if info.format != FORMAT {
@@ -231,17 +251,6 @@ pub fn resolve(path: &Path) -> Result<PathBuf, FasterSamError> {
     Ok(folder)
 }
 
-/// SHA-256 of a file, in hexadecimal.
-///
-/// # Errors
-/// Where the file can't be read.
-pub fn file_sha256(path: &Path) -> Result<String, FasterSamError> {
-    let mut file = File::open(path).map_err(FasterSamError::io(path))?;
-    let mut hasher = Sha256::new();
-    std::io::copy(&mut file, &mut hasher).map_err(FasterSamError::io(path))?;
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
 /// Serialises to indented JSON.
 ///
 /// # Errors
@@ -250,54 +259,13 @@ pub fn to_json<T: Serialize>(value: &T) -> Result<String, FasterSamError> {
     serde_json::to_string_pretty(value).map_err(|e| FasterSamError::Config(e.to_string()))
 }
 
-/// Writes a file and waits until it is on the disk.
-///
-/// # Errors
-/// Where that fails, for instance on a full disk.
-pub fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), FasterSamError> {
-    let write = || {
-        let mut file = File::create(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    write().map_err(FasterSamError::io(path))
-}
-
-/// Replaces a file as a whole: readers see the old content or the new one.
-///
-/// # Errors
-/// Where the new content can't be written; the old file is untouched then.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FasterSamError> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    // Readable for others, as any new file, within the user's mask.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut scratch = builder.tempfile_in(folder).map_err(FasterSamError::io(folder))?;
-    let write = |file: &mut tempfile::NamedTempFile| {
-        file.write_all(bytes)?;
-        file.as_file().sync_all()
-    };
-    write(&mut scratch).map_err(FasterSamError::io(path))?;
-    scratch.persist(path).map_err(|e| FasterSamError::io(path)(e.error))?;
-    sync_folder(folder)
-}
-
-fn sync_folder(folder: &Path) -> Result<(), FasterSamError> {
-    // Directories can't be opened as files everywhere; the rename is atomic all the same.
-    if cfg!(unix) {
-        File::open(folder).and_then(|f| f.sync_all()).map_err(FasterSamError::io(folder))?;
-    }
-    Ok(())
-}
-
 /// Removes older checkpoints and what killed processes left. What can't be removed does no harm.
 fn remove_others(folder: &Path, keep: &str) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
         let Some(name) = name.to_str() else { continue };
-        let is_ours = name.starts_with("step-") || name.starts_with(".writing-");
+        let is_ours = name.starts_with("step-") || name.starts_with(SCRATCH_PREFIX);
         if is_ours && name != keep {
             let _ = fs::remove_dir_all(entry.path());
         }

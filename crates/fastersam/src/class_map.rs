@@ -60,8 +60,8 @@ pub(crate) fn class_map(logits: &[f32], [height, width]: [usize; 2], size: usize
 #[cfg(test)]
 mod tests {
     use burn::tensor::{Device, Tensor, TensorData};
-    use fastersam_datasets::KeyedRng;
     use fastersam_kernels::resize_bilinear;
+    use fastersam_volume::KeyedRng;
 
     use super::*;
 

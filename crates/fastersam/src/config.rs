@@ -144,7 +144,7 @@ impl ModelOptions {
         let conv_branch = encoder
             .tuning
             .uses_conv_branch()
-            .then(|| ConvBranchConfig { channels: encoder.conv_channels, norm: self.conv_norm });
+            .then_some(ConvBranchConfig { channels: encoder.conv_channels, norm: self.conv_norm });
         let mut decoder = match self.preset {
             Preset::Tiny | Preset::Small => MaskDecoderConfig::tiny(n_classes),
             _ => MaskDecoderConfig::sam(n_classes),
@@ -200,7 +200,7 @@ impl ModelConfig {
     /// Side of the square network input, pixels.
     #[must_use]
     pub fn input_size(&self) -> usize {
-        self.encoder.image_size
+        self.encoder.img_size
     }
 
     /// Number of classes with background.
@@ -212,7 +212,7 @@ impl ModelConfig {
     /// Side of the token grid.
     #[must_use]
     pub fn grid(&self) -> usize {
-        self.encoder.image_size / self.encoder.patch_size.max(1)
+        self.encoder.img_size / self.encoder.patch_size.max(1)
     }
 
     /// Checks that the parts fit together.

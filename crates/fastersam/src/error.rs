@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use fastersam_adapter::AdapterError;
 use fastersam_decoder::DecoderError;
+use fastersam_files::FileError;
 use fastersam_pausing_encoder::EncoderError;
 use thiserror::Error;
 
@@ -26,16 +27,14 @@ pub enum FasterSamError {
     #[error(transparent)]
     Weights(#[from] WeightError),
     /// A part of the tuning contradicts itself.
-    #[error("the model configuration is not usable: {0}")]
+    #[error(transparent)]
     Adapter(#[from] AdapterError),
     /// A file or folder could not be read or written.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A scan or label map could not be read or written.
+    #[error(transparent)]
+    Volume(#[from] fastersam_volume::VolumeError),
     /// A checkpoint folder that is not one, or not a whole one.
     #[error("{path} is not a usable checkpoint: {reason}")]
     Checkpoint {
@@ -44,17 +43,28 @@ pub enum FasterSamError {
         /// What is wrong with it and what to do.
         reason: String,
     },
+    /// A checkpoint that holds only what was trained, and the weight file with the rest was not found.
+    #[error(
+        "{} holds only what was trained; it also needs the weight file of its {part} with SHA-256 {sha256}{}",
+        path.display(),
+        missing.as_ref().map_or_else(String::new, |file| format!(", which is no longer at {}", file.display()))
+    )]
+    WeightsNeeded {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What the file has: `backbone` or `decoder`.
+        part: &'static str,
+        /// The file's SHA-256.
+        sha256: String,
+        /// Where it lay in training.
+        missing: Option<PathBuf>,
+    },
     /// A scan that the model can't segment.
     #[error("the scan can't be segmented: {0}")]
     Scan(String),
 }
 
 impl FasterSamError {
-    /// Wraps an error of the file system with the path it concerns.
-    pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
-        move |source| Self::Io { path: path.to_owned(), source }
-    }
-
     /// A complaint about a checkpoint folder.
     pub(crate) fn checkpoint(path: &Path, reason: impl Into<String>) -> Self {
         Self::Checkpoint { path: path.to_owned(), reason: reason.into() }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
-use fastersam_datasets::KeyedRng;
+use fastersam_volume::KeyedRng;
 
 /// Replaces every random starting value of `module`.
 ///

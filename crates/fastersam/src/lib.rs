@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
 
 pub mod budget;
 pub mod checkpoint;
@@ -9,15 +10,24 @@ pub mod init;
 pub mod loss;
 pub mod model;
 pub mod parameters;
+mod prepacked;
 pub mod pretrained;
 pub mod segment;
+mod segmenter;
 pub mod weights;
 
 pub use budget::{Budget, Outcome};
 pub use checkpoint::{Checkpoint, CheckpointInfo};
 pub use config::{ModelConfig, ModelOptions, Normalisation, Preset};
 pub use error::FasterSamError;
+pub use fastersam_adapter::Tuning;
+pub use fastersam_pausing_encoder::{
+    CalibrationCases, Context, Criterion, PauseError, PausePolicy, PauseSettings, Recommendation,
+};
+pub use fastersam_volume::{Intensity, LabelTable, Orientation, Scan};
 pub use model::{FasterSam, ModelOutput};
 pub use parameters::ParameterCounts;
+pub use prepacked::PrepackedModel;
 pub use pretrained::{Pretrained, WeightPaths};
-pub use segment::Segmenter;
+pub use segment::VolumeSegmenter;
+pub use segmenter::{LabelMap, Segmenter, stem};

@@ -6,6 +6,7 @@ use fastersam_adapter::ConvBranch;
 use fastersam_decoder::PromptFreeDecoder;
 use fastersam_kernels::on_workers;
 use fastersam_pausing_encoder::{EncoderError, PauseSettings, PausingEncoder, StageOutput};
+use tracing::info_span;
 
 use crate::config::{ModelConfig, Normalisation};
 use crate::error::FasterSamError;
@@ -56,19 +57,6 @@ impl ModelConfig {
 }
 
 impl FasterSam {
-    /// The model for inference on the CPU: all weights are packed once, in the order in which the
-    /// kernels read them, and the originals are freed. Its results are those of the original to
-    /// rounding; it can't be trained or saved. On other backends the model stays as it is.
-    #[must_use]
-    pub fn packed(mut self) -> Self {
-        if let Some(branch) = &mut self.conv_branch {
-            branch.pack();
-        }
-        self.encoder.pack();
-        self.decoder.pack();
-        self
-    }
-
     /// Segments a batch.
     ///
     /// # Shapes
@@ -78,7 +66,7 @@ impl FasterSam {
     /// # Errors
     /// Where the image size or the pause settings don't fit the model.
     pub fn forward(&self, images: Tensor<4>, settings: &PauseSettings) -> Result<ModelOutput, FasterSamError> {
-        let size = self.encoder.config().image_size;
+        let size = self.encoder.config().img_size;
         let [batch, shape @ ..] = images.dims();
         if batch == 0 || shape != [1, size, size] {
             return Err(FasterSamError::Encoder(EncoderError::Shape {
@@ -88,10 +76,13 @@ impl FasterSam {
             }));
         }
         on_workers(|| {
-            let conv = self.conv_branch.as_ref().map(|branch| branch.forward(images.clone()));
-            let encoded = self.encoder.forward(self.normalise(images), conv.as_ref(), settings)?;
+            // The spans are what the bench times; without a listener they cost nothing.
+            let conv = info_span!("cnn_branch")
+                .in_scope(|| self.conv_branch.as_ref().map(|branch| branch.forward(images.clone())));
+            let encoded = info_span!("encoder")
+                .in_scope(|| self.encoder.forward(self.normalise(images), conv.as_ref(), settings))?;
             let skips = conv.map(|features| (features.stride4, features.stride8));
-            let decoded = self.decoder.forward(encoded.embedding, skips)?;
+            let decoded = info_span!("decoder").in_scope(|| self.decoder.forward(encoded.embedding, skips))?;
             Ok(ModelOutput { logits: decoded.masks, stages: encoded.stages })
         })
     }

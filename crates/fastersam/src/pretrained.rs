@@ -155,17 +155,17 @@ impl Origin<'_> {
             Some(name) if given.is_dir() => given.join(name),
             _ => given.to_owned(),
         });
+        let needed = |missing: Option<PathBuf>| FasterSamError::WeightsNeeded {
+            path: folder.to_owned(),
+            part,
+            sha256: sha256.to_owned(),
+            missing,
+        };
         let Some(path) = given.as_deref().or(remembered) else {
-            return complain(format!(
-                "it holds only what was trained; give the {part}'s weight file (SHA-256 {sha256}) with --weights"
-            ));
+            return Err(needed(None));
         };
         if given.is_none() && !path.exists() {
-            return complain(format!(
-                "it holds only what was trained, and its {part} {} is not there any more; give the file, or \
-                 the folder that it lies in (SHA-256 {sha256}), with --weights",
-                path.display()
-            ));
+            return Err(needed(Some(path.to_owned())));
         }
         let file = WeightFile::open(path)?;
         if file.sha256 != sha256 {

@@ -1,20 +1,24 @@
 //! From a volume to its class map.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use fastersam_datasets::resample::{zoom_cubic, zoom_nearest};
 use fastersam_pausing_encoder::{EncoderConfig, PauseSettings, StageOutput};
+use fastersam_volume::resample::{zoom_cubic, zoom_nearest};
 use ndarray::{Array2, Array3, ArrayView2, ArrayViewMut3, Axis};
 use rayon::prelude::*;
+use tracing::info_span;
 
 use crate::class_map::class_map;
-use crate::config::ModelConfig;
 use crate::error::FasterSamError;
-use crate::model::{FasterSam, ModelOutput};
+use crate::model::ModelOutput;
+use crate::prepacked::PrepackedModel;
 
-/// Segments slices and volumes with a model.
-#[derive(Debug)]
-pub struct Segmenter<'a> {
-    model: &'a FasterSam,
+/// Slices at a time, unless something else is asked for.
+const BATCH_SIZE: usize = 8;
+
+/// Segments volumes of gray values in [0, 1], slice by slice. [`Segmenter`](crate::Segmenter) segments scans with it.
+#[derive(Clone, Debug)]
+pub struct VolumeSegmenter {
+    model: PrepackedModel,
     input_size: usize,
     batch_size: usize,
     device: Device,
@@ -39,11 +43,24 @@ pub struct SlicePauses {
     pub paused_class: Vec<u8>,
 }
 
-impl<'a> Segmenter<'a> {
-    /// A segmenter that runs `batch_size` slices at a time.
+impl VolumeSegmenter {
+    /// A segmenter that runs 8 slices at a time.
     #[must_use]
-    pub fn new(model: &'a FasterSam, config: &ModelConfig, batch_size: usize, device: Device) -> Self {
-        Self { model, input_size: config.input_size(), batch_size: batch_size.max(1), device }
+    pub fn new(model: PrepackedModel) -> Self {
+        let (input_size, device) = (model.encoder_config().img_size, model.device());
+        Self { model, input_size, batch_size: BATCH_SIZE, device }
+    }
+
+    /// The same with `batch_size` slices at a time.
+    #[must_use]
+    pub fn with_batch_size(self, batch_size: usize) -> Self {
+        Self { batch_size: batch_size.max(1), ..self }
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &PrepackedModel {
+        &self.model
     }
 
     /// Segments a volume of gray values in [0, 1], `[slices, rows, columns]`, slice by slice.
@@ -75,7 +92,7 @@ impl<'a> Segmenter<'a> {
         let mut pauses = Vec::with_capacity(n_slices);
         let slices: Vec<ArrayView2<f32>> = volume.outer_iter().collect();
         let mut batches = slices.chunks(self.batch_size);
-        let (model, size) = (self.model, self.input_size);
+        let (model, size) = (&self.model, self.input_size);
         let mut next = batches.next().map(|batch| resample(batch, size));
         for target in classes.axis_chunks_iter_mut(Axis(0), self.batch_size) {
             let Some(pixels) = next.take() else { break };
@@ -89,7 +106,7 @@ impl<'a> Segmenter<'a> {
             next = resampled;
             let ModelOutput { logits, stages } = output?;
             let small = self.class_maps(logits);
-            pauses.extend(slice_pauses(&stages, n, self.model.encoder.config()));
+            pauses.extend(slice_pauses(&stages, n, self.model.encoder_config()));
             Self::to_native_size(&small, target);
             done(n);
         }
@@ -123,6 +140,7 @@ impl<'a> Segmenter<'a> {
     /// The class map of each image at network size from its logits `[b, n_classes, h, w]`.
     #[must_use]
     pub fn class_maps(&self, logits: Tensor<4>) -> Vec<Array2<u8>> {
+        let _span = info_span!("class_map").entered();
         let [_, n_classes, height, width] = logits.dims();
         let logits = logits.into_data().convert::<f32>();
         // f32 after the conversion.
@@ -135,6 +153,7 @@ impl<'a> Segmenter<'a> {
 
     /// Brings class maps to the size of a batch's slices `[slices, rows, columns]`, slice by slice.
     pub fn to_native_size(maps: &[Array2<u8>], mut target: ArrayViewMut3<u8>) {
+        let _span = info_span!("native_size").entered();
         let (_, rows, cols) = target.dim();
         let pairs: Vec<_> = maps.iter().zip(target.outer_iter_mut()).collect();
         pairs.into_par_iter().for_each(|(map, mut slice)| {
@@ -145,7 +164,8 @@ impl<'a> Segmenter<'a> {
 
 /// Slices at `size` x `size` pixels, one after the other.
 fn resample(slices: &[ArrayView2<f32>], size: usize) -> Vec<f32> {
-    slices.par_iter().flat_map_iter(|slice| zoom_cubic(slice.view(), [size, size])).collect()
+    info_span!("resample")
+        .in_scope(|| slices.par_iter().flat_map_iter(|slice| zoom_cubic(slice.view(), [size, size])).collect())
 }
 
 /// Where the tokens of each slice of a batch paused.
@@ -159,7 +179,7 @@ pub fn slice_pauses(stages: &[StageOutput], n_slices: usize, config: &EncoderCon
         let Some(index) = config.pause_points.iter().position(|&point| point == stage.point) else {
             continue;
         };
-        let at = index as u8 + 1;
+        let at = u8::try_from(index + 1).unwrap_or(u8::MAX);
         let n_classes = stage.logits.dims()[1];
         let logits = stage.logits.clone().into_data().convert::<f32>();
         let logits = logits.as_slice::<f32>().unwrap_or_default();

@@ -27,10 +27,8 @@ impl AtomicFile {
     /// The folder does not exist or can't be written to.
     pub fn create(target: &Path) -> Result<Self, FileError> {
         let name = target.file_name().unwrap_or_default().to_string_lossy();
-        // `.nii.gz` is one ending; a dot at the start of a name is none.
-        let ending = name.get(1..).and_then(|rest| rest.find('.')).map_or("", |dot| &name[dot + 1..]);
         let mut builder = tempfile::Builder::new();
-        builder.prefix(SCRATCH_PREFIX).suffix(ending);
+        builder.prefix(SCRATCH_PREFIX).suffix(ending(&name));
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let scratch = builder.tempfile_in(parent_folder(target)).map_err(FileError::at(target))?;
@@ -54,6 +52,14 @@ impl AtomicFile {
         scratch.into_temp_path().persist(&target).map_err(|error| FileError::at(&target)(error.error))?;
         sync_folder(parent_folder(&target))
     }
+}
+
+/// What a name ends in, dot first. `.nii.gz` is one ending; a dot at the start of a name begins none.
+fn ending(name: &str) -> &str {
+    let last_dot = |name: &str| name.rfind('.').filter(|&dot| dot > 0);
+    let Some(dot) = last_dot(name) else { return "" };
+    let dot = if &name[dot..] == ".gz" { last_dot(&name[..dot]).unwrap_or(dot) } else { dot };
+    &name[dot..]
 }
 
 impl Write for AtomicFile {
@@ -163,6 +169,23 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"new");
         drop(AtomicFile::create(&path).unwrap());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn endings_are_what_writers_go_by() {
+        for (name, expected) in [
+            ("scan.nii.gz", ".nii.gz"),
+            ("case.1.nii.gz", ".nii.gz"),
+            ("case.1.nii", ".nii"),
+            ("model.bpk", ".bpk"),
+            ("x.gz", ".gz"),
+            (".hidden", ""),
+            (".hidden.gz", ".gz"),
+            ("latest", ""),
+            ("", ""),
+        ] {
+            assert_eq!(ending(name), expected, "{name}");
+        }
     }
 
     #[cfg(unix)]

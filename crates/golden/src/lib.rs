@@ -1,5 +1,8 @@
 #![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::panic)]
+
+mod skip;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,10 +10,15 @@ use std::path::{Path, PathBuf};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 
+pub use skip::{real_data, real_weights, skip};
+
+/// Names another set of fixtures than the committed one.
+const OTHER_SET: &str = "FASTERSAM_GOLDEN";
+
 /// The folder of the fixtures in use: `FASTERSAM_GOLDEN` or the committed set.
 #[must_use]
 pub fn folder() -> PathBuf {
-    std::env::var_os("FASTERSAM_GOLDEN")
+    std::env::var_os(OTHER_SET)
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"), PathBuf::from)
 }
 
@@ -119,18 +127,28 @@ impl Fixture {
     }
 }
 
-/// Whether the set has all these files; says which it lacks.
+/// Whether the set has all these files. A test that finds one missing is reported as skipped if
+/// `FASTERSAM_GOLDEN` names the set.
+///
+/// # Panics
+/// Where the committed set lacks one: its tests must not pass for want of it.
 #[must_use]
 pub fn has(names: &[&str]) -> bool {
-    let folder = folder();
-    let lacking: Vec<&str> = names.iter().copied().filter(|name| !folder.join(name).exists()).collect();
-    if !lacking.is_empty() {
-        println!("skipped: the set in {} has no {}", folder.display(), lacking.join(", "));
-    }
-    lacking.is_empty()
+    has_all(&folder(), std::env::var_os(OTHER_SET).is_some(), names, skip)
 }
 
-/// Reads `NAME.safetensors`; `None`, with a line that says so, where the set lacks it.
+fn has_all(folder: &Path, may_lack: bool, names: &[&str], skip: impl FnOnce(&str)) -> bool {
+    let lacking: Vec<&str> = names.iter().copied().filter(|name| !folder.join(name).exists()).collect();
+    if lacking.is_empty() {
+        return true;
+    }
+    let lacking = lacking.join(", ");
+    assert!(may_lack, "the committed golden set in {} lacks {lacking}", folder.display());
+    skip(&format!("{lacking} in the golden set {}", folder.display()));
+    false
+}
+
+/// Reads `NAME.safetensors`; `None` under the conditions of [`has`].
 #[must_use]
 pub fn fixture(name: &str) -> Option<Fixture> {
     let file = format!("{name}.safetensors");
@@ -161,7 +179,7 @@ pub fn fixture(name: &str) -> Option<Fixture> {
     Some(Fixture { name: name.to_owned(), tensors })
 }
 
-/// Reads `NAME.json`; `None`, with a line that says so, where the set lacks it.
+/// Reads `NAME.json`; `None` under the conditions of [`has`].
 #[must_use]
 pub fn json(name: &str) -> Option<Value> {
     let file = format!("{name}.json");
@@ -235,5 +253,27 @@ impl Comparison {
     pub fn finish(self) {
         assert!(self.compared > 0, "{}: nothing was compared", self.name);
         assert!(self.failures.is_empty(), "{}:\n{}", self.name, self.failures.join("\n"));
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_another_set_may_lack_files() {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+        let has = |may_lack, names: &[&str], needs: &mut Option<String>| {
+            has_all(&fixtures, may_lack, names, |why| *needs = Some(why.to_owned()))
+        };
+        let mut needs = None;
+        assert!(has(false, &["config.json", "tolerances.json"], &mut needs));
+        assert_eq!(needs, None);
+        assert!(!has(true, &["config.json", "none.json"], &mut needs));
+        assert!(needs.unwrap().starts_with("none.json in the golden set "));
+        let panicked = std::panic::catch_unwind(|| has(false, &["none.json"], &mut None));
+        let message = *panicked.unwrap_err().downcast::<String>().unwrap();
+        assert!(message.ends_with("lacks none.json"), "{message}");
     }
 }

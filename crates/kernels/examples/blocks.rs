@@ -3,6 +3,7 @@
 //! Both are run alternately in one process, so that whatever else the machine does slows both; the
 //! medians are compared. `cargo run --release -p fastersam-kernels --example blocks [rounds]`
 #![allow(missing_docs, clippy::print_stdout)]
+#![deny(clippy::undocumented_unsafe_blocks)]
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::time::Instant;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use fastersam_kernels::{
-    Place, RaggedLayout, RelativePositions, generic, layer_norm, linear, linear_gelu, linear_residual,
+    GridPos, RaggedLayout, RelativePositions, generic, layer_norm, linear, linear_gelu, linear_residual,
     ragged_self_attention,
 };
 
@@ -212,13 +213,13 @@ fn main() {
     println!("{} threads, median of {rounds} rounds", rayon::current_num_threads());
     for shape in &SHAPES {
         let n = shape.n_tokens();
-        let mut layout = RaggedLayout::of_lengths(&vec![shape.grid * shape.grid; shape.images]);
-        layout.query_places = (0..n)
-            .map(|i| i % (shape.grid * shape.grid))
-            .map(|i| Place { row: (i / shape.grid) as u16, col: (i % shape.grid) as u16 })
+        let per_image = shape.grid * shape.grid;
+        let positions: Vec<GridPos> = (0..n)
+            .map(|i| i % per_image)
+            .map(|i| GridPos { row: (i / shape.grid) as u16, col: (i % shape.grid) as u16 })
             .collect();
-        layout.key_places.clone_from(&layout.query_places);
-        let layout = Arc::new(layout);
+        let layout = RaggedLayout::of_lengths(&vec![per_image; shape.images]);
+        let layout = Arc::new(layout.with_positions(positions.clone(), positions));
 
         let device = Device::flex();
         let blocks: Vec<Block> = (0..shape.depth).map(|_| Block::new(shape, &device, false)).collect();

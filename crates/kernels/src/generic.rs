@@ -7,7 +7,8 @@ use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Int, Tensor, TensorData};
 
-use crate::layout::{Place, RaggedLayout, RelativePositions};
+use crate::layout::{GridPos, RaggedLayout, RelativePositions, width_of_each};
+use crate::switch;
 use crate::workers::on_workers;
 
 thread_local! {
@@ -15,30 +16,22 @@ thread_local! {
 }
 
 /// Runs `work` with the compositions in place of the fused operations, to compare them. Layers that were
-/// packed before stay fused.
+/// prepacked before stay fused.
 pub fn instead_of_fused<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     // Where `work` itself goes to the workers, it stays on this thread of theirs.
-    on_workers(|| {
-        let before = FORCED.with(|forced| forced.replace(true));
-        let result = work();
-        FORCED.with(|forced| forced.set(before));
-        result
-    })
+    on_workers(|| switch::with(&FORCED, true, work))
 }
 
 /// Runs `work` with the fused operations, whatever this thread is in the middle of.
 #[cfg(feature = "flex")]
 pub(crate) fn apart<T>(work: impl FnOnce() -> T) -> T {
-    let before = FORCED.with(|forced| forced.replace(false));
-    let result = work();
-    FORCED.with(|forced| forced.set(before));
-    result
+    switch::with(&FORCED, false, work)
 }
 
 /// Whether this thread asked for the compositions.
 #[cfg(feature = "flex")]
 pub(crate) fn is_forced() -> bool {
-    FORCED.with(Cell::get)
+    FORCED.get()
 }
 
 /// See [`crate::layer_norm`].
@@ -145,13 +138,13 @@ fn matmul_rows(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
 pub fn ragged_self_attention(
     qkv: Tensor<2>,
     layout: &RaggedLayout,
-    n_heads: usize,
+    num_heads: usize,
     relative_positions: Option<RelativePositions>,
 ) -> Tensor<2> {
     let [m, wide] = qkv.dims();
-    let d = wide / 3;
+    let d = width_of_each(wide);
     let part = |i: usize| qkv.clone().slice([0..m, i * d..(i + 1) * d]);
-    ragged_attention(part(0), part(1), part(2), layout, n_heads, relative_positions)
+    ragged_attention(part(0), part(1), part(2), layout, num_heads, relative_positions)
 }
 
 /// See [`crate::ragged_attention`].
@@ -161,33 +154,36 @@ pub fn ragged_attention(
     k: Tensor<2>,
     v: Tensor<2>,
     layout: &RaggedLayout,
-    n_heads: usize,
+    num_heads: usize,
     relative_positions: Option<RelativePositions>,
 ) -> Tensor<2> {
     let [n_queries, d] = q.dims();
+    let table_dims = relative_positions.as_ref().map(|tables| [tables.height.dims(), tables.width.dims()]);
+    layout.check([q.dims(), k.dims(), v.dims()], num_heads, table_dims);
     if let Some((n_q, n_k)) = layout.uniform() {
-        let b = layout.segments.len();
-        let places = relative_positions.map(|tables| (tables, &layout.query_places[..], &layout.key_places[..]));
-        return batched(q, k, v, [b, n_q, n_k, n_heads], places);
+        let b = layout.sequences().len();
+        let positions =
+            relative_positions.map(|tables| (tables, layout.query_positions(), layout.key_positions()));
+        return batched(q, k, v, [b, n_q, n_k, num_heads], positions);
     }
-    let mut outputs = Vec::with_capacity(layout.segments.len());
-    for segment in &layout.segments {
-        let (n_q, n_k) = (segment.queries.len(), segment.keys.len());
+    let mut outputs = Vec::with_capacity(layout.sequences().len());
+    for sequence in layout.sequences() {
+        let (n_q, n_k) = (sequence.queries.len(), sequence.keys.len());
         if n_q == 0 {
             continue;
         }
-        let q = q.clone().slice([segment.queries.clone(), 0..d]);
+        let q = q.clone().slice([sequence.queries.clone(), 0..d]);
         if n_k == 0 {
             outputs.push(q.zeros_like());
             continue;
         }
-        let k = k.clone().slice([segment.keys.clone(), 0..d]);
-        let v = v.clone().slice([segment.keys.clone(), 0..d]);
-        let places = relative_positions.clone().map(|tables| {
-            let queries = &layout.query_places[segment.queries.clone()];
-            (tables, queries, &layout.key_places[segment.keys.clone()])
+        let k = k.clone().slice([sequence.keys.clone(), 0..d]);
+        let v = v.clone().slice([sequence.keys.clone(), 0..d]);
+        let positions = relative_positions.clone().map(|tables| {
+            let queries = &layout.query_positions()[sequence.queries.clone()];
+            (tables, queries, &layout.key_positions()[sequence.keys.clone()])
         });
-        outputs.push(batched(q, k, v, [1, n_q, n_k, n_heads], places));
+        outputs.push(batched(q, k, v, [1, n_q, n_k, num_heads], positions));
     }
     if outputs.is_empty() {
         return Tensor::zeros([n_queries, d], &q.device());
@@ -195,34 +191,35 @@ pub fn ragged_attention(
     Tensor::cat(outputs, 0)
 }
 
-/// Attention over `b` segments of equal lengths; the places are those of all segments in a row.
+/// Attention over `b` sequences of equal lengths; the positions are those of all sequences in a row.
 fn batched(
     q: Tensor<2>,
     k: Tensor<2>,
     v: Tensor<2>,
-    [b, n_q, n_k, n_heads]: [usize; 4],
-    places: Option<(RelativePositions, &[Place], &[Place])>,
+    [b, n_q, n_k, num_heads]: [usize; 4],
+    positions: Option<(RelativePositions, &[GridPos], &[GridPos])>,
 ) -> Tensor<2> {
     let d = q.dims()[1];
     if n_q == 1 {
         // As in `matmul_rows`: a single query takes the path of all others as one of two.
         let twice = q.reshape([b, 1, d]).repeat_dim(1, 2).reshape([2 * b, d]);
-        let doubled: Option<Vec<Place>> =
-            places.as_ref().map(|(_, queries, _)| queries.iter().flat_map(|&p| [p, p]).collect());
-        let places = places.zip(doubled.as_deref()).map(|((tables, _, keys), queries)| (tables, queries, keys));
-        return batched(twice, k, v, [b, 2, n_k, n_heads], places)
+        let doubled: Option<Vec<GridPos>> =
+            positions.as_ref().map(|(_, queries, _)| queries.iter().flat_map(|&p| [p, p]).collect());
+        let positions =
+            positions.zip(doubled.as_deref()).map(|((tables, _, keys), queries)| (tables, queries, keys));
+        return batched(twice, k, v, [b, 2, n_k, num_heads], positions)
             .reshape([b, 2, d])
             .slice([0..b, 0..1, 0..d])
             .reshape([b, d]);
     }
-    let head_dim = d / n_heads;
-    let heads = |x: Tensor<2>, n: usize| x.reshape([b, n, n_heads, head_dim]).swap_dims(1, 2);
+    let head_dim = d / num_heads;
+    let heads = |x: Tensor<2>, n: usize| x.reshape([b, n, num_heads, head_dim]).swap_dims(1, 2);
     let (q, k, v) = (heads(q, n_q), heads(k, n_k), heads(v, n_k));
     let scale = (head_dim as f64).powf(-0.5);
     let mut logits = q.clone().mul_scalar(scale).matmul(k.transpose());
-    if let Some((tables, queries, keys)) = places {
+    if let Some((tables, queries, keys)) = positions {
         for (table, coordinate) in
-            [(tables.height, (|p: &Place| p.row) as fn(&Place) -> u16), (tables.width, |p: &Place| p.col)]
+            [(tables.height, (|p: &GridPos| p.row) as fn(&GridPos) -> u16), (tables.width, |p: &GridPos| p.col)]
         {
             logits = logits + positional(q.clone(), table, queries, keys, coordinate);
         }
@@ -235,18 +232,18 @@ fn batched(
 fn positional(
     q: Tensor<4>,
     table: Tensor<2>,
-    queries: &[Place],
-    keys: &[Place],
-    coordinate: fn(&Place) -> u16,
+    queries: &[GridPos],
+    keys: &[GridPos],
+    coordinate: fn(&GridPos) -> u16,
 ) -> Tensor<4> {
-    let [b, n_heads, n_q, _] = q.dims();
+    let [b, num_heads, n_q, _] = q.dims();
     let n_k = keys.len() / b;
     let [rows, _] = table.dims();
     let origin = rows / 2;
     let mut offsets = Vec::with_capacity(b * n_q * n_k);
-    for segment in 0..b {
-        for query in &queries[segment * n_q..(segment + 1) * n_q] {
-            for key in &keys[segment * n_k..(segment + 1) * n_k] {
+    for sequence in 0..b {
+        for query in &queries[sequence * n_q..(sequence + 1) * n_q] {
+            for key in &keys[sequence * n_k..(sequence + 1) * n_k] {
                 let offset = usize::from(coordinate(query)) + origin - usize::from(coordinate(key));
                 offsets.push(offset as i64);
             }
@@ -254,5 +251,5 @@ fn positional(
     }
     let offsets = Tensor::<4, Int>::from_data(TensorData::new(offsets, [b, 1, n_q, n_k]), &q.device());
     let products = q.matmul(table.transpose().unsqueeze::<4>());
-    products.gather(3, offsets.expand([b, n_heads, n_q, n_k]))
+    products.gather(3, offsets.expand([b, num_heads, n_q, n_k]))
 }

@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![deny(clippy::undocumented_unsafe_blocks)]
 
 #[doc(hidden)]
 pub mod count;
@@ -7,12 +8,16 @@ mod fused;
 #[doc(hidden)]
 pub mod generic;
 mod layout;
+#[cfg(feature = "flex")]
+#[doc(hidden)]
+pub mod level;
 mod nn;
 mod ops;
 mod resize;
+mod switch;
 mod workers;
 
-pub use layout::{Place, RaggedLayout, RelativePositions, Segment};
+pub use layout::{GridPos, RaggedLayout, RelativePositions, Sequence};
 pub use nn::{Conv3x3, LayerNorm, Linear, LinearConfig};
 pub use ops::{
     conv3x3, gelu, group_norm_gelu, layer_norm, layer_norm_2d, linear, linear_gelu, linear_residual,

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::{conv3x3, layer_norm, layer_norm_2d, linear, linear_gelu, linear_residual};
 
-/// LayerNorm with PyTorch's parameter names, for packed rows and, as `LayerNorm2d`, for maps.
+/// LayerNorm with PyTorch's parameter names, for rows and, as `LayerNorm2d`, for maps.
 #[derive(Module, Debug)]
 pub struct LayerNorm {
     /// Scale of each channel.
@@ -42,20 +42,20 @@ impl LayerNorm {
     }
 }
 
-/// A linear layer on packed rows `[m, d_in] -> [m, d_out]`, with the parameters of burn's.
+/// A linear layer on rows `[m, d_in] -> [m, d_out]`, with the parameters of burn's.
 #[derive(Module, Debug)]
 pub struct Linear {
-    /// `[d_in, d_out]`; empty once [packed](Self::pack).
+    /// `[d_in, d_out]`; empty once [prepacked](Self::prepack).
     pub weight: Param<Tensor<2>>,
     /// `[d_out]`
     pub bias: Option<Param<Tensor<1>>>,
     #[module(skip)]
-    packed: Packed,
+    prepacked: Prepacked,
 }
 
 /// A weight in the order in which the CPU's kernel reads it.
 #[derive(Clone, Debug, Default)]
-struct Packed {
+struct Prepacked {
     #[cfg(feature = "flex")]
     panels: Option<std::sync::Arc<crate::fused::Panels>>,
 }
@@ -87,7 +87,7 @@ impl LinearConfig {
     #[must_use]
     pub fn init(&self, device: &Device) -> Linear {
         let burn::nn::Linear { weight, bias } = self.0.init(device);
-        Linear { weight, bias, packed: Packed::default() }
+        Linear { weight, bias, prepacked: Prepacked::default() }
     }
 }
 
@@ -95,33 +95,37 @@ impl Linear {
     /// A layer of given parameters, `[d_in, d_out]` and `[d_out]`, leaves of the graph if there is one.
     #[must_use]
     pub fn from_parts(weight: Tensor<2>, bias: Option<Tensor<1>>) -> Self {
-        Self { weight: Param::from_tensor(weight), bias: bias.map(Param::from_tensor), packed: Packed::default() }
+        Self {
+            weight: Param::from_tensor(weight),
+            bias: bias.map(Param::from_tensor),
+            prepacked: Prepacked::default(),
+        }
     }
 
     /// `x * weight + bias`
     #[must_use]
-    pub fn rows(&self, x: Tensor<2>) -> Tensor<2> {
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         self.apply(x, None, false)
     }
 
     /// `gelu(x * weight + bias)`
     #[must_use]
-    pub fn rows_gelu(&self, x: Tensor<2>) -> Tensor<2> {
+    pub fn forward_gelu(&self, x: Tensor<2>) -> Tensor<2> {
         self.apply(x, None, true)
     }
 
     /// `x * weight + bias + residual`
     #[must_use]
-    pub fn rows_residual(&self, x: Tensor<2>, residual: Tensor<2>) -> Tensor<2> {
+    pub fn forward_residual(&self, x: Tensor<2>, residual: Tensor<2>) -> Tensor<2> {
         self.apply(x, Some(residual), false)
     }
 
     fn apply(&self, x: Tensor<2>, residual: Option<Tensor<2>>, gelu: bool) -> Tensor<2> {
         let bias = self.bias.as_ref().map(Param::val);
         #[cfg(feature = "flex")]
-        if let Some(panels) = &self.packed.panels {
+        if let Some(panels) = &self.prepacked.panels {
             crate::count::product(x.dims()[0], x.dims()[1], panels.n_cols());
-            return crate::fused::packed_linear(x, panels, bias, residual, gelu);
+            return crate::fused::dispatch::prepacked_linear(x, panels, bias, residual, gelu);
         }
         let weight = self.weight.val();
         match residual {
@@ -131,16 +135,16 @@ impl Linear {
         }
     }
 
-    /// Packs the weight for the CPU's kernel and frees the original: the layer computes the same, bit
-    /// for bit, in less time, above all for few rows. It can't be trained or saved any more. Does
+    /// Brings the weight into the order of the CPU's kernel and frees the original: the layer computes the
+    /// same, bit for bit, in less time, above all for few rows. It can't be trained or saved any more. Does
     /// nothing on other backends and while gradients are recorded.
-    pub fn pack(&mut self) {
+    pub fn prepack(&mut self) {
         #[cfg(feature = "flex")]
-        if self.packed.panels.is_none()
-            && let Some(panels) = crate::fused::pack(self.weight.val())
+        if self.prepacked.panels.is_none()
+            && let Some(panels) = crate::fused::dispatch::prepack(self.weight.val())
         {
             let device = self.weight.val().device();
-            self.packed.panels = Some(panels);
+            self.prepacked.panels = Some(panels);
             self.weight = Param::from_tensor(Tensor::empty([0, 0], &device));
         }
     }
@@ -157,7 +161,7 @@ pub struct Conv3x3 {
     #[module(skip)]
     stride: usize,
     #[module(skip)]
-    packed: Packed,
+    prepacked: Prepacked,
 }
 
 impl Conv3x3 {
@@ -165,7 +169,7 @@ impl Conv3x3 {
     #[must_use]
     pub fn new([c_in, c_out]: [usize; 2], stride: usize, has_bias: bool, device: &Device) -> Self {
         let conv = Conv2dConfig::new([c_in, c_out], [3, 3]).with_bias(has_bias).init(device);
-        Self { weight: conv.weight, bias: conv.bias, stride, packed: Packed::default() }
+        Self { weight: conv.weight, bias: conv.bias, stride, prepacked: Prepacked::default() }
     }
 
     /// `[9 c_in, c_out]`
@@ -180,27 +184,27 @@ impl Conv3x3 {
     /// # Shapes
     /// - x: `[b * h * w, c_in]`; output: `[b * h' * w', c_out]`, sizes divided by the stride, rounded up
     #[must_use]
-    pub fn rows(&self, x: Tensor<2>, size: [usize; 2]) -> (Tensor<2>, [usize; 2]) {
+    pub fn forward(&self, x: Tensor<2>, size: [usize; 2]) -> (Tensor<2>, [usize; 2]) {
         let bias = self.bias.as_ref().map(Param::val);
         let output = size.map(|side| side.div_ceil(self.stride));
         #[cfg(feature = "flex")]
-        if let Some(panels) = &self.packed.panels {
-            let ([_, channels], stride) = (x.dims(), self.stride);
-            let shape = crate::fused::ConvShape { size, channels, stride };
-            crate::ops::count_conv(&x, panels.n_cols(), size, stride);
-            return (crate::fused::packed_conv(x, panels, bias, shape), output);
+        if let Some(panels) = &self.prepacked.panels {
+            let [_, channels] = x.dims();
+            let shape = crate::fused::ConvShape::checked(size, channels, self.stride);
+            crate::ops::count_conv(&x, panels.n_cols(), size, self.stride);
+            return (crate::fused::dispatch::prepacked_conv(x, panels, bias, shape), output);
         }
         (conv3x3(x, self.matrix(), bias, size, self.stride), output)
     }
 
-    /// As [`Linear::pack`].
-    pub fn pack(&mut self) {
+    /// As [`Linear::prepack`].
+    pub fn prepack(&mut self) {
         #[cfg(feature = "flex")]
-        if self.packed.panels.is_none()
-            && let Some(panels) = crate::fused::pack(self.matrix())
+        if self.prepacked.panels.is_none()
+            && let Some(panels) = crate::fused::dispatch::prepack(self.matrix())
         {
             let device = self.weight.val().device();
-            self.packed.panels = Some(panels);
+            self.prepacked.panels = Some(panels);
             self.weight = Param::from_tensor(Tensor::empty([0, 0, 3, 3], &device));
         }
     }

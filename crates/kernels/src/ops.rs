@@ -25,7 +25,11 @@ macro_rules! fused_or_generic {
 /// - x: `[.., d]`; weight, bias: `[d]`
 #[must_use]
 pub fn layer_norm<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<D> {
-    fused_or_generic!(x, crate::fused::layer_norm(x, weight, bias, eps), generic::layer_norm(x, weight, bias, eps))
+    fused_or_generic!(
+        x,
+        crate::fused::dispatch::layer_norm(x, weight, bias, eps),
+        generic::layer_norm(x, weight, bias, eps)
+    )
 }
 
 /// SAM's `LayerNorm2d`: a LayerNorm over the channels of `[b, c, h, w]`.
@@ -33,19 +37,19 @@ pub fn layer_norm<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<
 pub fn layer_norm_2d(x: Tensor<4>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<4> {
     fused_or_generic!(
         x,
-        crate::fused::layer_norm_2d(x, weight, bias, eps),
+        crate::fused::dispatch::layer_norm_2d(x, weight, bias, eps),
         generic::layer_norm_2d(x, weight, bias, eps)
     )
 }
 
-/// `x * weight + bias` on packed rows.
+/// `x * weight + bias` on rows.
 ///
 /// # Shapes
 /// - x: `[m, d_in]`; weight: `[d_in, d_out]`; bias: `[d_out]`
 #[must_use]
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
     count_linear(&x, &weight);
-    fused_or_generic!(x, crate::fused::linear(x, weight, bias, None), generic::linear(x, weight, bias))
+    fused_or_generic!(x, crate::fused::dispatch::linear(x, weight, bias, None), generic::linear(x, weight, bias))
 }
 
 /// [`linear`], then [`gelu`].
@@ -54,7 +58,7 @@ pub fn linear_gelu(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> 
     count_linear(&x, &weight);
     fused_or_generic!(
         x,
-        crate::fused::linear_gelu(x, weight, bias),
+        crate::fused::dispatch::linear_gelu(x, weight, bias),
         generic::gelu(generic::linear(x, weight, bias))
     )
 }
@@ -70,7 +74,7 @@ pub fn linear_residual(
     count_linear(&x, &weight);
     fused_or_generic!(
         x,
-        crate::fused::linear(x, weight, bias, Some(residual)),
+        crate::fused::dispatch::linear(x, weight, bias, Some(residual)),
         generic::linear(x, weight, bias) + residual
     )
 }
@@ -78,7 +82,7 @@ pub fn linear_residual(
 /// The exact GELU (with the error function).
 #[must_use]
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    fused_or_generic!(x, crate::fused::gelu(x), generic::gelu(x))
+    fused_or_generic!(x, crate::fused::dispatch::gelu(x), generic::gelu(x))
 }
 
 /// A 3 x 3 convolution with padding 1 of maps of `size` (rows, columns) whose channels come last: one
@@ -101,7 +105,7 @@ pub fn conv3x3(
         x,
         {
             let [_, channels] = x.dims();
-            crate::fused::conv(x, weight, bias, crate::fused::ConvShape { size, channels, stride })
+            crate::fused::dispatch::conv(x, weight, bias, crate::fused::ConvShape::checked(size, channels, stride))
         },
         generic::conv3x3(x, weight, bias, size, stride)
     )
@@ -123,36 +127,36 @@ pub fn group_norm_gelu(
         x,
         {
             let shape = crate::fused::GroupNormShape { n_images, n_groups, eps };
-            crate::fused::group_norm_gelu(x, weight, bias, shape)
+            crate::fused::dispatch::group_norm_gelu(x, weight, bias, shape)
         },
         generic::group_norm_gelu(x, weight, bias, [n_images, n_groups], eps)
     )
 }
 
-/// Softmax attention in which each segment's query rows attend to its key rows; the scale is
-/// `head_dim^-0.5`. Queries of a segment without keys get zeros.
+/// Softmax attention in which each sequence's query rows attend to its key rows; the scale is
+/// `head_dim^-0.5`. Queries of a sequence without keys get zeros.
 ///
 /// # Shapes
 /// - q: `[n_queries, heads * head_dim]`; k, v: `[n_keys, heads * head_dim]`
 /// - output: as q
 ///
 /// # Panics
-/// Where the layout does not fit the tensors: segments beyond the rows, overlapping or out of order,
-/// or, with relative positions, too few places or places farther apart than the tables reach.
+/// Where the tensors do not fit together or have other rows than the layout, or, with relative positions,
+/// where the layout has no positions, or some farther apart than the tables reach.
 #[must_use]
 pub fn ragged_attention(
     q: Tensor<2>,
     k: Tensor<2>,
     v: Tensor<2>,
     layout: &Arc<RaggedLayout>,
-    n_heads: usize,
+    num_heads: usize,
     relative_positions: Option<RelativePositions>,
 ) -> Tensor<2> {
     count::attention(layout, q.dims()[1], n_offsets(relative_positions.as_ref()));
     fused_or_generic!(
         q,
-        crate::fused::attention([q, k, v], layout, n_heads, relative_positions),
-        generic::ragged_attention(q, k, v, layout, n_heads, relative_positions)
+        crate::fused::dispatch::attention([q, k, v], layout, num_heads, relative_positions),
+        generic::ragged_attention(q, k, v, layout, num_heads, relative_positions)
     )
 }
 
@@ -167,14 +171,14 @@ pub fn ragged_attention(
 pub fn ragged_self_attention(
     qkv: Tensor<2>,
     layout: &Arc<RaggedLayout>,
-    n_heads: usize,
+    num_heads: usize,
     relative_positions: Option<RelativePositions>,
 ) -> Tensor<2> {
     count::attention(layout, qkv.dims()[1] / 3, n_offsets(relative_positions.as_ref()));
     fused_or_generic!(
         qkv,
-        crate::fused::self_attention(qkv, layout, n_heads, relative_positions),
-        generic::ragged_self_attention(qkv, layout, n_heads, relative_positions)
+        crate::fused::dispatch::self_attention(qkv, layout, num_heads, relative_positions),
+        generic::ragged_self_attention(qkv, layout, num_heads, relative_positions)
     )
 }
 
@@ -186,8 +190,9 @@ fn count_linear(x: &Tensor<2>, weight: &Tensor<2>) {
 /// A 3 x 3 convolution to `out` channels.
 pub(crate) fn count_conv(x: &Tensor<2>, out: usize, size: [usize; 2], stride: usize) {
     let [m, c] = x.dims();
-    let [n_in, n_out]: [usize; 2] = [size, size.map(|side| side.div_ceil(stride))].map(|s| s.iter().product());
-    count::product(m / n_in.max(1) * n_out, 9 * c, out);
+    let pixels = |size: [usize; 2]| size[0].saturating_mul(size[1]).max(1);
+    let output = size.map(|side| side.div_ceil(stride.max(1)));
+    count::product(m / pixels(size) * pixels(output), 9 * c, out);
 }
 
 /// Rows of both tables.

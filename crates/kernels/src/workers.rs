@@ -10,8 +10,8 @@ pub fn on_workers<T: Send>(work: impl FnOnce() -> T + Send) -> T {
             return work();
         }
         // A worker that waits may take this up in the middle of something else; neither must see what the
-        // other counts or wants composed.
-        rayon::scope(|_| crate::count::apart(|| crate::generic::apart(work)))
+        // other counts, or how it wants its operations done.
+        rayon::scope(|_| crate::count::apart(|| crate::generic::apart(|| crate::level::apart(work))))
     }
     #[cfg(not(feature = "flex"))]
     {

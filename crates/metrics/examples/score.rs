@@ -1,36 +1,28 @@
-//! Scores made-up predictions on phantoms of the heart, prints both protocols, and compares two "runs".
+//! Scores made-up predictions of made-up hearts, prints both protocols, and compares two "runs".
 //!
 //! `cargo run --release -p fastersam-metrics --example score`
 #![allow(clippy::print_stdout)]
 
-use fastersam_datasets::phantom::Phantom;
-use fastersam_metrics::{CaseScores, compare_runs, score_case, summarise};
-use ndarray::{Array3, Axis};
+use fastersam_metrics::{CaseScores, MetricsError, compare_runs, score_case, summarise};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let names = Phantom::Heart.labels().names;
+const NAMES: [&str; 3] = ["right ventricle", "myocardium", "left ventricle"];
+/// Slices, rows and columns.
+const SHAPE: [usize; 3] = [10, 64, 64];
+const SPACING_MM: [f64; 3] = [8.0, 1.5, 1.5];
+
+fn main() -> Result<(), MetricsError> {
     // A prediction that lies some pixels beside the truth, with the last class forgotten in the first case.
-    let run = |pixels: usize| -> Result<Vec<CaseScores>, Box<dyn std::error::Error>> {
-        let mut cases = Vec::new();
-        for index in 0..6 {
-            let case = Phantom::Heart.case(1, index);
-            let mut prediction = moved(&case.label, pixels);
+    let run = |pixels: usize| -> Result<Vec<CaseScores>, MetricsError> {
+        let score = |index: usize| {
+            let truth = heart(index, 0);
+            let mut prediction = heart(index, pixels);
             if index == 0 {
-                prediction.mapv_inplace(|class| if class == 3 { 0 } else { class });
+                prediction.iter_mut().filter(|class| **class == 3).for_each(|class| *class = 0);
             }
-            let flat = |map: &Array3<u8>| map.iter().copied().collect::<Vec<u8>>();
-            let spacing_mm = case.spacing_mm.map(|mm| mm.to_vec());
-            let n_classes = names.len() as u8;
-            cases.push(score_case(
-                &case.id,
-                &flat(&prediction),
-                &flat(&case.label),
-                case.label.shape(),
-                spacing_mm.as_deref(),
-                n_classes,
-            )?);
-        }
-        Ok(cases)
+            let (name, n_classes) = (format!("case{index}"), NAMES.len() + 1);
+            score_case(&name, &prediction, &truth, &SHAPE, Some(&SPACING_MM), n_classes)
+        };
+        (0..6).map(score).collect()
     };
     let (first, second) = (run(3)?, run(1)?);
     let summary = summarise(&first);
@@ -42,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             means.hd95_vox.unwrap_or(f64::NAN),
             means.hd95_mm.unwrap_or(f64::NAN)
         );
-        for (class, name) in names.iter().skip(1).enumerate() {
+        for (class, name) in NAMES.iter().enumerate() {
             let (dice, left_out) = (means.per_class_dice[class], means.left_out[class]);
             println!("  {name:<16} Dice {:.4}, {left_out} cases left out", dice.unwrap_or(f64::NAN));
         }
@@ -63,10 +55,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// The map moved along its columns.
-fn moved(label: &Array3<u8>, pixels: usize) -> Array3<u8> {
-    let mut moved = Array3::zeros(label.raw_dim());
-    let n = label.len_of(Axis(2)) - pixels;
-    moved.slice_axis_mut(Axis(2), (pixels..).into()).assign(&label.slice_axis(Axis(2), (..n).into()));
-    moved
+/// A left ventricle in its wall with a right ventricle beside it, a little larger in each case, moved along the columns.
+fn heart(index: usize, pixels: usize) -> Vec<u8> {
+    let size = 12.0 + index as f64;
+    let voxel = |at: usize| {
+        let [slice, row, col] = [at / (SHAPE[1] * SHAPE[2]), at / SHAPE[2] % SHAPE[1], at % SHAPE[2]];
+        let taper = 1.0 - slice as f64 / SHAPE[0] as f64;
+        let from = |center: f64| (row as f64 - 32.0).hypot(col as f64 - pixels as f64 - center);
+        match (from(28.0), from(28.0 + 1.3 * size)) {
+            (left, _) if left < 0.6 * size * taper => 3,
+            (left, _) if left < size * taper => 2,
+            (_, right) if right < size * taper => 1,
+            _ => 0,
+        }
+    };
+    (0..SHAPE.iter().product()).map(voxel).collect()
 }

@@ -10,7 +10,7 @@ use fastersam_metrics::score_case;
 
 /// A CT of the abdomen.
 const SHAPE: [usize; 3] = [150, 512, 512];
-const N_CLASSES: u8 = 9;
+const N_CLASSES: usize = 9;
 const SPACING_MM: [f64; 3] = [3.0, 0.8, 0.8];
 const RUNS: usize = 7;
 

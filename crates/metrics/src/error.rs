@@ -35,6 +35,9 @@ pub enum MetricsError {
         /// The shape.
         shape: Vec<usize>,
     },
+    /// More classes than the bytes of a label map can tell apart.
+    #[error("{0} classes; the bytes of a label map tell 256 apart, background among them")]
+    Classes(usize),
     /// Two runs that were not scored on the same cases.
     #[error("the runs can't be paired: {0}")]
     Unpaired(String),

@@ -7,6 +7,9 @@ use crate::error::MetricsError;
 use crate::mask::{Mask, check_shape};
 use crate::surface::{SurfaceDistances, between, check_spacing};
 
+/// A label map holds bytes: this many classes, background among them.
+pub const MAX_CLASSES: usize = 256;
+
 /// Dice and HD95 under one protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -82,15 +85,18 @@ pub struct CaseScores {
 /// the same axes.
 ///
 /// # Errors
-/// Where shapes, lengths or spacing don't fit.
+/// Where shapes, lengths or spacing don't fit, or `n_classes` is more than the 256 that bytes can tell apart.
 pub fn score_case(
     case: &str,
     prediction: &[u8],
     truth: &[u8],
     shape: &[usize],
     spacing_mm: Option<&[f64]>,
-    n_classes: u8,
+    n_classes: usize,
 ) -> Result<CaseScores, MetricsError> {
+    if n_classes > MAX_CLASSES {
+        return Err(MetricsError::Classes(n_classes));
+    }
     let (shape3, axes) = check_shape(truth.len(), shape)?;
     if prediction.len() != truth.len() {
         let found = prediction.len();
@@ -99,7 +105,8 @@ pub fn score_case(
     let spacing = spacing_mm.map(|mm| check_spacing(&axes, shape, mm)).transpose()?;
     let volume = Volume { prediction, truth, shape: shape3, axes };
     let extents = volume.extents(n_classes);
-    let classes = (1..n_classes)
+    let classes: Vec<u8> = (1..=u8::MAX).take(n_classes.saturating_sub(1)).collect();
+    let classes = classes
         .into_par_iter()
         .map(|class| score_class(class, &volume, &extents[usize::from(class)], spacing))
         .collect();
@@ -140,9 +147,10 @@ impl Extent {
 
 impl Volume<'_> {
     /// Counts and boxes of all classes, in one pass over both maps.
-    fn extents(&self, n_classes: u8) -> Vec<Extent> {
+    fn extents(&self, n_classes: usize) -> Vec<Extent> {
         let [_, rows, cols] = self.shape;
-        let none = || vec![Extent::NONE; usize::from(n_classes)];
+        let none = || vec![Extent::NONE; n_classes];
+        let is_scored = |class: u8| (1..n_classes).contains(&usize::from(class));
         let of_slice = |slice: usize| {
             let mut extents = none();
             for row in 0..rows {
@@ -159,10 +167,10 @@ impl Volume<'_> {
                         both: if pair == (class, class) { run } else { 0 },
                         bounds: [(slice, slice + 1), (row, row + 1), (at, at + run)],
                     };
-                    if (1..n_classes).contains(&pair.0) {
+                    if is_scored(pair.0) {
                         extents[usize::from(pair.0)].merge(&of_run(pair.0));
                     }
-                    if pair.1 != pair.0 && (1..n_classes).contains(&pair.1) {
+                    if pair.1 != pair.0 && is_scored(pair.1) {
                         extents[usize::from(pair.1)].merge(&of_run(pair.1));
                     }
                     at += run;

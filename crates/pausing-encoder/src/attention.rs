@@ -1,4 +1,4 @@
-//! SAM's multi-head attention on packed rows.
+//! SAM's multi-head attention on ragged rows.
 
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use fastersam_adapter::{LoraQv, LoraQvConfig};
 use fastersam_kernels::{Linear, LinearConfig, RelativePositions, ragged_attention, ragged_self_attention};
 
-use crate::active::AttentionPlan;
+use crate::window_partition::AttentionPlan;
 
 /// SAM's `Attention`; the names of its parameters are the official ones.
 #[derive(Module, Debug)]
@@ -22,20 +22,20 @@ pub struct Attention {
     /// Low-rank updates of q and v, where the tuning scheme has them.
     pub lora: Option<LoraQv>,
     #[module(skip)]
-    n_heads: usize,
+    num_heads: usize,
 }
 
 impl Attention {
     pub(crate) fn new(
         d: usize,
-        n_heads: usize,
+        num_heads: usize,
         rel_pos_size: Option<usize>,
         lora_rank: Option<usize>,
         device: &Device,
     ) -> Self {
         let table = |size: usize| {
             let normal = Initializer::Normal { mean: 0.0, std: 0.02 };
-            normal.init([2 * size - 1, d / n_heads], device)
+            normal.init([2 * size - 1, d / num_heads], device)
         };
         Self {
             qkv: LinearConfig::new(d, 3 * d).init(device),
@@ -43,14 +43,14 @@ impl Attention {
             rel_pos_h: rel_pos_size.map(table),
             rel_pos_w: rel_pos_size.map(table),
             lora: lora_rank.map(|rank| LoraQvConfig { embed_dim: d, rank }.init(device)),
-            n_heads,
+            num_heads,
         }
     }
 
     /// Number of attention heads.
     #[must_use]
-    pub fn n_heads(&self) -> usize {
-        self.n_heads
+    pub fn num_heads(&self) -> usize {
+        self.num_heads
     }
 
     /// The relative-position tables, where the attention has them.
@@ -63,8 +63,8 @@ impl Attention {
     #[must_use]
     pub fn project(&self, x: Tensor<2>) -> Tensor<2> {
         match &self.lora {
-            Some(lora) => self.qkv.rows_residual(x.clone(), lora.forward(x)),
-            None => self.qkv.rows(x),
+            Some(lora) => self.qkv.forward_residual(x.clone(), lora.forward(x)),
+            None => self.qkv.forward(x),
         }
     }
 
@@ -78,9 +78,9 @@ impl Attention {
         let qkv = self.project(x);
         let tables = self.relative_positions();
         let Some(key_order) = &plan.keys else {
-            let qkv = plan.in_segments(qkv);
-            let output = ragged_self_attention(qkv, &plan.layout, self.n_heads, tables);
-            return plan.in_packed_order(output);
+            let qkv = plan.window_partition(qkv);
+            let output = ragged_self_attention(qkv, &plan.layout, self.num_heads, tables);
+            return plan.window_unpartition(output);
         };
         let mut sources = vec![qkv.clone().slice([0..m, d..3 * d])];
         if let Some(frozen) = frozen {
@@ -94,10 +94,10 @@ impl Attention {
         });
         let kv = Tensor::cat(sources, 0).select(0, key_order.clone());
         let n_keys = kv.dims()[0];
-        let q = plan.in_segments(qkv.slice([0..m, 0..d]));
+        let q = plan.window_partition(qkv.slice([0..m, 0..d]));
         let k = kv.clone().slice([0..n_keys, 0..d]);
         let v = kv.slice([0..n_keys, d..2 * d]);
-        let output = ragged_attention(q, k, v, &plan.layout, self.n_heads, tables);
-        plan.in_packed_order(output)
+        let output = ragged_attention(q, k, v, &plan.layout, self.num_heads, tables);
+        plan.window_unpartition(output)
     }
 }

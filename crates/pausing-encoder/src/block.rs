@@ -1,4 +1,4 @@
-//! A transformer block on packed rows.
+//! A transformer block on ragged rows.
 
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use fastersam_adapter::{
 };
 use fastersam_kernels::{LayerNorm, Linear, LinearConfig, RaggedLayout};
 
-use crate::active::AttentionPlan;
 use crate::attention::Attention;
 use crate::config::EncoderConfig;
+use crate::window_partition::AttentionPlan;
 
 /// Structure of a [`Block`].
 pub(crate) struct BlockConfig<'a> {
@@ -32,7 +32,7 @@ impl BlockConfig<'_> {
         let narrow = |reduction: usize| (d / reduction.max(1)).max(1);
         Block {
             norm1: LayerNorm::new(d, eps, device),
-            attn: Attention::new(d, encoder.n_heads, rel_pos_size, tuning.lora_rank(), device),
+            attn: Attention::new(d, encoder.num_heads, rel_pos_size, tuning.lora_rank(), device),
             norm2: LayerNorm::new(d, eps, device),
             mlp: MlpBlock {
                 lin1: LinearConfig::new(d, hidden_dim).init(device),
@@ -105,14 +105,14 @@ pub(crate) struct CrossView<'a> {
 }
 
 impl Block {
-    /// [Packs](fastersam_kernels::Linear::pack) the weights of attention, MLP and bottleneck.
-    pub(crate) fn pack(&mut self) {
+    /// [Prepacks](fastersam_kernels::Linear::prepack) the weights of attention, MLP and bottleneck.
+    pub(crate) fn prepack(&mut self) {
         let Attention { qkv, proj, .. } = &mut self.attn;
         for layer in [qkv, proj, &mut self.mlp.lin1, &mut self.mlp.lin2] {
-            layer.pack();
+            layer.prepack();
         }
         if let Some(adapter) = &mut self.adapter {
-            adapter.pack();
+            adapter.prepack();
         }
     }
 
@@ -138,13 +138,13 @@ impl Block {
     pub(crate) fn finish(&self, x: Tensor<2>, attended: Tensor<2>, cross: Option<CrossView<'_>>) -> Tensor<2> {
         let x = match &self.msa_adapters {
             Some(adapters) => {
-                let attended = adapters.after_attention(self.attn.proj.rows(attended));
+                let attended = adapters.after_attention(self.attn.proj.forward(attended));
                 x + scaled(attended, self.layer_scale1.as_ref())
             }
             None => scaled_residual(&self.attn.proj, attended, x, self.layer_scale1.as_ref()),
         };
         let normal = self.norm2.forward(x.clone());
-        let hidden = self.mlp.lin1.rows_gelu(normal.clone());
+        let hidden = self.mlp.lin1.forward_gelu(normal.clone());
         let mut y = scaled_residual(&self.mlp.lin2, hidden, x, self.layer_scale2.as_ref());
         if let Some(adapter) = &self.adapter {
             y = adapter.forward_residual(normal.clone(), y);
@@ -177,7 +177,7 @@ fn scaled_residual(
     scale: Option<&Param<Tensor<1>>>,
 ) -> Tensor<2> {
     match scale {
-        Some(_) => residual + scaled(layer.rows(x), scale),
-        None => layer.rows_residual(x, residual),
+        Some(_) => residual + scaled(layer.forward(x), scale),
+        None => layer.forward_residual(x, residual),
     }
 }

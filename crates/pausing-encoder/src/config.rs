@@ -1,18 +1,9 @@
 //! The encoder's structure and its presets.
 
-use burn::nn::conv::Conv2dConfig;
-use burn::nn::{Initializer, PaddingConfig2d};
-use burn::tensor::Device;
-use fastersam_adapter::{CrossBranchConfig, InjectionConfig, StageZeroHeadConfig, Tuning, cross_branch_blocks};
-use fastersam_kernels::LayerNorm;
+use fastersam_adapter::{Tuning, cross_branch_blocks};
 use serde::{Deserialize, Serialize};
 
-use crate::block::{Block, BlockConfig};
-use crate::encoder::PausingEncoder;
 use crate::error::EncoderError;
-use crate::neck::Neck;
-use crate::patch_embed::PatchEmbed;
-use crate::pause_head::PauseHead;
 
 /// What the zero padding of windows does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,12 +16,12 @@ pub enum WindowPadding {
     Masked,
 }
 
-/// Structure of a [`PausingEncoder`].
+/// Structure of a [`PausingEncoder`](crate::PausingEncoder).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EncoderConfig {
     /// Side of the square input, pixels.
-    pub image_size: usize,
+    pub img_size: usize,
     /// Side of a patch, pixels.
     pub patch_size: usize,
     /// Width of a token.
@@ -38,7 +29,7 @@ pub struct EncoderConfig {
     /// Number of blocks.
     pub depth: usize,
     /// Number of attention heads.
-    pub n_heads: usize,
+    pub num_heads: usize,
     /// The MLP is this many times as wide as a token, rounded down.
     pub mlp_ratio: f64,
     /// Channels after the neck.
@@ -75,13 +66,13 @@ pub struct EncoderConfig {
 }
 
 impl EncoderConfig {
-    fn sam(image_size: usize, embed_dim: usize, depth: usize, n_heads: usize, step: usize) -> Self {
+    fn sam(img_size: usize, embed_dim: usize, depth: usize, num_heads: usize, step: usize) -> Self {
         Self {
-            image_size,
+            img_size,
             patch_size: 16,
             embed_dim,
             depth,
-            n_heads,
+            num_heads,
             mlp_ratio: 4.0,
             out_chans: 256,
             layer_norm_eps: 1e-6,
@@ -102,44 +93,44 @@ impl EncoderConfig {
 
     /// SAM ViT-B.
     #[must_use]
-    pub fn vit_b(image_size: usize) -> Self {
-        Self { global_attn_indexes: vec![2, 5, 8, 11], ..Self::sam(image_size, 768, 12, 12, 3) }
+    pub fn vit_b(img_size: usize) -> Self {
+        Self { global_attn_indexes: vec![2, 5, 8, 11], ..Self::sam(img_size, 768, 12, 12, 3) }
     }
 
     /// SAM ViT-L.
     #[must_use]
-    pub fn vit_l(image_size: usize) -> Self {
-        Self { global_attn_indexes: vec![5, 11, 17, 23], ..Self::sam(image_size, 1024, 24, 16, 6) }
+    pub fn vit_l(img_size: usize) -> Self {
+        Self { global_attn_indexes: vec![5, 11, 17, 23], ..Self::sam(img_size, 1024, 24, 16, 6) }
     }
 
     /// SAM ViT-H.
     #[must_use]
-    pub fn vit_h(image_size: usize) -> Self {
-        Self { global_attn_indexes: vec![7, 15, 23, 31], ..Self::sam(image_size, 1280, 32, 16, 8) }
+    pub fn vit_h(img_size: usize) -> Self {
+        Self { global_attn_indexes: vec![7, 15, 23, 31], ..Self::sam(img_size, 1280, 32, 16, 8) }
     }
 
     /// Plain ViT-S/14 as DINOv2 trained it, without its class token.
     #[must_use]
-    pub fn vit_s(image_size: usize) -> Self {
+    pub fn vit_s(img_size: usize) -> Self {
         Self {
             patch_size: 14,
             window_size: 0,
             use_rel_pos: false,
             layer_scale: true,
             final_norm: true,
-            ..Self::sam(image_size, 384, 12, 6, 3)
+            ..Self::sam(img_size, 384, 12, 6, 3)
         }
     }
 
     /// Small enough to train on real scans with a CPU: 192 wide, 6 blocks.
     #[must_use]
-    pub fn small(image_size: usize) -> Self {
-        Self { embed_dim: 192, conv_channels: [32, 64, 128], ..Self::tiny(image_size) }
+    pub fn small(img_size: usize) -> Self {
+        Self { embed_dim: 192, conv_channels: [32, 64, 128], ..Self::tiny(img_size) }
     }
 
     /// The embedded default: 96 wide, 6 blocks.
     #[must_use]
-    pub fn tiny(image_size: usize) -> Self {
+    pub fn tiny(img_size: usize) -> Self {
         Self {
             out_chans: 64,
             window_size: 0,
@@ -147,14 +138,14 @@ impl EncoderConfig {
             pause_points: vec![2, 4],
             injection_blocks: vec![0, 2, 4],
             conv_channels: [16, 32, 64],
-            ..Self::sam(image_size, 96, 6, 4, 2)
+            ..Self::sam(img_size, 96, 6, 4, 2)
         }
     }
 
     /// Side of the token grid.
     #[must_use]
     pub fn grid(&self) -> usize {
-        self.image_size / self.patch_size.max(1)
+        self.img_size / self.patch_size.max(1)
     }
 
     /// Width of the MLPs.
@@ -195,17 +186,17 @@ impl EncoderConfig {
     /// Names the first thing that does not fit.
     pub fn validate(&self) -> Result<(), EncoderError> {
         let complain = |what: String| Err(EncoderError::Config(what));
-        if self.patch_size == 0 || self.image_size == 0 || !self.image_size.is_multiple_of(self.patch_size) {
+        if self.patch_size == 0 || self.img_size == 0 || !self.img_size.is_multiple_of(self.patch_size) {
             return complain(format!(
                 "an input of {} pixels can't be cut into patches of {}",
-                self.image_size, self.patch_size
+                self.img_size, self.patch_size
             ));
         }
         if self.grid() > usize::from(u16::MAX) {
             return complain(format!("a grid of {} tokens a side is too large", self.grid()));
         }
-        if self.n_heads == 0 || self.embed_dim == 0 || !self.embed_dim.is_multiple_of(self.n_heads) {
-            return complain(format!("{} channels can't be split into {} heads", self.embed_dim, self.n_heads));
+        if self.num_heads == 0 || self.embed_dim == 0 || !self.embed_dim.is_multiple_of(self.num_heads) {
+            return complain(format!("{} channels can't be split into {} heads", self.embed_dim, self.num_heads));
         }
         for (name, size) in
             [("depth", self.depth), ("out_chans", self.out_chans), ("conv_channels", self.conv_channels[2])]
@@ -256,60 +247,5 @@ impl EncoderConfig {
             return complain(format!("`{}` has no use for a class token", self.tuning.name()));
         }
         Ok(())
-    }
-
-    /// Builds the encoder with burn's starting values.
-    #[must_use]
-    pub fn init(&self, device: &Device) -> PausingEncoder {
-        let (d, grid) = (self.embed_dim, self.grid());
-        let proj = Conv2dConfig::new([3, d], [self.patch_size, self.patch_size])
-            .with_stride([self.patch_size, self.patch_size])
-            .with_padding(PaddingConfig2d::Valid)
-            .init(device);
-        let blocks =
-            (0..self.depth).map(|index| BlockConfig { encoder: self, index }.init(device)).collect::<Vec<Block>>();
-        let injections = if self.tuning.uses_injection() {
-            let config = InjectionConfig { channels: self.conv_channels[2], embed_dim: d };
-            self.injection_blocks.iter().map(|_| config.init(device)).collect()
-        } else {
-            Vec::new()
-        };
-        let cross_branch = self.tuning.cross_branch_reduction().map(|reduction| {
-            CrossBranchConfig {
-                channels: self.conv_channels[2],
-                embed_dim: d,
-                n_heads: self.n_heads,
-                hidden_dim: (d / reduction.max(1)).max(1),
-                n_blocks: self.cross_branch_blocks().len(),
-            }
-            .init(device)
-        });
-        let stage_zero = (self.pause_points.first() == Some(&0)).then(|| {
-            StageZeroHeadConfig { channels: self.conv_channels[2], hidden_dim: 64, n_classes: self.n_classes }
-                .init(device)
-        });
-        let pause_heads = self
-            .pause_points
-            .iter()
-            .filter(|&&point| point > 0)
-            .map(|_| PauseHead::new(d, self.n_classes, self.layer_norm_eps, device))
-            .collect();
-        // Replaced by pre-trained tables or by values drawn from the project's own generators, which
-        // leave constants alone: so these must not start as constants.
-        let table = Initializer::Normal { mean: 0.0, std: 0.02 };
-        PausingEncoder {
-            patch_embed: PatchEmbed::new(proj),
-            pos_embed: table.init([1, grid, grid, d], device),
-            cls_token: self.class_token.then(|| table.init([1, 1, d], device)),
-            cls_pos_embed: self.class_token.then(|| table.init([1, 1, d], device)),
-            blocks,
-            norm: self.final_norm.then(|| LayerNorm::new(d, self.layer_norm_eps, device)),
-            neck: Neck::new(d, self.out_chans, device),
-            injections,
-            cross_branch,
-            stage_zero,
-            pause_heads,
-            config: self.clone(),
-        }
     }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{EncoderConfig, WindowPadding};
 use crate::encoder::EncoderOutput;
-use crate::settings::Context;
+use fastersam_pause::Context;
 
 /// Multiply-accumulates of one image, by part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub struct EncoderMacs {
     /// Attention (with relative positions; window padding as keys) and MLP of all blocks.
     pub blocks: f64,
     /// What SAM computes in addition where all tokens are active: it projects the padding of
-    /// windows, and lets it ask queries. The packed path does neither.
+    /// windows, and lets it ask queries. The ragged path does neither.
     pub window_padding: f64,
     /// Neck.
     pub neck: f64,
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn the_padding_of_windows_is_never_saved_by_pausing() {
-        // What the packed path computes falls with the tokens, without a step at the first of them.
+        // What the ragged path computes falls with the tokens, without a step at the first of them.
         let config = EncoderConfig::vit_b(256);
         let (never, few) = (config.macs(&[]).total(), config.macs(&[0.999; 3]).total());
         assert!(few < never * 1.001 && few > never * 0.99, "{few} {never}");

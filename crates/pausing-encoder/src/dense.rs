@@ -1,6 +1,6 @@
-//! The same encoder without packing: plain `[b, n, d]` tensors, windows cut as in SAM.
+//! The same encoder with padding instead of ragged rows: plain `[b, n, d]` tensors, windows cut as in SAM.
 //!
-//! Slow and simple; what the packed path is compared with.
+//! Slow and simple; what the ragged path is compared with.
 
 use burn::tensor::activation::softmax;
 use burn::tensor::{Int, Tensor, TensorData};
@@ -141,7 +141,7 @@ fn window_unpartition(windows: Tensor<4>, size: usize, grid: usize) -> Tensor<4>
 /// 1), without the output projection.
 fn dense_attention(attention: &Attention, x: Tensor<4>, mask: Option<Tensor<4>>) -> Tensor<4> {
     let [b, h, w, d] = x.dims();
-    let (n, heads) = (h * w, attention.n_heads());
+    let (n, heads) = (h * w, attention.num_heads());
     let head_dim = d / heads;
     let qkv =
         attention.project(x.reshape([b * n, d])).reshape([b, n, 3, heads, head_dim]).permute([2, 0, 3, 1, 4]);

@@ -2,19 +2,19 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use fastersam_adapter::{ConvFeatures, CrossBranch, Injection, StageZeroHead, grid_tokens};
+use fastersam_adapter::{ConvFeatures, CrossBranch, Injection, PreEncoderHead, grid_tokens};
 use fastersam_kernels::{LayerNorm, on_workers};
+use fastersam_pause::{self as decide, Context, PauseSettings};
 
 use crate::active::{ActiveTokens, indices};
 use crate::block::Block;
 use crate::config::EncoderConfig;
 use crate::cross::CrossState;
-use crate::decide;
 use crate::error::EncoderError;
 use crate::neck::Neck;
 use crate::patch_embed::PatchEmbed;
 use crate::pause_head::PauseHead;
-use crate::settings::{Context, PauseSettings};
+use crate::stage::StageOutput;
 use crate::state::State;
 
 /// SAM's `ImageEncoderViT` that can pause tokens.
@@ -39,7 +39,7 @@ pub struct PausingEncoder {
     /// SAMUS' cross-branch attention, where the tuning scheme has it.
     pub cross_branch: Option<CrossBranch>,
     /// The head of stage 0.
-    pub stage_zero: Option<StageZeroHead>,
+    pub pre_encoder: Option<PreEncoderHead>,
     /// The heads of the later pause points.
     pub pause_heads: Vec<PauseHead>,
     #[module(skip)]
@@ -61,21 +61,6 @@ pub struct EncoderOutput {
     pub n_active: Vec<Vec<usize>>,
 }
 
-/// What happened at one pause point.
-#[derive(Clone, Debug)]
-pub struct StageOutput {
-    /// 0 is stage 0, `k` is after block `k` (1-based).
-    pub point: usize,
-    /// Class logits of the tokens that were active there: `[scored, n_classes]`.
-    pub logits: Tensor<2>,
-    /// `image * n_tokens + place` of each scored token, ascending.
-    pub rows: Vec<u32>,
-    /// How hard each is.
-    pub criterion: Vec<f32>,
-    /// Which of them stay active.
-    pub kept: Vec<bool>,
-}
-
 impl PausingEncoder {
     /// The structure that it was built with.
     #[must_use]
@@ -83,15 +68,15 @@ impl PausingEncoder {
         &self.config
     }
 
-    /// [Packs](fastersam_kernels::Linear::pack) the weights: faster on the CPU, and nothing but a
+    /// [Prepacks](fastersam_kernels::Linear::prepack) the weights: faster on the CPU, and nothing but a
     /// forward pass afterwards.
-    pub fn pack(&mut self) {
-        self.patch_embed.pack();
-        self.neck.pack();
-        self.blocks.iter_mut().for_each(Block::pack);
-        self.injections.iter_mut().for_each(Injection::pack);
-        self.stage_zero.iter_mut().for_each(StageZeroHead::pack);
-        self.pause_heads.iter_mut().for_each(PauseHead::pack);
+    pub fn prepack(&mut self) {
+        self.patch_embed.prepack();
+        self.neck.prepack();
+        self.blocks.iter_mut().for_each(Block::prepack);
+        self.injections.iter_mut().for_each(Injection::prepack);
+        self.pre_encoder.iter_mut().for_each(PreEncoderHead::prepack);
+        self.pause_heads.iter_mut().for_each(PauseHead::prepack);
     }
 
     /// Encodes a batch.
@@ -213,7 +198,7 @@ impl PausingEncoder {
         images: &Tensor<4>,
         conv: Option<&ConvFeatures>,
     ) -> Result<Option<Tensor<2>>, EncoderError> {
-        let size = self.config.image_size;
+        let size = self.config.img_size;
         let [batch, channels, height, width] = images.dims();
         if batch == 0 || [channels, height, width] != [3, size, size] {
             return Err(EncoderError::Shape {
@@ -222,7 +207,7 @@ impl PausingEncoder {
                 found: format!("{:?}", images.dims()),
             });
         }
-        if self.injections.is_empty() && self.stage_zero.is_none() && self.cross_branch.is_none() {
+        if self.injections.is_empty() && self.pre_encoder.is_none() && self.cross_branch.is_none() {
             return Ok(None);
         }
         let expected = self.config.conv_channels[2];
@@ -291,7 +276,7 @@ impl PausingEncoder {
     ) -> Option<Tensor<2>> {
         if point == 0 {
             // Nothing has paused before stage 0, so the rows of the map are those of the patches.
-            return Some(self.stage_zero.as_ref()?.forward(map?.clone()));
+            return Some(self.pre_encoder.as_ref()?.forward(map?.clone()));
         }
         let head = index - usize::from(self.config.pause_points[0] == 0);
         Some(self.pause_heads.get(head)?.forward(state.patch_rows(tokens.clone())))

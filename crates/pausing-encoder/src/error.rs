@@ -1,5 +1,6 @@
 //! What the encoder refuses.
 
+use fastersam_pause::PauseError;
 use thiserror::Error;
 
 /// A configuration, an input or pause settings that don't fit the encoder.
@@ -20,8 +21,8 @@ pub enum EncoderError {
         found: String,
     },
     /// Pause settings that don't fit the pause points.
-    #[error("the pause settings don't fit this encoder: {0}")]
-    Settings(String),
+    #[error(transparent)]
+    Pause(#[from] PauseError),
     /// A tuning scheme that mixes tokens can't pause some of them.
     #[error("the tuning scheme `{scheme}` mixes tokens, so nothing can be paused exactly; use the policy `never`")]
     NotPointWise {

@@ -19,9 +19,9 @@ pub struct Neck {
     pub conv2: Conv3x3,
     /// `neck.3`
     pub norm2: LayerNorm,
-    /// `conv1` as a matrix product, once packed.
+    /// `conv1` as a matrix product, once prepacked.
     #[module(skip)]
-    packed: Option<Linear>,
+    prepacked: Option<Linear>,
 }
 
 impl Neck {
@@ -31,16 +31,16 @@ impl Neck {
             norm1: LayerNorm::new(out, EPS, device),
             conv2: Conv3x3::new([out, out], 1, false, device),
             norm2: LayerNorm::new(out, EPS, device),
-            packed: None,
+            prepacked: None,
         }
     }
 
-    /// [Packs](Linear::pack) both convolutions.
-    pub(crate) fn pack(&mut self) {
+    /// [Prepacks](Linear::prepack) both convolutions.
+    pub(crate) fn prepack(&mut self) {
         let mut conv1 = Linear::from_parts(self.conv1_matrix(), None);
-        conv1.pack();
-        self.packed = Some(conv1);
-        self.conv2.pack();
+        conv1.prepack();
+        self.prepacked = Some(conv1);
+        self.conv2.prepack();
     }
 
     /// `[d, out]`
@@ -55,11 +55,11 @@ impl Neck {
     #[must_use]
     pub fn forward(&self, tokens: Tensor<2>, grid: usize) -> Tensor<4> {
         // Both convolutions on rows, one a place of the grid; the first is 1 x 1.
-        let rows = match &self.packed {
-            Some(conv1) => conv1.rows(tokens),
+        let rows = match &self.prepacked {
+            Some(conv1) => conv1.forward(tokens),
             None => linear(tokens, self.conv1_matrix(), None),
         };
-        let (rows, _) = self.conv2.rows(self.norm1.forward(rows), [grid, grid]);
+        let (rows, _) = self.conv2.forward(self.norm1.forward(rows), [grid, grid]);
         let rows = self.norm2.forward(rows);
         let [m, out] = rows.dims();
         rows.reshape([m / (grid * grid).max(1), grid, grid, out]).permute([0, 3, 1, 2])

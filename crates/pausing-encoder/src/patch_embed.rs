@@ -11,20 +11,20 @@ pub struct PatchEmbed {
     /// `[embed_dim, 3, p, p]`
     pub proj: Conv2d,
     #[module(skip)]
-    packed: Option<Linear>,
+    prepacked: Option<Linear>,
 }
 
 impl PatchEmbed {
     pub(crate) fn new(proj: Conv2d) -> Self {
-        Self { proj, packed: None }
+        Self { proj, prepacked: None }
     }
 
-    /// [Packs](Linear::pack) the weight.
-    pub(crate) fn pack(&mut self) {
+    /// [Prepacks](Linear::prepack) the weight.
+    pub(crate) fn prepack(&mut self) {
         let (weight, bias) = self.as_matrix();
         let mut layer = Linear::from_parts(weight, bias);
-        layer.pack();
-        self.packed = Some(layer);
+        layer.prepack();
+        self.prepacked = Some(layer);
     }
 
     fn as_matrix(&self) -> (Tensor<2>, Option<Tensor<1>>) {
@@ -35,7 +35,7 @@ impl PatchEmbed {
     }
 
     /// # Shapes
-    /// - images: `[b, 3, s, s]`; output: packed tokens `[b * g * g, embed_dim]`
+    /// - images: `[b, 3, s, s]`; output: ragged tokens `[b * g * g, embed_dim]`
     #[must_use]
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         let [b, channels, height, width] = images.dims();
@@ -45,8 +45,8 @@ impl PatchEmbed {
             .reshape([b, channels, rows, p, cols, p])
             .permute([0, 2, 4, 1, 3, 5])
             .reshape([b * rows * cols, channels * p * p]);
-        match &self.packed {
-            Some(layer) => layer.rows(patches),
+        match &self.prepacked {
+            Some(layer) => layer.forward(patches),
             None => {
                 let (weight, bias) = self.as_matrix();
                 linear(patches, weight, bias)

@@ -18,15 +18,15 @@ impl PauseHead {
         Self { norm: LayerNorm::new(d, eps, device), linear: LinearConfig::new(d, n_classes).init(device) }
     }
 
-    /// [Packs](Linear::pack) all weights.
-    pub(crate) fn pack(&mut self) {
-        self.linear.pack();
+    /// [Prepacks](Linear::prepack) all weights.
+    pub(crate) fn prepack(&mut self) {
+        self.linear.prepack();
     }
 
     /// # Shapes
     /// - x: `[m, d]`; output: class logits `[m, n_classes]`
     #[must_use]
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        self.linear.rows(self.norm.forward(x))
+        self.linear.forward(self.norm.forward(x))
     }
 }

@@ -2,14 +2,15 @@
 
 use burn::tensor::{Device, Tensor};
 
-use crate::active::{ActiveTokens, AttentionPlan, PausedTokens, indices};
+use crate::active::{ActiveTokens, PausedTokens, indices};
 use crate::config::EncoderConfig;
-use crate::encoder::StageOutput;
+use crate::stage::StageOutput;
+use crate::window_partition::AttentionPlan;
 
 /// The state between two blocks.
 pub(crate) struct State {
     pub active: ActiveTokens,
-    /// Features of the active tokens, packed; `None` once no token is active.
+    /// Features of the active tokens, ragged; `None` once no token is active.
     pub tokens: Option<Tensor<2>>,
     /// What paused, one entry a pause point.
     paused: Vec<PausedTokens>,

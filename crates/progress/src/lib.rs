@@ -1,3 +1,5 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
 //! Progress on the terminal: rate, time left and a message; silent where nobody watches.
 
 use std::io::IsTerminal;
@@ -38,17 +40,9 @@ pub fn catch_interrupt() -> Result<()> {
             // Asked twice: stop at once.
             std::process::exit(130);
         }
-        say("stopping after this step (once more to stop at once)");
+        say("stopping after this step; press Ctrl-C again to abort");
     })
     .context("Ctrl-C can't be caught")
-}
-
-/// Adds to an error that the user's interrupt brought about how to go on.
-///
-/// # Errors
-/// The one it was given.
-pub fn resumable<T>(result: Result<T>) -> Result<T> {
-    if interrupted() { result.context("stopped; continue with --resume") } else { result }
 }
 
 /// Whether the user asked to stop.

@@ -6,7 +6,7 @@ use fastersam_files::{FileError, write_atomically};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::Record;
+use super::{PauseRecord, Record};
 
 /// Version of the files' layout. A file of another version is refused, never guessed at.
 pub const RECORD_SCHEMA: u32 = 1;
@@ -59,27 +59,27 @@ impl Record {
     /// File name: readable words, then eight hex digits that keep two identities apart whose words agree.
     /// The same measurement made again has the same name and replaces the old file.
     pub fn file_name(&self) -> String {
-        let pause = |pause: &super::PauseRecord| {
-            format!(
-                "{:?} {} {} {:?} {} {}",
-                pause.pause_points, pause.label, pause.policy, pause.values, pause.criterion, pause.context
-            )
-        };
-        let (words, identity) = match self {
+        // Which setting is recommended is not part of what was measured.
+        let identity_of =
+            |pause: &PauseRecord| serde_json::json!([pause.pause_points, pause.settings]).to_string();
+        let (words, pause, identity) = match self {
             Self::Evaluation(r) => {
-                (vec![&r.experiment, &r.dataset, &r.split, &r.method, &r.pause.label], pause(&r.pause))
+                (vec![&r.experiment, &r.dataset, &r.split, &r.method], Some(&r.pause), String::new())
             }
             Self::Throughput(r) => (
-                vec![&r.experiment, &r.dataset, &r.method, &r.pause.label],
-                format!("{} {} {} {}", pause(&r.pause), r.batch_size, r.input_size, r.scope),
+                vec![&r.experiment, &r.dataset, &r.method],
+                Some(&r.pause),
+                format!("{} {} {}", r.batch_size, r.input_size, r.scope),
             ),
-            Self::Slice(r) => (
-                vec![&r.experiment, &r.dataset, &r.case, &r.method, &r.pause.label],
-                format!("{} {}", pause(&r.pause), r.slice),
-            ),
-            Self::Training(r) => (vec![&r.experiment, &r.dataset, &r.method], String::new()),
-            Self::Bench(r) => (vec![&r.experiment], String::new()),
+            Self::Slice(r) => {
+                (vec![&r.experiment, &r.dataset, &r.case, &r.method], Some(&r.pause), r.slice.to_string())
+            }
+            Self::Training(r) => (vec![&r.experiment, &r.dataset, &r.method], None, String::new()),
+            Self::Bench(r) => (vec![&r.experiment], None, String::new()),
         };
+        let mut words: Vec<String> = words.into_iter().cloned().collect();
+        words.extend(pause.map(|pause| pause.settings.full_label(&pause.pause_points)));
+        let identity = format!("{} {identity}", pause.map(identity_of).unwrap_or_default());
         // A zero byte between the parts, so that no two lists of parts run into the same bytes.
         let parts = words.iter().map(|word| word.as_bytes()).chain([identity.as_bytes()]);
         let digest = fastersam_files::sha256(parts.flat_map(|part| [part, &[0]]));

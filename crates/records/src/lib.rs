@@ -8,6 +8,7 @@ pub mod samples;
 mod training;
 
 use fastersam_metrics::{CaseScores, Summary};
+pub use fastersam_pause::{CalibrationCases, PauseSettings};
 use serde::{Deserialize, Serialize};
 
 pub use bench::{
@@ -54,42 +55,41 @@ pub struct Provenance {
     pub date: String,
 }
 
-/// A pause setting: one point of a sweep over one checkpoint.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A pause setting of one checkpoint: one point of a sweep.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PauseRecord {
-    /// What the tables call the setting: `never`, `tau 0.02`, ...
-    pub label: String,
-    /// The pause points that the setting uses: 0 is stage 0, `k` is after block `k` (1-based). A
-    /// checkpoint may have more, which are idle. Empty for a method without pausing.
+    /// The model's pause points: 0 is stage 0, `k` is after block `k` (1-based). Empty for a method without pausing.
     pub pause_points: Vec<usize>,
-    /// `never`, `threshold`, `keep_ratio` or `budget`.
-    pub policy: String,
-    /// The policy's value at each of these points; empty for `never`.
-    pub values: Vec<f64>,
-    /// The pausing criterion: `entropy`, `max_probability`, `margin`, `random`, `oracle`.
-    pub criterion: String,
-    /// What the active tokens see of the paused ones: `none` or `frozen_kv`.
-    pub context: String,
-    /// Whether this is the setting that the project recommends for its checkpoint.
-    pub recommended: bool,
-    /// The split that the recommended setting was chosen on; `None` where it was not chosen on data.
-    pub chosen_on: Option<String>,
+    /// The settings as the encoder was given them.
+    pub settings: PauseSettings,
+    /// What the setting was chosen on, where it is the one that is recommended for its checkpoint.
+    pub recommended: Option<CalibrationCases>,
 }
 
 impl PauseRecord {
-    /// The policy `never` with these pause points.
+    /// The policy `never` on a model with these pause points.
+    #[must_use]
     pub fn never(pause_points: &[usize]) -> Self {
-        Self {
-            label: "never".into(),
-            pause_points: pause_points.to_vec(),
-            policy: "never".into(),
-            values: Vec::new(),
-            criterion: "entropy".into(),
-            context: "none".into(),
-            recommended: false,
-            chosen_on: None,
-        }
+        Self { pause_points: pause_points.to_vec(), ..Self::default() }
+    }
+
+    /// What the tables call the setting: `never`, `threshold 0.02`, ...
+    #[must_use]
+    pub fn label(&self) -> String {
+        self.settings.label(&self.pause_points)
+    }
+
+    /// The pause points at which something can pause.
+    #[must_use]
+    pub fn used_points(&self) -> Vec<usize> {
+        self.settings.used_points(&self.pause_points)
+    }
+
+    /// Whether nothing can pause.
+    #[must_use]
+    pub fn is_never(&self) -> bool {
+        self.used_points().is_empty()
     }
 }
 
@@ -99,9 +99,9 @@ impl PauseRecord {
 pub struct TokenRecord {
     /// Tokens of one image.
     pub n_tokens: usize,
-    /// Share of all tokens still active after each pause point, in [0, 1]; one value a pause point.
+    /// Share of all tokens still active after each of the model's pause points, in [0, 1].
     pub active_share_after_stage: Vec<f64>,
-    /// Accuracy of each point's head on the tokens that paused there, in [0, 1]; `None` where none
+    /// Accuracy of each of these points' heads on the tokens that paused there, in [0, 1]; `None` where none
     /// paused.
     pub head_accuracy_on_paused: Vec<Option<f64>>,
 }

@@ -4,45 +4,41 @@ use std::cmp::Ordering;
 
 use fastersam_records::{EvaluationRecord, PauseRecord};
 
-/// Whether no token pauses.
-pub fn is_never(pause: &PauseRecord) -> bool {
-    pause.policy == "never"
-}
-
-/// What the tables call a setting.
-pub fn setting(pause: &PauseRecord) -> String {
-    let mut label = pause.label.clone();
-    if !is_never(pause) && pause.criterion != "entropy" {
-        label = format!("{label}, {}", pause.criterion.replace('_', " "));
-    }
-    if pause.context != "none" {
-        label = format!("{label}, context {}", pause.context.replace('_', " "));
-    }
-    label
-}
+use crate::names::points;
+use crate::table::Cell;
 
 /// Whether two records are of the same setting; which of them is recommended makes no difference.
 pub fn is_same(a: &PauseRecord, b: &PauseRecord) -> bool {
-    let key = |pause: &PauseRecord| PauseRecord { recommended: false, chosen_on: None, ..pause.clone() };
-    key(a) == key(b)
+    (&a.pause_points, &a.settings) == (&b.pause_points, &b.settings)
 }
 
-/// The order in print: pausing after the blocks (the paper's own) before pausing with stage 0, `never`
-/// first, then by what is saved.
+/// The order in print: `never` first, pausing after the blocks (the paper's own) before pausing with stage 0, then by
+/// what is saved.
 pub fn order(a: &PauseRecord, a_saved: f64, b: &PauseRecord, b_saved: f64) -> Ordering {
     let key = |pause: &PauseRecord| {
-        let points = pause.pause_points.clone();
-        (points.contains(&0), points, !is_never(pause))
+        let points = pause.used_points();
+        (points.contains(&0), points)
     };
-    let names = |pause: &PauseRecord| (pause.criterion.clone(), pause.context.clone(), pause.label.clone());
-    key(a).cmp(&key(b)).then_with(|| a_saved.total_cmp(&b_saved)).then_with(|| names(a).cmp(&names(b)))
+    key(a).cmp(&key(b)).then_with(|| a_saved.total_cmp(&b_saved)).then_with(|| a.label().cmp(&b.label()))
+}
+
+/// The pause points that a setting uses, as a cell of a table.
+pub fn used_points(pause: &PauseRecord) -> Cell {
+    if pause.is_never() { Cell::Missing } else { Cell::Text(points(&pause.used_points())) }
+}
+
+/// Those of `values`, one a pause point of the model, that belong to `points`.
+pub fn at_points<T: Copy>(pause: &PauseRecord, values: &[T], points: &[usize]) -> Vec<T> {
+    let all = pause.pause_points.iter().zip(values);
+    all.filter(|(point, _)| points.contains(point)).map(|(_, value)| *value).collect()
 }
 
 /// The settings of one method that pause at the same points, in the order of print.
 #[derive(Clone, Debug)]
 pub struct Sweep<'a> {
-    /// The records, at least two.
+    /// `never`, then the settings that pause.
     pub records: Vec<&'a EvaluationRecord>,
+    points: Vec<usize>,
 }
 
 impl Sweep<'_> {
@@ -53,34 +49,49 @@ impl Sweep<'_> {
 
     /// The pause points.
     pub fn points(&self) -> &[usize] {
-        &self.records[0].pause.pause_points
+        &self.points
     }
 }
 
-/// The sweeps among the records of one split. A method that was evaluated at one setting only (a
-/// baseline, an untrained model) is no sweep.
+/// The sweeps among the records of one split, each with the method's `never` before it. A method that was evaluated at
+/// one setting only (a baseline, an untrained model) is no sweep.
 pub fn sweeps<'a>(records: &[&'a EvaluationRecord]) -> Vec<Sweep<'a>> {
     let mut sweeps: Vec<Sweep<'_>> = Vec::new();
-    let with_points =
-        |record: &&EvaluationRecord| record.tokens.is_some() && !record.pause.pause_points.is_empty();
-    for record in records.iter().copied().filter(with_points) {
-        let same = |sweep: &&mut Sweep<'_>| {
-            sweep.method() == record.method && sweep.points() == record.pause.pause_points
-        };
-        match sweeps.iter_mut().find(same) {
+    for record in records.iter().copied().filter(|record| record.tokens.is_some() && !record.pause.is_never()) {
+        let points = record.pause.used_points();
+        match sweeps.iter_mut().find(|sweep| sweep.method() == record.method && sweep.points == points) {
             Some(sweep) => sweep.records.push(record),
-            None => sweeps.push(Sweep { records: vec![record] }),
+            None => {
+                let never = never_of(record, records);
+                sweeps.push(Sweep { records: never.into_iter().chain([record]).collect(), points });
+            }
         }
     }
     sweeps.retain(|sweep| sweep.records.len() > 1);
     sweeps
 }
 
-/// The `never` record of the same method and pause points.
+/// The `never` record of the same method.
 pub fn never_of<'a>(record: &EvaluationRecord, among: &[&'a EvaluationRecord]) -> Option<&'a EvaluationRecord> {
     among.iter().copied().find(|other| {
-        is_never(&other.pause)
+        other.pause.is_never()
             && other.method == record.method
             && other.pause.pause_points == record.pause.pause_points
     })
+}
+
+/// What the recommended settings among the records were chosen on, a note for each list of cases.
+pub fn chosen_on(records: &[&EvaluationRecord]) -> Vec<String> {
+    let mut cases: Vec<_> = records.iter().filter_map(|record| record.pause.recommended.as_ref()).collect();
+    cases.sort_by(|a, b| (&a.cases, a.trained_on).cmp(&(&b.cases, b.trained_on)));
+    cases.dedup();
+    let note = |cases: &fastersam_records::CalibrationCases| {
+        let flatters = if cases.trained_on {
+            " The model was also trained on these cases, so the scores behind the choice are optimistic."
+        } else {
+            ""
+        };
+        format!("The recommended setting was chosen on {}.{flatters}", cases.cases)
+    };
+    cases.into_iter().map(note).collect()
 }

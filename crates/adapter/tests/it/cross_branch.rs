@@ -8,7 +8,7 @@ const GRID: usize = 4;
 const N: usize = GRID * GRID;
 
 fn branch(device: &Device) -> CrossBranch {
-    let config = CrossBranchConfig { channels: 24, embed_dim: D, n_heads: 2, hidden_dim: 4, n_blocks: 2 };
+    let config = CrossBranchConfig { channels: 24, embed_dim: D, num_heads: 2, hidden_dim: 4, n_blocks: 2 };
     filled(config.init(device))
 }
 
@@ -41,9 +41,9 @@ fn attention_follows_its_definition() {
 #[test]
 fn paused_tokens_do_not_change_the_others() {
     let device = Device::flex();
-    for (embed_dim, n_heads, grid) in [(16, 2, 4), (384, 6, 14)] {
+    for (embed_dim, num_heads, grid) in [(16, 2, 4), (384, 6, 14)] {
         let n = grid * grid;
-        let config = CrossBranchConfig { channels: 24, embed_dim, n_heads, hidden_dim: 4, n_blocks: 1 };
+        let config = CrossBranchConfig { channels: 24, embed_dim, num_heads, hidden_dim: 4, n_blocks: 1 };
         let branch = filled(config.init(&device));
         let map = branch.embed(tensor([2 * n, 24], 3, &device));
         let block = &branch.blocks[0];

@@ -1,5 +1,5 @@
 use burn::tensor::{Device, Tensor};
-use fastersam_adapter::{InjectionConfig, StageZeroHeadConfig, grid_tokens};
+use fastersam_adapter::{InjectionConfig, PreEncoderHeadConfig, grid_tokens};
 
 use crate::{assert_close, filled, floats, tensor, without_gradient};
 
@@ -18,7 +18,7 @@ fn rows_are_independent() {
     let device = Device::flex();
     for (channels, embed_dim) in [(16, 24), (256, 384)] {
         let injection = filled(InjectionConfig { channels, embed_dim }.init(&device));
-        let head = filled(StageZeroHeadConfig { channels, hidden_dim: 64, n_classes: 4 }.init(&device));
+        let head = filled(PreEncoderHeadConfig { channels, hidden_dim: 64, n_classes: 4 }.init(&device));
         let rows = tensor([400, channels], 2, &device);
         let (all, all_logits) = (injection.forward(rows.clone()), head.forward(rows.clone()));
         for (start, n) in [(0, 400), (3, 1), (7, 18), (100, 200)] {
@@ -66,7 +66,7 @@ fn every_parameter_gets_a_gradient() {
     let injection = InjectionConfig { channels: 16, embed_dim: 24 }.init(&device);
     let loss = injection.forward(tensor([7, 16], 3, &device)).square().sum();
     assert!(without_gradient(&injection, loss).is_empty());
-    let head = filled(StageZeroHeadConfig { channels: 16, hidden_dim: 8, n_classes: 3 }.init(&device));
+    let head = filled(PreEncoderHeadConfig { channels: 16, hidden_dim: 8, n_classes: 3 }.init(&device));
     let loss = head.forward(tensor([7, 16], 3, &device)).square().sum();
     assert!(without_gradient(&head, loss).is_empty());
 }

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use fastersam_adapter::{LoraLinearConfig, LoraQv, LoraQvConfig};
 use fastersam_golden::{Comparison, Fixture, fixture, has};
 use fastersam_kernels::{
-    Linear, LinearConfig, Place, RaggedLayout, RelativePositions, linear, ragged_self_attention,
+    GridPos, Linear, LinearConfig, RaggedLayout, RelativePositions, linear, ragged_self_attention,
 };
 
 use crate::{assert_close, filled, floats, tensor, without_gradient};
@@ -104,10 +104,9 @@ fn golden_samed_attention() {
     let [b, h, w, d] = fixture.get("input.tokens").dims::<4>();
     let tables = |axis: &str| rows(&format!("attn.rel_pos_{axis}"));
     let head_dim = fixture.get("attn.rel_pos_h").dims::<2>()[1];
-    let places: Vec<Place> =
-        (0..b * h * w).map(|i| Place { row: (i / w % h) as u16, col: (i % w) as u16 }).collect();
-    let mut layout = RaggedLayout::of_lengths(&vec![h * w; b]);
-    (layout.query_places, layout.key_places) = (places.clone(), places);
+    let positions: Vec<GridPos> =
+        (0..b * h * w).map(|i| GridPos { row: (i / w % h) as u16, col: (i % w) as u16 }).collect();
+    let layout = RaggedLayout::of_lengths(&vec![h * w; b]).with_positions(positions.clone(), positions);
     let qkv = linear(tokens.clone(), qkv_weight.clone(), Some(qkv_bias)) + lora.forward(tokens);
     let attended = ragged_self_attention(
         qkv.clone(),

@@ -3,30 +3,26 @@
 use anyhow::{Result, bail};
 use burn::tensor::Device;
 use clap::Args;
-use fastersam::{Budget, Outcome, checkpoint};
-use fastersam_metrics::summarise;
-use fastersam_pausing_encoder::{PausePolicy, PauseSettings};
+use fastersam::{Budget, PauseSettings, Recommendation, checkpoint};
+use fastersam_experiments::calibrate;
+use fastersam_experiments::provenance::Origin;
+use fastersam_experiments::trained_model::TrainedModel;
+use fastersam_progress::{self as progress, say};
+use fastersam_records::NOTICE;
 use serde_json::json;
 
-use super::Measured;
-use crate::cli::print;
-use fastersam_experiments::evaluate::Evaluation;
-use fastersam_experiments::pause::Setting;
-use fastersam_experiments::provenance::Origin;
-use fastersam_experiments::throughput;
-use fastersam_experiments::trained_model::TrainedModel;
-use fastersam_progress::{self, say};
-use fastersam_records::NOTICE;
-use fastersam_records::Scope;
-
-/// Rounds in which a threshold is timed.
-const RUNS: usize = 3;
+use super::{Batching, Measured, Printing};
+use crate::output::print;
 
 /// What to meet, with what.
 #[derive(Debug, Args)]
 pub struct CalibrateArgs {
     #[command(flatten)]
     measured: Measured,
+    #[command(flatten)]
+    batching: Batching,
+    #[command(flatten)]
+    printing: Printing,
     #[command(flatten)]
     wanted: Wanted,
     /// Print what was found, but leave the checkpoint's recommendation as it is
@@ -79,37 +75,21 @@ pub fn run(arguments: &CalibrateArgs, device: &Device, origin: &Origin) -> Resul
     if points.is_empty() {
         bail!("the model has no pause points");
     }
-    let score = |setting: &Setting| subject.evaluate(&data.calibrate, setting, measured.batch_size, "calibrating");
-    let never = score(&Setting::never(points))?;
-    let outcome = |found: &Evaluation| Outcome {
-        macs_share: 1.0 - subject.cost(&found.tokens).encoder_macs_saved,
-        dice_loss: dice(&never) - dice(found),
-        ..Outcome::default()
-    };
-    let tau = budget.solve(points.len(), |settings| {
-        let setting = named(settings, points);
-        if matches!(budget, Budget::SlicesPerSecond(_)) {
-            let scope = Scope::NetworkInputToLogits;
-            let timing = throughput::measure(&subject, &[&setting], measured.batch_size, RUNS, scope)?;
-            let slices_per_second = 1e3 / timing[0].quantile(0.5);
-            return Ok(Outcome { slices_per_second, ..Outcome::default() });
-        }
-        anyhow::Ok(outcome(&score(&setting)?))
-    })?;
-    let Some(tau) = tau else {
+    let batch_size = arguments.batching.batch_size;
+    let Some(settings) = calibrate::solve(&subject, &budget, &experiment.measure.pause, batch_size)? else {
         bail!("no pause threshold meets {budget:?} on {}; ask for less", data.calibrated_on)
     };
-    let tau = vec![tau; points.len()];
-    let setting = Setting::thresholds(&tau, points);
-    let found = score(&setting)?;
-    let Outcome { macs_share, dice_loss, .. } = outcome(&found);
+    let never = calibrate::measure(&subject, &PauseSettings::never(), batch_size)?;
+    let found = calibrate::measure(&subject, &settings, batch_size)?;
+    let (macs_share, dice_loss) = (1.0 - found.macs_saved, never.dice - found.dice);
+    let recommendation = Recommendation { settings, chosen_on: data.calibrated_on.clone() };
     if !arguments.dry_run {
-        checkpoint::recommend(&checkpoint::resolve(&measured.model)?, Some(tau.clone()))?;
+        checkpoint::recommend(&checkpoint::resolve(&measured.model)?, recommendation.clone())?;
     }
-    if measured.json {
+    if arguments.printing.json {
         let result = json!({
-            "notice": NOTICE, "budget": budget, "pause_points": points, "thresholds": tau, "macs_share": macs_share,
-            "dice": dice(&found), "dice_never": dice(&never), "cases": data.calibrated_on,
+            "notice": NOTICE, "budget": budget, "pause_points": points, "pause": recommendation.settings, "macs_share": macs_share,
+            "dice": found.dice, "dice_never": never.dice, "chosen_on": recommendation.chosen_on,
         });
         print(&result.to_string());
         return Ok(());
@@ -117,25 +97,13 @@ pub fn run(arguments: &CalibrateArgs, device: &Device, origin: &Origin) -> Resul
     print(&format!(
         "{} at the pause points {points:?}: {:.1} % of the encoder's multiply-accumulates, mean Dice {:.4} \
          ({dice_loss:+.4} lost) on {}",
-        setting.name(),
+        recommendation.settings.full_label(points),
         100.0 * macs_share,
-        dice(&found),
+        found.dice,
         data.calibrated_on
     ));
     if !arguments.dry_run {
-        say("noted in the checkpoint: --pause-threshold recommended");
+        say("noted in the checkpoint: use it with --pause recommended");
     }
     Ok(())
-}
-
-fn named(settings: &PauseSettings, points: &[usize]) -> Setting {
-    match &settings.policy {
-        PausePolicy::Threshold { tau } => Setting::thresholds(tau, points),
-        PausePolicy::Never | PausePolicy::KeepRatio { .. } => Setting::never(points),
-    }
-}
-
-/// Mean Dice; nothing was scored where no case has any class.
-fn dice(found: &Evaluation) -> f64 {
-    summarise(&found.cases).transunet.dice.unwrap_or(0.0)
 }

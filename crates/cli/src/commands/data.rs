@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use clap::{Args, Subcommand, ValueEnum};
-use fastersam_datasets::coding::{AxisOrder, SynapseCoding};
-use fastersam_datasets::write::{PhantomOptions, phantoms};
-use fastersam_datasets::{DataSet, Form, OpenOptions, check, custom, prepared};
-
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
+use fastersam_datasets::forms::{self, write_phantoms};
+use fastersam_datasets::phantom::PhantomOptions;
+use fastersam_datasets::{AxisOrder, DataSet, Form, LabelScheme, OpenOptions, check, custom, prepared};
 use fastersam_progress::say;
 
 /// What to do with data.
@@ -48,8 +48,8 @@ pub enum DataCommand {
     /// Write phantoms in any form
     Phantom {
         /// The form of the files
-        #[arg(long)]
-        form: FormName,
+        #[arg(long, value_parser = form())]
+        form: Form,
         /// New folder
         #[arg(long, short)]
         output: PathBuf,
@@ -62,12 +62,12 @@ pub enum DataCommand {
         /// Seed of the phantoms
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// Coding of the label files of Synapse forms [default: raw for NIfTI, else transunet]
-        #[arg(long)]
-        coding: Option<CodingName>,
+        /// Label scheme of Synapse forms [default: raw for NIfTI, else transunet]
+        #[arg(long, value_parser = label_scheme())]
+        label_scheme: Option<LabelScheme>,
         /// Order of the axes in npz and h5 files
-        #[arg(long, default_value = "zyx")]
-        axes: AxesName,
+        #[arg(long, default_value = "zyx", value_parser = axis_order())]
+        axes: AxisOrder,
     },
 }
 
@@ -76,86 +76,34 @@ pub enum DataCommand {
 pub struct Source {
     /// Folder of the data set, or the TOML file that describes one
     path: PathBuf,
-    /// The form of the files [default: found out]
-    #[arg(long)]
-    form: Option<FormName>,
-    /// The coding of Synapse labels [default: raw for NIfTI; npz and h5 files need it]
-    #[arg(long)]
-    coding: Option<CodingName>,
+    /// The form of the files [default: detected]
+    #[arg(long, value_parser = form())]
+    form: Option<Form>,
+    /// The label scheme of Synapse files [default: raw for NIfTI; npz and h5 files need it]
+    #[arg(long, value_parser = label_scheme())]
+    label_scheme: Option<LabelScheme>,
     /// Order of the axes in npz and h5 files: zyx (SAMed, h5 of ACDC) or zxy (CASCADE)
-    #[arg(long, default_value = "zyx")]
-    axes: AxesName,
+    #[arg(long, default_value = "zyx", value_parser = axis_order())]
+    axes: AxisOrder,
 }
 
-/// Names on the command line.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-#[allow(missing_docs, reason = "the names of `Form`")]
-pub enum FormName {
-    SynapseNifti,
-    SynapseNpz,
-    AcdcNifti,
-    AcdcH5,
-    AcdcH5Slices,
-    AcdcNpz,
-    Nifti,
-    Prepared,
+/// The file forms by their names.
+fn form() -> impl TypedValueParser<Value = Form> {
+    let forms = forms::ALL.map(|form| PossibleValue::new(form.name()).help(form.layout()));
+    PossibleValuesParser::new(forms).try_map(|name| name.parse())
 }
 
-impl From<FormName> for Form {
-    fn from(name: FormName) -> Self {
-        match name {
-            FormName::SynapseNifti => Self::SynapseNifti,
-            FormName::SynapseNpz => Self::SynapseNpz,
-            FormName::AcdcNifti => Self::AcdcNifti,
-            FormName::AcdcH5 => Self::AcdcH5,
-            FormName::AcdcH5Slices => Self::AcdcH5Slices,
-            FormName::AcdcNpz => Self::AcdcNpz,
-            FormName::Nifti => Self::Nifti,
-            FormName::Prepared => Self::Prepared,
-        }
-    }
+fn label_scheme() -> impl TypedValueParser<Value = LabelScheme> {
+    PossibleValuesParser::new(LabelScheme::ALL.map(LabelScheme::name)).try_map(|name| name.parse())
 }
 
-/// Names on the command line.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-#[allow(missing_docs, reason = "the names of `SynapseCoding`")]
-pub enum CodingName {
-    Raw,
-    Transunet,
-    Samed,
-}
-
-impl From<CodingName> for SynapseCoding {
-    fn from(name: CodingName) -> Self {
-        match name {
-            CodingName::Raw => Self::Raw,
-            CodingName::Transunet => Self::Transunet,
-            CodingName::Samed => Self::Samed,
-        }
-    }
-}
-
-/// Names on the command line.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-#[allow(missing_docs, reason = "the names of `AxisOrder`")]
-pub enum AxesName {
-    Zyx,
-    Zxy,
-}
-
-impl From<AxesName> for AxisOrder {
-    fn from(name: AxesName) -> Self {
-        match name {
-            AxesName::Zyx => Self::Zyx,
-            AxesName::Zxy => Self::Zxy,
-        }
-    }
+fn axis_order() -> impl TypedValueParser<Value = AxisOrder> {
+    PossibleValuesParser::new(AxisOrder::ALL.map(AxisOrder::name)).try_map(|name| name.parse())
 }
 
 impl Source {
     fn open(&self) -> Result<DataSet> {
-        let (form, coding) = (self.form.map(Form::from), self.coding.map(SynapseCoding::from));
-        let options = OpenOptions { form, coding, axes: self.axes.into() };
+        let options = OpenOptions { form: self.form, label_scheme: self.label_scheme, axes: self.axes };
         Ok(DataSet::open(&self.path, &options)?)
     }
 }
@@ -192,12 +140,9 @@ pub fn run(command: &DataCommand, print: impl Fn(&str)) -> Result<()> {
             print(&path.display().to_string());
             Ok(())
         }
-        DataCommand::Phantom { form, output, cases, size, seed, coding, axes } => {
-            let form = Form::from(*form);
-            let usual = if form == Form::SynapseNifti { SynapseCoding::Raw } else { SynapseCoding::Transunet };
-            let coding = coding.map_or(usual, SynapseCoding::from);
-            let options = PhantomOptions { cases: *cases, size: *size, seed: *seed, coding, axes: (*axes).into() };
-            phantoms(output, form, &options)?;
+        DataCommand::Phantom { form, output, cases, size, seed, label_scheme, axes } => {
+            let (cases, size, seed, label_scheme, axes) = (*cases, *size, *seed, *label_scheme, *axes);
+            write_phantoms(output, *form, &PhantomOptions { cases, size, seed, label_scheme, axes })?;
             print(&output.display().to_string());
             Ok(())
         }
@@ -210,10 +155,10 @@ fn import(set: &DataSet, output: &Path, print: impl Fn(&str)) -> Result<()> {
     bar.finish_and_clear();
     let slices: usize = manifest.cases.iter().map(|case| case.shape[0]).sum();
     say(&format!(
-        "{}: {} cases, {slices} slices, coding {}",
+        "{}: {} cases, {slices} slices, label scheme {}",
         manifest.name,
         manifest.cases.len(),
-        manifest.coding
+        manifest.label_scheme
     ));
     print(&output.display().to_string());
     Ok(())

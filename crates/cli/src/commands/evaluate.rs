@@ -4,12 +4,11 @@ use anyhow::Result;
 use burn::tensor::Device;
 use clap::Args;
 
-use super::{Measured, Pausing, with_notice};
-use crate::cli::print;
-use fastersam_experiments::pause::Setting;
+use super::{Batching, Measured, Pausing, Printing, with_notice};
+use crate::output::print;
 use fastersam_experiments::provenance::Origin;
 use fastersam_experiments::trained_model::TrainedModel;
-use fastersam_progress::{self, say};
+use fastersam_progress::{self as progress, say};
 use fastersam_records::NOTICE;
 use fastersam_records::{EvaluationRecord, write_record};
 
@@ -18,6 +17,10 @@ use fastersam_records::{EvaluationRecord, write_record};
 pub struct EvaluateArgs {
     #[command(flatten)]
     measured: Measured,
+    #[command(flatten)]
+    batching: Batching,
+    #[command(flatten)]
+    printing: Printing,
     #[command(flatten)]
     pausing: Pausing,
 }
@@ -32,15 +35,14 @@ pub fn run(arguments: &EvaluateArgs, device: &Device, origin: &Origin) -> Result
     let weights = measured.weights.as_deref();
     let subject = TrainedModel::load(&experiment, &data, &measured.model, weights, device, origin)?;
     progress::catch_interrupt()?;
-    let (points, recommended) = (subject.points(), subject.recommended.as_deref());
-    let setting = match &arguments.pausing.pause_threshold {
-        None => Setting::never(points),
-        Some(thresholds) => thresholds.setting(points, recommended)?,
-    };
-    let found = subject.evaluate(&data.evaluate, &setting, measured.batch_size, "scoring")?;
-    let record = subject.evaluation(found, &setting, setting.record(points, None));
+    let settings = arguments.pausing.settings(subject.recommended.as_ref())?;
+    let found = subject.evaluate(&data.evaluate, &settings, arguments.batching.batch_size, "scoring")?;
+    // What is recommended was chosen on other cases than these; the record says on which.
+    let recommended = subject.recommended.as_ref().filter(|found| found.settings == settings);
+    let pause = subject.pause(&settings, recommended.map(|found| found.chosen_on.clone()));
+    let record = subject.evaluation(found, pause);
     let path = write_record(&measured.records()?, &record.clone().into())?;
-    if measured.json {
+    if arguments.printing.json {
         print(&with_notice(&record, &path)?);
     } else {
         print(&text(&record));
@@ -54,7 +56,11 @@ fn text(record: &EvaluationRecord) -> String {
     let figure = |value: Option<f64>, decimals: usize| value.map_or("-".to_owned(), |v| format!("{v:.decimals$}"));
     let mut lines = vec![format!(
         "{} on {}, {} split, {} volumes, pausing: {}",
-        record.method, record.dataset, record.split, record.summary.n_cases, record.pause.label
+        record.method,
+        record.dataset,
+        record.split,
+        record.summary.n_cases,
+        record.pause.settings.full_label(&record.pause.pause_points)
     )];
     for (name, protocol) in [("transunet", &record.summary.transunet), ("strict", &record.summary.strict)] {
         let mm = protocol.hd95_mm.map_or_else(String::new, |mm| format!(", {mm:.2} mm"));

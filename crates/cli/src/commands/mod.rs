@@ -1,22 +1,26 @@
 //! The commands of the program: what each takes, and what it does.
 
-pub mod benchmark;
+pub mod bench;
 pub mod calibrate;
+pub mod compare;
+pub mod data;
 pub mod evaluate;
+pub mod inspect;
 pub mod reproduce;
 pub mod segment;
 pub mod train;
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use fastersam::checkpoint;
 use serde::Serialize;
 
+use fastersam::{PauseSettings, Recommendation};
 use fastersam_experiments::config::Experiment;
-use fastersam_experiments::data::{self, ExperimentData};
-use fastersam_experiments::pause::Thresholds;
+use fastersam_experiments::data::ExperimentData;
 use fastersam_records::NOTICE;
 
 /// What is measured on what.
@@ -40,18 +44,20 @@ pub struct Measured {
     /// Folder for records; `fastersam report` draws them [default: the run's own, RUN/records]
     #[arg(long, value_name = "FOLDER")]
     records: Option<PathBuf>,
+}
+
+/// How many slices are computed at a time.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Batching {
     /// Slices at a time
     #[arg(long, default_value_t = 8, value_name = "N")]
     batch_size: usize,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 impl Measured {
     fn read(&self) -> Result<(Experiment, ExperimentData)> {
         let experiment = Experiment::read(&self.config, &self.overrides)?;
-        let data = data::load(&experiment, self.data.as_deref())?;
+        let data = fastersam_experiments::data::load(&experiment, self.data.as_deref())?;
         Ok((experiment, data))
     }
 
@@ -66,6 +72,14 @@ impl Measured {
     }
 }
 
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Printing {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
 /// A record as one line of JSON, with the file that it lies in and the notice.
 fn with_notice(record: &impl Serialize, path: &Path) -> Result<String> {
     let mut value = serde_json::to_value(record)?;
@@ -77,8 +91,57 @@ fn with_notice(record: &impl Serialize, path: &Path) -> Result<String> {
 /// The option that says what pauses.
 #[derive(Debug, Args)]
 pub struct Pausing {
-    /// Pause tokens whose normalised entropy is below this. From 0 (nothing pauses) to 1; one value, one for
-    /// each pause point (0.1,0.05,0.05), or `recommended` for what the checkpoint's calibration found
-    #[arg(long, value_name = "THRESHOLD")]
-    pause_threshold: Option<Thresholds>,
+    /// Which tokens pause: `never`, `recommended` (what the checkpoint's calibration found), thresholds of the
+    /// normalized entropy from 0 (nothing pauses) to 1, one for all pause points or one for each (0.1,0.05,0.05), or
+    /// a table: 'pause_threshold = 0.1, criterion = "margin", context = "frozen_kv", min_active = 8',
+    /// 'keep_ratio = [0.5, 0.5, 1.0]'
+    #[arg(long, value_name = "SETTING")]
+    pause: Option<PauseChoice>,
+}
+
+/// What a user asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PauseChoice {
+    /// These settings.
+    Given(PauseSettings),
+    /// Those that the checkpoint recommends.
+    Recommended,
+}
+
+impl FromStr for PauseChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "recommended" {
+            return Ok(Self::Recommended);
+        }
+        text.parse().map(Self::Given).map_err(|error: fastersam::PauseError| error.0)
+    }
+}
+
+impl PauseChoice {
+    /// The settings; `recommended` is what the checkpoint says.
+    ///
+    /// # Errors
+    /// The checkpoint recommends none.
+    pub fn settings(&self, recommended: Option<&Recommendation>) -> Result<PauseSettings> {
+        match (self, recommended) {
+            (Self::Given(settings), _) => Ok(settings.clone()),
+            (Self::Recommended, Some(found)) => Ok(found.settings.clone()),
+            (Self::Recommended, None) => bail!(
+                "the checkpoint has no recommended pause setting; `fastersam calibrate` finds one. Give thresholds with \
+                 --pause, for instance 0.1"
+            ),
+        }
+    }
+}
+
+impl Pausing {
+    /// The settings that were asked for; `never` where nothing was.
+    ///
+    /// # Errors
+    /// As [`PauseChoice::settings`].
+    pub fn settings(&self, recommended: Option<&Recommendation>) -> Result<PauseSettings> {
+        self.pause.as_ref().map_or_else(|| Ok(PauseSettings::never()), |choice| choice.settings(recommended))
+    }
 }

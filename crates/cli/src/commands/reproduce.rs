@@ -6,12 +6,13 @@ use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use clap::Args;
 
-use crate::cli::print;
-use crate::{data, report};
+use crate::output::print;
 use fastersam_experiments::config::{Experiment, Suite};
+use fastersam_experiments::data;
 use fastersam_experiments::provenance::Origin;
 use fastersam_experiments::suite::{self, Workspace};
-use fastersam_progress::{self, say};
+use fastersam_progress::{self as progress, say};
+use fastersam_report as report;
 
 /// What to run, on what, and where.
 #[derive(Debug, Args)]
@@ -63,7 +64,7 @@ pub fn run(arguments: &ReproduceArgs, device: Device, origin: Origin) -> Result<
         origin,
         resume: arguments.resume,
     };
-    say(&format!("{}: {} experiments. {}", suite.title, experiments.len(), report::NOTICE));
+    say(&format!("{}: {} experiments. {}", suite.title, experiments.len(), fastersam_records::NOTICE));
     // Records of another run must not mix with these.
     let mut clears = !arguments.resume && arguments.only.is_none();
     for experiment in &experiments {
@@ -77,7 +78,7 @@ pub fn run(arguments: &ReproduceArgs, device: Device, origin: Origin) -> Result<
             std::fs::remove_dir_all(workspace.records())
                 .with_context(|| format!("{} can't be removed", workspace.records().display()))?;
         }
-        progress::resumable(suite::run(experiment, &data, &workspace).with_context(context))?;
+        suite::run(experiment, &data, &workspace).with_context(context)?;
     }
     let published = arguments.configs.join("published");
     let index = report::build(&workspace.records(), &published, &folder.join("report"))?;

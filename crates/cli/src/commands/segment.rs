@@ -1,21 +1,17 @@
 //! `fastersam segment`
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use clap::Args;
-use fastersam::Segmenter;
-use fastersam::checkpoint::{self, Checkpoint};
-use fastersam_datasets::Scan;
-use fastersam_pausing_encoder::PauseSettings;
+use fastersam::{Checkpoint, Scan, Segmenter, stem};
 use serde_json::json;
 
 use super::Pausing;
-use crate::cli::print;
-use fastersam_progress::{self, say};
+use crate::output::print;
+use fastersam_progress::{self as progress, say};
 use fastersam_records::NOTICE;
 
 /// What to segment, and with what.
@@ -50,37 +46,19 @@ pub fn run(arguments: &SegmentArgs, device: &Device) -> Result<()> {
     let output = arguments.output.clone().unwrap_or_else(|| default_output(&arguments.scan));
     check_output(&output)?;
     let scan = Scan::read(&arguments.scan)?;
-    let Checkpoint { info, model, .. } =
-        Checkpoint::load_with(&arguments.model, arguments.weights.as_deref(), device)?;
-    let settings = match &arguments.pausing.pause_threshold {
-        None => PauseSettings::never(),
-        Some(thresholds) => {
-            thresholds.setting(&info.model.encoder.pause_points, info.recommended_thresholds.as_deref())?.settings
-        }
-    };
-    let model = model.packed();
-    let (mut volume, _) = scan.oriented(info.orientation);
-    info.intensity.scale(&mut volume);
+    let checkpoint = Checkpoint::load_with(&arguments.model, arguments.weights.as_deref(), device)?;
+    let pausing = arguments.pausing.settings(checkpoint.info.recommended.as_ref())?;
+    let segmenter = Segmenter::from(checkpoint).with_batch_size(arguments.batch_size);
     let started = Instant::now();
-    let segmenter = Segmenter::new(&model, &info.model, arguments.batch_size, device.clone());
-    let bar = progress::bar("segmenting", volume.dim().0, "slices");
-    let classes = segmenter.segment_with(&volume, &settings, |n| bar.inc(n as u64))?.classes;
+    let n_slices = scan.oriented_shape(segmenter.info().orientation)[0];
+    let bar = progress::bar("segmenting", n_slices, "slices");
+    let found = segmenter.segment_scan_with(&scan, &pausing, |n| bar.inc(n as u64))?;
     bar.finish_and_clear();
     let seconds = started.elapsed().as_secs_f64();
-
-    // The names first: a label map never lies without them.
-    let names = output.with_file_name(format!("{}_labels.json", stem(&output)));
-    let table: BTreeMap<usize, &String> = info.labels.names.iter().enumerate().collect();
-    checkpoint::write_atomically(&names, serde_json::to_string_pretty(&table)?.as_bytes())?;
-    scan.write_classes(&output, &scan.to_file_axes(&classes, info.orientation))?;
-
-    let voxel_ml = scan.spacing_mm.iter().product::<f64>() / 1000.0;
-    let volumes_ml = info.labels.names.iter().enumerate().skip(1).map(|(class, name)| {
-        let n_voxels = classes.iter().filter(|&&c| usize::from(c) == class).count();
-        (name, n_voxels as f64 * voxel_ml)
-    });
+    let names = found.write(&output)?;
+    let volumes_ml = found.volumes_ml();
     if arguments.json {
-        let volumes: serde_json::Map<_, _> = volumes_ml.map(|(name, ml)| (name.clone(), json!(ml))).collect();
+        let volumes: serde_json::Map<_, _> = volumes_ml.map(|(name, ml)| (name.to_owned(), json!(ml))).collect();
         let result = json!({
             "segmentation": output, "labels": names, "seconds": seconds, "volume_ml": volumes, "notice": NOTICE,
         });
@@ -89,18 +67,11 @@ pub fn run(arguments: &SegmentArgs, device: &Device) -> Result<()> {
         for (name, ml) in volumes_ml {
             say(&format!("{name:<20} {ml:>10.1} ml"));
         }
-        say(&format!("{} slices in {seconds:.2} s; label names in {}", volume.dim().0, names.display()));
+        say(&format!("{} slices in {seconds:.2} s; label names in {}", n_slices, names.display()));
         say(NOTICE);
         print(&output.display().to_string());
     }
     Ok(())
-}
-
-/// A file's name without `.nii` and `.gz`.
-fn stem(path: &Path) -> String {
-    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("scan");
-    let name = name.strip_suffix(".gz").unwrap_or(name);
-    name.strip_suffix(".nii").unwrap_or(name).to_owned()
 }
 
 fn default_output(scan: &Path) -> PathBuf {

@@ -6,11 +6,12 @@ use anyhow::{Result, bail};
 use burn::tensor::Device;
 use clap::Args;
 
-use crate::cli::print;
-use crate::{data, progress, train};
+use crate::output::print;
 use fastersam_experiments::config::Experiment;
 use fastersam_experiments::provenance::Origin;
 use fastersam_experiments::trained_model::TrainedModel;
+use fastersam_experiments::{data, train};
+use fastersam_progress as progress;
 use fastersam_records::NOTICE;
 use fastersam_records::write_record;
 
@@ -58,7 +59,7 @@ pub fn run(arguments: &TrainArgs, device: &Device, origin: &Origin) -> Result<()
     }
     progress::say(NOTICE);
     let data = data::load(&experiment, arguments.data.as_deref())?;
-    let trained = progress::resumable(train::train(&experiment, &data, &folder, arguments.resume, device))?;
+    let trained = train::train(&experiment, &data, &folder, arguments.resume, device)?;
     let weights = experiment.weight_files.backbone.as_deref();
     let subject = TrainedModel::load(&experiment, &data, &trained.checkpoint, weights, device, origin)?;
     write_record(&folder.join("records"), &subject.training(trained.rows).into())?;

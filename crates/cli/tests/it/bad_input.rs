@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fastersam_datasets::{Scan, write_labels};
+use fastersam_volume::{Scan, write_labels};
 
 use crate::program::{ROOT, fastersam, stderr, text};
 
@@ -108,6 +108,13 @@ fn missing_folders_and_wrong_configurations_are_named() {
     check(&error(&train), &["experiment.toml", "fold"]);
     fs::write(&file, good.replace("[0, 2, 4]", "[0, 4, 2]")).unwrap();
     check(&error(&train), &["pause"]);
+    for (setting, words) in [
+        ("measure.pause={ pause_threshold = 0.1 }", ["[measure] pause", "thresholds"]),
+        ("measure.thresholds=[2.0]", ["threshold 2", "[0, 1]"]),
+        ("measure.pause={ criterion = \"guess\" }", ["guess", "measure.pause.criterion"]),
+    ] {
+        check(&error(&[&suite[..], &["--set", setting]].concat()), &words);
+    }
     fs::write(&file, "id = ").unwrap();
     check(&error(&train), &["experiment.toml", "line 1"]);
     check(&error(&["train", "-c", text(&nowhere), "-o", text(&run)]), &["nowhere"]);
@@ -134,6 +141,6 @@ fn scans_and_checkpoints_that_are_none_are_named() {
     check(&error(&["--device", "gpu", "inspect", text(folder.path())]), &["gpu", "flex", "cuda"]);
     #[cfg(not(feature = "cuda"))]
     check(&error(&["--device", "cuda", "inspect", text(folder.path())]), &["cuda", "--features cuda"]);
-    check(&error(&["--threads", "0", "inspect", text(folder.path())]), &["--threads"]);
+    check(&error(&["--threads", "0", "inspect", text(folder.path())]), &["number of threads"]);
     check(&error(&["report", text(&nowhere)]), &["nowhere"]);
 }

@@ -2,6 +2,8 @@
 
 use std::process::{Command, Output};
 
+use fastersam::{CalibrationCases, PauseSettings, Recommendation};
+
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/experiments/phantom-heart.toml");
 /// A data set and a model that take seconds.
 const SMALL: [&str; 4] =
@@ -28,7 +30,7 @@ fn a_budget_becomes_a_threshold_that_meets_it() {
     };
     let recommended = || {
         let place = fastersam::checkpoint::resolve(checkpoints.as_ref()).unwrap();
-        fastersam::checkpoint::read_info(&place).unwrap().recommended_thresholds
+        fastersam::checkpoint::read_info(&place).unwrap().recommended
     };
     for (option, value, dry) in
         [("--macs-share", "0.7", true), ("--dice-loss", "1", false), ("--macs-share", "0.6", false)]
@@ -39,16 +41,16 @@ fn a_budget_becomes_a_threshold_that_meets_it() {
         let output = calibrate(&arguments);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let result: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        let thresholds: Vec<f32> =
-            result["thresholds"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect();
+        let settings: PauseSettings = serde_json::from_value(result["pause"].clone()).unwrap();
+        let chosen_on = CalibrationCases { cases: "validation phantoms".to_owned(), trained_on: false };
         if option == "--macs-share" {
             let share = result["macs_share"].as_f64().unwrap();
             assert!(share <= value.parse().unwrap(), "{result}");
         } else {
             // Nothing is too much to lose: everything may pause.
-            assert!(thresholds.iter().all(|&tau| tau == 1.0), "{result}");
+            assert_eq!(settings, PauseSettings::threshold([1.0]), "{result}");
         }
-        assert_eq!(recommended(), if dry { before } else { Some(thresholds) });
+        assert_eq!(recommended(), if dry { before } else { Some(Recommendation { settings, chosen_on }) });
     }
     // Patch embedding, the first blocks and the neck can't pause.
     let output = calibrate(&["--macs-share", "0.001"]);

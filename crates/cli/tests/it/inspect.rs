@@ -49,7 +49,7 @@ fn golden_inspect_shows_architecture_keys_and_hash() {
     let folder = tempfile::tempdir().unwrap();
     let Some(path) = official(folder.path(), "sam_vit_b.safetensors", |_| {}) else { return };
     let text = stdout(&path, &[]);
-    let sha256 = fastersam::checkpoint::file_sha256(&path).unwrap();
+    let sha256 = fastersam_files::sha256_of_file(&path).unwrap();
     for part in [
         "SAM ViT-B, 768 wide, 12 blocks",
         "314 tensors",

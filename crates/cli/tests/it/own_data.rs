@@ -4,8 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use fastersam::CalibrationCases;
 use fastersam_datasets::phantom::Phantom;
-use fastersam_datasets::{Orientation, write_image_volume, write_label_volume};
+use fastersam_records::Record;
+use fastersam_volume::{Orientation, write_image_volume, write_label_volume};
 use serde_json::Value;
 
 const CONFIGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs");
@@ -56,7 +58,7 @@ title = "Scans of one's own"
 source = "files"
 path = "{}"
 train = "train"
-calibrate_cases = 1
+calibrate = {{ hold_out = 1 }}
 evaluate = "valid"
 
 [model]
@@ -132,7 +134,7 @@ fn a_folder_of_scans_works_in_every_command() {
     assert_eq!((&beside["n_cases"], &beside["strict"]["dice"]["mean"]["p_value"]), (&1.into(), &1.0.into()));
     assert!(fails(&["compare", text(&scores), text(&config)]).contains("own.toml"));
 
-    let timed = run(&["benchmark", "-m", text(&checkpoints), "-c", text(&config), "--json"]);
+    let timed = run(&["bench", "--rounds", "1", "-m", text(&checkpoints), "-c", text(&config), "--json"]);
     assert!(timed.lines().all(|line| line.contains("ms_per_slice")), "{timed}");
     let scan = scans.join("scans/visit-5.nii.gz");
     let result: Value =
@@ -153,10 +155,66 @@ fn a_folder_of_scans_works_in_every_command() {
     );
 }
 
+/// What a suite said of the calibration cases: on the terminal, and in the checkpoint.
+fn calibrated(folder: &Path, calibrate: &str) -> (String, CalibrationCases) {
+    let (suite, run) = (folder.join("suite.toml"), folder.join("run"));
+    let config = experiment("own", &folder.join("clinic")).replace("{ hold_out = 1 }", calibrate);
+    fs::write(folder.join("own.toml"), config).unwrap();
+    fs::write(&suite, "title = \"Clinic\"\nexperiments = [\"own.toml\"]\n").unwrap();
+    let arguments = ["reproduce", "--suite", text(&suite), "--configs", CONFIGS, "-o", text(&run)];
+    let output = Command::new(env!("CARGO_BIN_EXE_fastersam")).args(arguments).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    let checkpoint = fastersam::checkpoint::resolve(&run.join("own/checkpoints")).unwrap();
+    let recommended = fastersam::checkpoint::read_info(&checkpoint).unwrap().recommended.unwrap();
+    // Every record that recommends the setting says the same.
+    let records = fastersam_records::read_records(&run.join("records")).unwrap();
+    let named: Vec<CalibrationCases> = records
+        .iter()
+        .filter_map(|record| match record {
+            Record::Evaluation(record) => record.pause.recommended.clone(),
+            Record::Throughput(record) => record.pause.recommended.clone(),
+            _ => None,
+        })
+        .collect();
+    assert!(!named.is_empty() && named.iter().all(|cases| *cases == recommended.chosen_on), "{named:?}");
+    (said, recommended.chosen_on)
+}
+
+#[test]
+fn cases_that_choose_the_setting_leave_the_training_set_or_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let scans = folder.path().join("clinic");
+    write_scans(&scans);
+    run(&["data", "describe", text(&scans)]);
+    // Of six scans, one is scored.
+    let (said, cases) = calibrated(folder.path(), "{ hold_out = 2 }");
+    assert!(said.contains("3 volumes to train on, 2 to choose a pause setting on, 1 to score"), "{said}");
+    let expected = CalibrationCases { cases: "2 of train, held out of training".to_owned(), trained_on: false };
+    assert_eq!(cases, expected);
+    let (said, cases) = calibrated(folder.path(), "{ from_training = 2 }");
+    assert!(said.contains("5 volumes to train on, 2 to choose a pause setting on, 1 to score"), "{said}");
+    assert!(said.contains("the model was trained on them as well"), "{said}");
+    assert_eq!(cases, CalibrationCases { cases: "2 of train".to_owned(), trained_on: true });
+
+    let config = folder.path().join("own.toml");
+    for (calibrate, words) in [
+        ("\"train\"", ["hold_out", "from_training"]),
+        ("\"valid\"", ["valid", "are scored"]),
+        ("{ hold_out = 5 }", ["5 of the 5", "1 to 4"]),
+        ("{ hold_out = 0 }", ["0 of the 5", "1 to 4"]),
+        ("{ hold_aut = 2 }", ["hold_out = N", "from_training = N"]),
+    ] {
+        fs::write(&config, experiment("own", &scans).replace("{ hold_out = 1 }", calibrate)).unwrap();
+        let message = fails(&["train", "-c", text(&config), "-o", text(&folder.path().join("none"))]);
+        assert!(words.iter().all(|word| message.contains(word)), "{calibrate}: {message}");
+    }
+}
+
 #[test]
 fn every_form_is_written_checked_and_imported() {
     let folder = tempfile::tempdir().unwrap();
-    for (form, coding) in [
+    for (form, scheme) in [
         ("synapse-nifti", "raw"),
         ("synapse-npz", "samed"),
         ("acdc-nifti", "raw"),
@@ -165,7 +223,7 @@ fn every_form_is_written_checked_and_imported() {
         ("acdc-npz", "raw"),
     ] {
         let (at, to) = (folder.path().join(form), folder.path().join(format!("{form}-prepared")));
-        let options = ["--coding", coding, "--axes", if form.ends_with("nifti") { "zyx" } else { "zxy" }];
+        let options = ["--label-scheme", scheme, "--axes", if form.ends_with("nifti") { "zyx" } else { "zxy" }];
         let small = ["--cases", "6", "--size", "32", "-o", text(&at)];
         run(&[&["data", "phantom", "--form", form][..], &small, &options].concat());
         let checked = run(&[&["data", "check", text(&at)][..], &options].concat());
@@ -173,11 +231,11 @@ fn every_form_is_written_checked_and_imported() {
         run(&[&["data", "import", text(&at), "-o", text(&to)][..], &options].concat());
         assert!(run(&["data", "check", text(&to)]).contains("form prepared"));
     }
-    // A wrong coding is a problem that the check finds, and the program fails.
+    // A wrong label scheme is a problem that the check finds, and the program fails.
     let npz = folder.path().join("synapse-npz");
-    assert!(fails(&["data", "check", text(&npz)]).contains("name the coding"));
-    let message = fails(&["data", "check", text(&npz), "--coding", "transunet", "--axes", "zxy"]);
-    assert!(message.contains("problem") && message.contains("coding"), "{message}");
+    assert!(fails(&["data", "check", text(&npz)]).contains("name the label scheme"));
+    let message = fails(&["data", "check", text(&npz), "--label-scheme", "transunet", "--axes", "zxy"]);
+    assert!(message.contains("problem") && message.contains("label scheme"), "{message}");
     // A file that is cut off is named.
     let file = folder.path().join("acdc-h5/ACDC_training_volumes/patient001_frame01.h5");
     let bytes = fs::read(&file).unwrap();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use fastersam_datasets::phantom::Phantom;
-use fastersam_datasets::{Orientation, Scan, write_image_volume};
+use fastersam_volume::{Orientation, Scan, write_image_volume};
 
 pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
@@ -63,7 +63,7 @@ fn one_experiment_of_the_suite_ends_in_a_report_and_a_model_that_segments() {
     // Provenance: what would be needed to make the result again.
     let records = fs::read_dir(run.join("records")).unwrap().map(|entry| entry.unwrap().path());
     let evaluation =
-        records.into_iter().find(|path| text(path).contains("evaluation") && text(path).contains("tau-0_9"));
+        records.into_iter().find(|path| text(path).contains("evaluation") && text(path).contains("threshold-0_9"));
     let record = fs::read_to_string(evaluation.unwrap()).unwrap();
     let record: serde_json::Value = serde_json::from_str(&record).unwrap();
     let provenance = &record["record"]["provenance"];
@@ -94,18 +94,18 @@ fn a_trained_model_is_scored_timed_and_segments_scans_of_any_orientation() {
     let checkpoints = run.join("checkpoints");
 
     // One record each, which `report` draws.
-    let measured = ["-m", text(&checkpoints), "-c", &config, "--pause-threshold", "0.9"];
+    let measured = ["-m", text(&checkpoints), "-c", &config, "--pause", "0.9"];
     let scored = stdout(&fastersam(&[&["evaluate"], &measured[..], &small()].concat()));
     assert!(
         scored.contains("transunet") && scored.contains("strict") && scored.contains("reconstructed"),
         "{scored}"
     );
-    let timed = stdout(&fastersam(&[&["benchmark", "--runs", "1"], &measured[..], &small()].concat()));
-    assert!(timed.contains("never") && timed.contains("tau 0.9"), "{timed}");
+    let timed = stdout(&fastersam(&[&["bench", "--rounds", "1"], &measured[..], &small()].concat()));
+    assert!(timed.contains("never") && timed.contains("threshold 0.9"), "{timed}");
     assert_eq!(fs::read_dir(run.join("records")).unwrap().count(), 4, "training, evaluation, two times");
     let published = format!("{ROOT}/configs/published");
     let report = stdout(&fastersam(&["report", text(&run), "--published", &published]));
-    assert!(fs::read_to_string(report.trim()).unwrap().contains("tau 0.9"));
+    assert!(fs::read_to_string(report.trim()).unwrap().contains("threshold 0.9"));
 
     // The same scan with its axes turned and flipped.
     let scan = Phantom::Heart.acquire(1, 3, 64);
@@ -117,7 +117,7 @@ fn a_trained_model_is_scored_timed_and_segments_scans_of_any_orientation() {
         write_image_volume(&straight, &scan.raw, scan.spacing_mm, Orientation::default()).unwrap();
         let (volume, spacing) = Scan::read(&straight).unwrap().oriented(orientation);
         write_image_volume(&path, &volume.mapv(|v| v as i16), spacing, orientation).unwrap();
-        let arguments = ["segment", text(&path), "-m", text(&checkpoints), "--pause-threshold", "0.3", "--json"];
+        let arguments = ["segment", text(&path), "-m", text(&checkpoints), "--pause", "0.3", "--json"];
         let result: serde_json::Value = serde_json::from_str(&stdout(&fastersam(&arguments))).unwrap();
         assert!(result["volume_ml"]["myocardium"].is_number(), "{result}");
         let (before, after) = (

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use fastersam_volume::{Intensity, Scan};
+
 use super::{Description, LabelName, MAX_CODE, SliceAxis};
-use crate::case::Intensity;
 use crate::error::DatasetError;
-use crate::form::{Files, names_in};
-use crate::scan::Scan;
+use crate::intensity;
+use crate::names::names_in;
 
 /// More files than this are no data set that this program should walk through.
 const MAX_FILES: usize = 200_000;
@@ -49,7 +50,7 @@ pub fn describe(folder: &Path) -> Result<Description, DatasetError> {
     let entries = draft.entries(&folder.join("dataset.toml"))?;
     let mut codes = BTreeSet::new();
     for (at, entry) in entries.iter().enumerate() {
-        let Files::Nifti([image, label]) = &entry.files else { continue };
+        let [image, label] = &entry.files[..] else { continue };
         DatasetError::require(label, "every image needs its label map")?;
         for &value in &Scan::read(label)?.voxels {
             if !(value >= 0.0 && value <= f32::from(MAX_CODE) && value.fract() == 0.0) {
@@ -62,7 +63,7 @@ pub fn describe(folder: &Path) -> Result<Description, DatasetError> {
             let lowest = scan.voxels.fold(f32::INFINITY, |a, &b| a.min(b));
             // Only Hounsfield units go that low.
             if lowest <= -150.0 {
-                draft.intensity = crate::synapse::INTENSITY;
+                draft.intensity = intensity::SYNAPSE;
             }
             draft.axis = thickest(&scan);
         }

@@ -5,21 +5,20 @@ mod describe;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use fastersam_volume::{Intensity, LabelTable, Orientation};
 use serde::{Deserialize, Serialize};
 
-use crate::case::{Intensity, LabelTable};
+use crate::dataset::Entry;
 use crate::error::DatasetError;
-use crate::form::{Entry, Files, names_in, with_ending, without_ending};
-use crate::prepared::{check_name, read_text};
-use crate::scan::Orientation;
+use crate::names::{names_in, with_ending, without_ending};
+use crate::text::{check_name, read_text};
 
 pub use describe::{describe, to_toml};
 
 /// The name under which a folder's own description is found.
 pub const FILE_NAME: &str = "dataset-description.toml";
+/// The largest code of a label map.
 const MAX_CODE: u16 = 4095;
-/// With background they fit a byte, and so does their number.
-const MAX_LABELS: usize = 254;
 
 /// What the TOML file says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -113,9 +112,7 @@ impl Description {
             }
         }
         self.intensity.validate()?;
-        if self.labels.is_empty() || self.labels.len() > MAX_LABELS {
-            return Err(format!("it names {} labels; 1 to {MAX_LABELS} are possible", self.labels.len()));
-        }
+        self.label_table().validate()?;
         let mut seen = BTreeSet::new();
         for code in self.labels.iter().map(|label| label.code).chain(self.background.iter().copied()) {
             if code == 0 || code > MAX_CODE {
@@ -152,19 +149,18 @@ impl Description {
         names
     }
 
-    /// The class of each code.
-    pub(crate) fn table(&self) -> Vec<Option<u8>> {
-        let names = self.names();
-        let mut table = vec![None; usize::from(MAX_CODE) + 1];
-        table[0] = Some(0);
+    /// The class of each code, by index.
+    pub(crate) fn codes(&self) -> Vec<Option<u8>> {
+        let mut codes = vec![None; usize::from(MAX_CODE) + 1];
+        codes[0] = Some(0);
         for &code in &self.background {
-            table[usize::from(code)] = Some(0);
+            codes[usize::from(code)] = Some(0);
         }
+        let table = self.label_table();
         for label in &self.labels {
-            let class = names.iter().position(|name| *name == label.name).map(|at| at as u8 + 1);
-            table[usize::from(label.code)] = class;
+            codes[usize::from(label.code)] = table.class(&label.name);
         }
-        table
+        codes
     }
 
     /// The splits, folds among them.
@@ -206,7 +202,7 @@ impl Description {
             } else {
                 with_ending(&folder.join(&self.label), &id)
             };
-            Ok(Entry { key: id.clone(), id, files: Files::Nifti([image, label]) })
+            Ok(Entry { key: id.clone(), id, files: vec![image, label], recorded: None })
         };
         cases.into_iter().map(entry).collect()
     }

@@ -1,10 +1,14 @@
 //! The abdomen: eight organs between a wall with ribs, a spine, vessels and bowel.
 
+use fastersam_volume::KeyedRng;
+
+use super::acquisition::{Acquisition, Phantom};
 use super::noise::Lattice;
 use super::render::{AnatomySlice, Scanner, Voxel};
 use super::shape::{Ellipsoid, Pose, Section, Tissue};
-use super::{ABDOMEN, Acquisition, Phantom};
-use crate::rng::KeyedRng;
+
+/// Keeps the draws of this family apart from every other use of the seed.
+const ABDOMEN: u64 = 0x6162_646f;
 
 const AIR: f64 = -160.0;
 const FAT: f64 = -95.0;

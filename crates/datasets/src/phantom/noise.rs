@@ -1,6 +1,6 @@
 //! Smooth random fields and Gaussian noise from additions and multiplications only.
 
-use crate::rng::KeyedRng;
+use fastersam_volume::KeyedRng;
 
 /// A smooth random field on the unit cube: random values on a coarse grid, blended between grid points.
 #[derive(Clone, Debug)]

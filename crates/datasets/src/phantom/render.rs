@@ -1,11 +1,11 @@
 //! From anatomy to voxels: warp, partial volume, gain field, texture, noise.
 
+use fastersam_volume::KeyedRng;
 use ndarray::{Array2, Array3, Axis};
 use rayon::prelude::*;
 
 use super::noise::{Lattice, gaussian};
 use super::shape::Pose;
-use crate::rng::KeyedRng;
 
 /// One slice of an anatomy: what is where.
 pub(super) trait AnatomySlice: Sync {

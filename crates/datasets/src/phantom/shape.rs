@@ -1,6 +1,6 @@
 //! Ellipsoids that taper towards their ends along the slices, and the pose of a whole body.
 
-use crate::rng::KeyedRng;
+use fastersam_volume::KeyedRng;
 
 /// Cosine and sine of an angle given by the tangent of its half, without trigonometry.
 pub(super) fn rotation(half_tangent: f64) -> [f64; 2] {

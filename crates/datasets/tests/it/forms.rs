@@ -1,46 +1,47 @@
-//! Every form is read as it was written; prepared and described data sets.
+//! Every form is read as it was written; prepared data sets.
 
 use std::fs;
-use std::path::Path;
 
-use fastersam_datasets::coding::{AxisOrder, SynapseCoding};
-use fastersam_datasets::custom::{self, Description};
-use fastersam_datasets::phantom::Phantom;
+use fastersam_datasets::custom;
+use fastersam_datasets::forms::{
+    self, AcdcH5, AcdcH5Slices, AcdcNifti, AcdcNpz, PreparedForm, SynapseNifti, SynapseNpz, write_phantoms,
+};
+use fastersam_datasets::phantom::{Phantom, PhantomOptions};
 use fastersam_datasets::prepared::{self, Prepared};
-use fastersam_datasets::write::{PhantomOptions, phantoms};
-use fastersam_datasets::{Case, DataSet, Form, Intensity, OpenOptions, check, split};
-use ndarray::{Axis, s};
+use fastersam_datasets::{AxisOrder, DataSet, Form, LabelScheme, OpenOptions, check};
+use fastersam_golden::real_data;
+use ndarray::Axis;
 
 const SEED: u64 = 3;
 const SIZE: usize = 32;
 
-fn options(cases: usize, coding: SynapseCoding, axes: AxisOrder) -> PhantomOptions {
-    PhantomOptions { cases, size: SIZE, seed: SEED, coding, axes }
+fn options(cases: usize, scheme: LabelScheme, axes: AxisOrder) -> PhantomOptions {
+    PhantomOptions { cases, size: SIZE, seed: SEED, label_scheme: Some(scheme), axes }
 }
 
 /// Writes, opens, imports, and compares every case of the files and of the prepared form with the phantom.
 #[track_caller]
-fn round_trip(form: Form, coding: SynapseCoding, axes: AxisOrder) {
+fn round_trip(form: Form, scheme: LabelScheme, axes: AxisOrder) {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path().join("data");
-    phantoms(&at, form, &options(4, coding, axes)).unwrap();
-    assert_eq!(Form::detect(&at).unwrap(), form);
-    let open = OpenOptions { form: None, coding: Some(coding), axes };
+    write_phantoms(&at, form, &options(4, scheme, axes)).unwrap();
+    assert_eq!(forms::detect(&at).unwrap(), form);
+    let open = OpenOptions { form: None, label_scheme: Some(scheme), axes };
     let set = DataSet::open(&at, &open).unwrap();
     let (family, n_scans) =
         if form.name().starts_with("synapse") { (Phantom::Abdomen, 4) } else { (Phantom::Heart, 8) };
     assert_eq!(set.len(), n_scans, "{form:?}");
     let imported = folder.path().join("prepared");
     let manifest = prepared::import(&set, &imported, |_| {}).unwrap();
-    assert_eq!((manifest.source.form, manifest.source.axes), (form, axes));
+    assert_eq!((manifest.source.form.as_str(), manifest.source.axes), (form.name(), axes));
     let prepared = Prepared::open(&imported).unwrap();
     let again = DataSet::open(&imported, &OpenOptions::default()).unwrap();
     assert_eq!(again.labels, family.labels());
-    let knows_spacing = matches!(form, Form::SynapseNifti | Form::AcdcNifti);
+    let knows_spacing = form.name().ends_with("nifti");
     for index in 0..n_scans {
         let expected = family.acquire(SEED, index, SIZE).into_case();
         for case in [set.read(index).unwrap(), again.read(index).unwrap()] {
-            let what = format!("{form:?} {coding:?} {axes:?} {}", case.id);
+            let what = format!("{form:?} {scheme:?} {axes:?} {}", case.id);
             // Bit for bit.
             assert_eq!(case.image, expected.image, "{what}");
             assert_eq!(case.label, expected.label, "{what}");
@@ -66,40 +67,91 @@ fn round_trip(form: Form, coding: SynapseCoding, axes: AxisOrder) {
 }
 
 #[test]
-fn synapse_in_every_form_coding_and_axis_order_is_the_same() {
-    for coding in [SynapseCoding::Raw, SynapseCoding::Transunet, SynapseCoding::Samed] {
-        round_trip(Form::SynapseNifti, coding, AxisOrder::Zyx);
-        for axes in [AxisOrder::Zyx, AxisOrder::Zxy] {
-            round_trip(Form::SynapseNpz, coding, axes);
+fn synapse_in_every_form_label_scheme_and_axis_order_is_the_same() {
+    for scheme in LabelScheme::ALL {
+        round_trip(&SynapseNifti, scheme, AxisOrder::Zyx);
+        for axes in AxisOrder::ALL {
+            round_trip(&SynapseNpz, scheme, axes);
         }
     }
 }
 
 #[test]
 fn acdc_in_every_form_and_axis_order_is_the_same() {
-    round_trip(Form::AcdcNifti, SynapseCoding::Raw, AxisOrder::Zyx);
-    for form in [Form::AcdcH5, Form::AcdcH5Slices, Form::AcdcNpz] {
-        for axes in [AxisOrder::Zyx, AxisOrder::Zxy] {
-            round_trip(form, SynapseCoding::Raw, axes);
+    round_trip(&AcdcNifti, LabelScheme::Raw, AxisOrder::Zyx);
+    let forms: [Form; 3] = [&AcdcH5, &AcdcH5Slices, &AcdcNpz];
+    for form in forms {
+        for axes in AxisOrder::ALL {
+            round_trip(form, LabelScheme::Raw, axes);
         }
     }
 }
 
 #[test]
-fn a_coding_must_be_named_and_a_wrong_one_is_noticed() {
+fn every_form_of_the_registry_has_a_name_of_its_own_and_knows_what_it_wrote() {
+    for (at, form) in forms::ALL.into_iter().enumerate() {
+        assert_eq!(form.name().parse::<Form>().unwrap(), form);
+        assert!(!form.layout().is_empty() && forms::ALL[..at].iter().all(|other| other.name() != form.name()));
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().join("data");
+        write_phantoms(&at, form, &PhantomOptions { cases: 2, size: 16, ..PhantomOptions::default() }).unwrap();
+        let again = write_phantoms(&at, form, &PhantomOptions::default()).unwrap_err().to_string();
+        assert!(again.contains("not empty"), "{form:?}: {again}");
+        if form.name() == "nifti" {
+            // Its files have to be described first.
+            let mut draft = custom::describe(&at).unwrap();
+            assert!(forms::detect(&at).unwrap_err().to_string().contains(custom::FILE_NAME));
+            // Pixels that are larger than the slices are thick look like slices.
+            draft.axis = custom::SliceAxis::Axial;
+            fs::write(at.join(custom::FILE_NAME), custom::to_toml(&draft).unwrap()).unwrap();
+        }
+        assert_eq!(forms::detect(&at).unwrap(), form);
+        let options = OpenOptions { label_scheme: Some(LabelScheme::Transunet), ..OpenOptions::default() };
+        let options = if form.name() == "synapse-npz" { options } else { OpenOptions::default() };
+        let set = DataSet::open(&at, &options).unwrap();
+        assert_eq!(set.form, form);
+        let cases = set.load("all").unwrap();
+        let (family, n_scans) =
+            if cases[0].id.starts_with("case") { (Phantom::Abdomen, 2) } else { (Phantom::Heart, 4) };
+        assert_eq!(cases.len(), n_scans, "{form:?}");
+        for (index, case) in cases.iter().enumerate() {
+            let expected = family.acquire(1, index, 16).label;
+            assert_eq!(case.label, expected, "{form:?} {}", case.id);
+        }
+    }
+    let unknown = "synapse-tiff".parse::<Form>().unwrap_err().to_string();
+    assert!(unknown.contains("synapse-tiff") && unknown.contains("acdc-h5-slices"), "{unknown}");
+}
+
+#[test]
+fn manifests_of_the_old_names_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("prepared");
+    write_phantoms(&at, &PreparedForm, &options(2, LabelScheme::Raw, AxisOrder::Zyx)).unwrap();
+    let before = Prepared::open(&at).unwrap().manifest;
+    assert_eq!((before.label_scheme.as_str(), before.source.label_scheme.as_str()), ("transunet", "raw"));
+    let manifest = at.join("dataset.toml");
+    let text = fs::read_to_string(&manifest).unwrap();
+    assert_eq!(text.matches("label_scheme = ").count(), 2);
+    fs::write(&manifest, text.replace("label_scheme = ", "coding = ")).unwrap();
+    assert_eq!(Prepared::open(&at).unwrap().manifest, before);
+}
+
+#[test]
+fn a_label_scheme_must_be_named_and_a_wrong_one_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path().join("data");
-    phantoms(&at, Form::SynapseNpz, &options(6, SynapseCoding::Transunet, AxisOrder::Zyx)).unwrap();
+    write_phantoms(&at, &SynapseNpz, &options(6, LabelScheme::Transunet, AxisOrder::Zyx)).unwrap();
     let error = DataSet::open(&at, &OpenOptions::default()).unwrap_err().to_string();
-    assert!(error.contains("name the coding"), "{error}");
-    let problems = |coding| {
-        let open = OpenOptions { coding: Some(coding), ..OpenOptions::default() };
+    assert!(error.contains("name the label scheme"), "{error}");
+    let problems = |scheme| {
+        let open = OpenOptions { label_scheme: Some(scheme), ..OpenOptions::default() };
         check::check(&DataSet::open(&at, &open).unwrap(), &[], true).problems
     };
-    assert_eq!(problems(SynapseCoding::Transunet), Vec::<String>::new());
-    for wrong in [SynapseCoding::Raw, SynapseCoding::Samed] {
+    assert_eq!(problems(LabelScheme::Transunet), Vec::<String>::new());
+    for wrong in [LabelScheme::Raw, LabelScheme::Samed] {
         let problems = problems(wrong);
-        assert!(problems.iter().any(|p| p.contains("coding")), "{wrong:?}: {problems:?}");
+        assert!(problems.iter().any(|p| p.contains("label scheme")), "{wrong:?}: {problems:?}");
     }
 }
 
@@ -107,7 +159,7 @@ fn a_coding_must_be_named_and_a_wrong_one_is_noticed() {
 fn a_check_says_what_is_wrong_where() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path().join("data");
-    phantoms(&at, Form::AcdcH5, &options(20, SynapseCoding::Raw, AxisOrder::Zyx)).unwrap();
+    write_phantoms(&at, &AcdcH5, &options(20, LabelScheme::Raw, AxisOrder::Zyx)).unwrap();
     let problems = || check::check(&DataSet::open(&at, &OpenOptions::default()).unwrap(), &[], false).problems;
     assert_eq!(problems(), Vec::<String>::new());
     let file = at.join("ACDC_training_volumes/patient004_frame01.h5");
@@ -132,7 +184,7 @@ fn a_check_says_what_is_wrong_where() {
 fn a_prepared_data_set_notices_a_changed_value() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path().join("prepared");
-    phantoms(&at, Form::Prepared, &options(2, SynapseCoding::Raw, AxisOrder::Zyx)).unwrap();
+    write_phantoms(&at, &PreparedForm, &options(2, LabelScheme::Raw, AxisOrder::Zyx)).unwrap();
     let case = DataSet::open(&at, &OpenOptions::default()).unwrap().read(0).unwrap();
     let manifest = at.join("dataset.toml");
     let text = fs::read_to_string(&manifest).unwrap();
@@ -157,212 +209,11 @@ fn a_prepared_data_set_notices_a_changed_value() {
     assert!(DataSet::open(&at, &OpenOptions::default()).unwrap().read(0).is_err());
 }
 
-/// A folder like nobody else's: coronal files, other codes, names inside folders.
-fn own_folder(folder: &Path) -> Vec<Case> {
-    let orientation = fastersam_datasets::Orientation { axes: [1, 2, 0], positive: [false, true, true] };
-    (0..6)
-        .map(|index| {
-            let mut scan = Phantom::Heart.acquire(SEED, index, SIZE);
-            scan.spacing_mm = [8.0, 1.5, 1.5];
-            let case = folder.join(format!("cohort/subject_{index:02}"));
-            fs::create_dir_all(&case).unwrap();
-            let label = scan.label.mapv(|class| [0, 10, 20, 200][usize::from(class)]);
-            fastersam_datasets::write_image_volume(
-                &case.join("mr.nii.gz"),
-                &scan.raw,
-                scan.spacing_mm,
-                orientation,
-            )
-            .unwrap();
-            fastersam_datasets::write_label_volume(
-                &case.join("mr_seg.nii.gz"),
-                &label,
-                scan.spacing_mm,
-                orientation,
-            )
-            .unwrap();
-            scan.into_case()
-        })
-        .collect()
-}
-
-#[test]
-fn a_data_set_of_ones_own_is_described_and_read() {
-    let folder = tempfile::tempdir().unwrap();
-    let expected = own_folder(folder.path());
-    let draft = custom::describe(folder.path()).unwrap();
-    assert_eq!(
-        (draft.image.as_str(), draft.label.as_str()),
-        ("cohort/{case}/mr.nii.gz", "cohort/{case}/mr_seg.nii.gz")
-    );
-    assert_eq!(draft.labels.iter().map(|l| l.code).collect::<Vec<_>>(), [10, 20, 200]);
-    assert_eq!(draft.intensity, Intensity::Percentiles { low: 0.5, high: 99.5 });
-    assert_eq!(draft.axis, custom::SliceAxis::Coronal);
-    assert_eq!(draft.splits["valid"], ["subject_04"]);
-    let file = folder.path().join("mine.toml");
-    fs::write(&file, custom::to_toml(&draft).unwrap()).unwrap();
-    assert_eq!(Description::read(&file).unwrap(), draft);
-
-    let set = DataSet::open(&file, &OpenOptions::default()).unwrap();
-    let train = set.load("train").unwrap();
-    assert_eq!(train.len(), 5);
-    // Slices run from posterior to anterior, rows to inferior, columns to the left: all three turned round.
-    for (case, phantom) in train.iter().zip([0, 1, 2, 3, 5].map(|index: usize| &expected[index])) {
-        assert_eq!(case.label, phantom.label.slice(s![..;-1, ..;-1, ..;-1]), "{}", case.id);
-        assert_eq!(case.spacing_mm, phantom.spacing_mm);
-    }
-    assert!(check::check(&set, &[], false).problems.is_empty());
-
-    // Merged and left-out codes, folds, the same intensities as the published set.
-    let text = "name = \"mine\"\nfolder = \"cohort\"\nimage = \"{case}/mr.nii.gz\"\nlabel = \"{case}/mr_seg.nii.gz\"\n\
-                axis = \"coronal\"\nbackground = [20]\nintensity = { clip_top = { percentile = 99.0 } }\n\
-                labels = [{ code = 10, name = \"blood\" }, { code = 200, name = \"blood\" }]\n\
-                [folds]\na = [\"subject_00\"]\nb = [\"subject_01\", \"subject_02\"]\n";
-    fs::write(&file, text).unwrap();
-    let set = DataSet::open(&file, &OpenOptions::default()).unwrap();
-    let case = &set.load("fold-b-train").unwrap()[0];
-    let turned = expected[0].label.slice(s![..;-1, ..;-1, ..;-1]).mapv(|class| u8::from(class == 1 || class == 3));
-    assert_eq!(case.label, turned);
-    assert_eq!(case.image, expected[0].image.slice(s![..;-1, ..;-1, ..;-1]));
-    let imported = folder.path().join("prepared");
-    prepared::import(&set, &imported, |_| {}).unwrap();
-    let again = DataSet::open(&imported, &OpenOptions::default()).unwrap();
-    assert_eq!(again.load("fold-b-train").unwrap()[0].image, case.image);
-
-    for (from, to, reason) in [
-        ("name = \"mine\"", "name = \"mine\"\ncolour = 1", "unknown field"),
-        ("{case}/mr.nii.gz", "../{case}/mr.nii.gz", "without `..`"),
-        ("{case}/mr.nii.gz", "mr.nii.gz", "{case}"),
-        ("code = 200", "code = 10", "twice"),
-        ("code = 200", "code = 0", "0 is background"),
-        ("percentile = 99.0", "percentile = 101.0", "percentile"),
-        ("background = [20]", "background = []", "label value 20"),
-        ("\"subject_01\", ", "\"subject_09\", ", "subject_09"),
-        ("folder = \"cohort\"", "folder = \"nowhere\"", "nowhere"),
-    ] {
-        assert!(text.contains(from));
-        fs::write(&file, text.replacen(from, to, 1)).unwrap();
-        let result = DataSet::open(&file, &OpenOptions::default()).and_then(|set| set.load("fold-b"));
-        let message = result.err().map(|e| e.to_string());
-        assert!(message.as_ref().is_some_and(|m| m.contains(reason)), "{to}: {message:?}");
-    }
-}
-
-#[test]
-fn folders_stand_for_patterns_and_label_maps_may_lie_otherwise() {
-    let folder = tempfile::tempdir().unwrap();
-    let scan = Phantom::Abdomen.acquire(SEED, 0, SIZE);
-    let place = fastersam_datasets::Orientation { axes: [2, 1, 0], positive: [true, false, false] };
-    let [images, labels] = ["images", "labels"].map(|part| folder.path().join(part));
-    fs::create_dir_all(&images).unwrap();
-    fs::create_dir_all(&labels).unwrap();
-    fastersam_datasets::write_image_volume(&images.join("a.nii.gz"), &scan.raw, scan.spacing_mm, place).unwrap();
-    // The same map with its axes in another order and not packed: columns first.
-    let turned = scan.label.view().permuted_axes([2, 0, 1]).as_standard_layout().into_owned();
-    let [slice_mm, row_mm, col_mm] = scan.spacing_mm;
-    let other = fastersam_datasets::Orientation { axes: [0, 2, 1], positive: [false, true, false] };
-    fastersam_datasets::write_label_volume(&labels.join("a.nii"), &turned, [col_mm, slice_mm, row_mm], other)
-        .unwrap();
-    let file = folder.path().join("mine.toml");
-    let organs = fastersam_datasets::coding::synapse_labels().names;
-    let table: String = (1..9).map(|c| format!("{{ code = {c}, name = \"{}\" }}, ", organs[c])).collect();
-    let text = format!(
-        "name = \"mine\"\nimage = \"images\"\nlabel = \"labels\"\nlabels = [{table}]\n\
-         intensity = {{ window = {{ low = -125.0, high = 275.0 }} }}\n"
-    );
-    fs::write(&file, &text).unwrap();
-    let set = DataSet::open(&file, &OpenOptions::default()).unwrap();
-    assert_eq!((set.len(), set.id(0)), (1, "a"));
-    let (case, expected) = (set.read(0).unwrap(), scan.clone().into_case());
-    assert_eq!((&case.image, &case.label), (&expected.image, &expected.label));
-    assert_eq!(case.spacing_mm, expected.spacing_mm);
-    assert!(check::check(&set, &[], false).problems.is_empty());
-
-    // A label map of the same shape that claims another spacing is no label map of this scan.
-    fastersam_datasets::write_label_volume(
-        &labels.join("a.nii"),
-        &scan.label,
-        [slice_mm, 2.0 * row_mm, col_mm],
-        place,
-    )
-    .unwrap();
-    let problems = check::check(&set, &[], false).problems;
-    assert!(problems.len() == 1 && problems[0].contains("labels/a.nii has the spacing"), "{problems:?}");
-    for (to, reason) in [("nowhere", "nowhere"), ("images/a.nii.gz", "{case}"), ("", "{case}")] {
-        fs::write(&file, text.replace("image = \"images\"", &format!("image = \"{to}\""))).unwrap();
-        let message = DataSet::open(&file, &OpenOptions::default()).unwrap_err().to_string();
-        assert!(message.contains(reason), "{to}: {message}");
-    }
-}
-
-#[test]
-fn the_described_btcv_scans_are_those_of_the_challenge() {
-    let folder = tempfile::tempdir().unwrap();
-    phantoms(folder.path(), Form::SynapseNifti, &options(2, SynapseCoding::Raw, AxisOrder::Zyx)).unwrap();
-    let text = include_str!("../../../../configs/datasets/btcv-13-organs.toml");
-    let file = folder.path().join(custom::FILE_NAME);
-    fs::write(&file, text.replace("folder = ", "# folder = ")).unwrap();
-    let set = DataSet::open(folder.path(), &OpenOptions::default()).unwrap();
-    assert_eq!((set.form, set.labels.n_classes()), (Form::Nifti, 14));
-    let case = set.load("all").unwrap().remove(0);
-    let expected = Phantom::Abdomen.acquire(SEED, 0, SIZE).into_case();
-    assert_eq!(case.image, expected.image);
-    let organs = fastersam_datasets::coding::synapse_labels().names;
-    for (ours, class) in case.label.iter().zip(&expected.label) {
-        assert_eq!(set.labels.names[usize::from(*ours)], organs[usize::from(*class)]);
-    }
-    // Its folds are the repository's.
-    for fold in ["a", "b", "c", "d"] {
-        let published: Vec<String> =
-            split::synapse(&format!("fold-{fold}")).unwrap().iter().map(|case| format!("{case:04}")).collect();
-        assert_eq!(set.splits[&format!("fold-{fold}")], published);
-    }
-}
-
-#[test]
-fn drafts_fit_the_usual_layouts() {
-    for (image, label) in [
-        ("images/{case}.nii.gz", "labels/{case}.nii.gz"),
-        ("imagesTr/{case}_0000.nii.gz", "labelsTr/{case}.nii.gz"),
-        ("{case}/{case}_ct.nii.gz", "{case}/{case}_mask.nii.gz"),
-    ] {
-        let folder = tempfile::tempdir().unwrap();
-        for index in 0..3 {
-            let scan = Phantom::Abdomen.acquire(SEED, index, 16);
-            for (pattern, is_image) in [(image, true), (label, false)] {
-                let path = folder.path().join(pattern.replace("{case}", &format!("liver_{}", 10 * (index + 1))));
-                fs::create_dir_all(path.parent().unwrap()).unwrap();
-                let place = fastersam_datasets::Orientation::default();
-                if is_image {
-                    fastersam_datasets::write_image_volume(&path, &scan.raw, scan.spacing_mm, place).unwrap();
-                } else {
-                    fastersam_datasets::write_label_volume(&path, &scan.label, scan.spacing_mm, place).unwrap();
-                }
-            }
-        }
-        let draft = custom::describe(folder.path()).unwrap();
-        let file = folder.path().join("mine.toml");
-        fs::write(&file, custom::to_toml(&draft).unwrap()).unwrap();
-        let set = DataSet::open(&file, &OpenOptions::default()).unwrap();
-        assert_eq!(set.load("all").unwrap().len(), 3, "{draft:?}");
-        assert!(matches!(draft.intensity, Intensity::Window { .. }));
-    }
-}
-
 /// Real data, where the environment names the folder whose `data/` holds them.
 #[test]
 fn real_data_have_the_published_counts() {
-    let Some(folder) = std::env::var_os("FASTERSAM_DATA") else {
-        println!("skipped: FASTERSAM_DATA names no folder with data/");
-        return;
-    };
-    let folder = Path::new(&folder).join("data");
     for name in ["acdc", "btcv", "acdc_h5"] {
-        let path = folder.join(name);
-        if !path.exists() {
-            println!("skipped: {} is not there", path.display());
-            continue;
-        }
+        let Some(path) = real_data(&format!("data/{name}")) else { continue };
         let report = check::check(&DataSet::open(&path, &OpenOptions::default()).unwrap(), &[], name == "acdc_h5");
         println!("{report}");
         assert!(report.problems.is_empty(), "{name}");
@@ -378,15 +229,7 @@ fn real_data_have_the_published_counts() {
 /// The h5 form of some of the same patients, where both are there.
 #[test]
 fn real_scans_in_two_forms_are_the_same() {
-    let Some(folder) = std::env::var_os("FASTERSAM_DATA") else {
-        println!("skipped: FASTERSAM_DATA names no folder with data/");
-        return;
-    };
-    let [nifti, h5] = ["data/acdc", "data/acdc_h5"].map(|name| Path::new(&folder).join(name));
-    if let Some(missing) = [&nifti, &h5].into_iter().find(|path| !path.exists()) {
-        println!("skipped: {} is not there", missing.display());
-        return;
-    }
+    let (Some(nifti), Some(h5)) = (real_data("data/acdc"), real_data("data/acdc_h5")) else { return };
     let [nifti, h5] = [nifti, h5].map(|path| DataSet::open(&path, &OpenOptions::default()).unwrap());
     let place = |id: &str| (0..nifti.len()).find(|&case| nifti.id(case) == id);
     let mut compared = 0;

@@ -1,43 +1,20 @@
 //! Broken and hostile files: a typed error that names the file and the reason, in bounded memory; never a panic.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use fastersam_datasets::coding::SynapseCoding;
 use fastersam_datasets::custom::Description;
+use fastersam_datasets::forms::{AcdcH5, AcdcNifti, Described, PreparedForm, SynapseNpz, write_phantoms};
+use fastersam_datasets::phantom::PhantomOptions;
 use fastersam_datasets::prepared::Prepared;
-use fastersam_datasets::write::{PhantomOptions, phantoms};
-use fastersam_datasets::{DataSet, DatasetError, Form, OpenOptions, write_image, write_labels};
+use fastersam_datasets::{DataSet, DatasetError, Form, LabelScheme, OpenOptions};
+use fastersam_volume::{write_image, write_labels};
 use ndarray::Array3;
 use proptest::prelude::*;
 
-/// The system's allocator, with the largest single request so far.
-struct Watched;
-
-static LARGEST: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: everything is passed on to the system's allocator.
-unsafe impl GlobalAlloc for Watched {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LARGEST.fetch_max(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(at, layout) }
-    }
-
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        LARGEST.fetch_max(size, Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.realloc(at, layout, size) }
-    }
-}
+use crate::watched::{LARGEST, Watched};
 
 #[global_allocator]
 static ALLOCATOR: Watched = Watched;
@@ -57,20 +34,20 @@ fn read(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), DatasetError> {
         path
     };
     let voxels = Array3::from_elem((4, 5, 2), 1_u8);
-    let options = OpenOptions { coding: Some(SynapseCoding::Transunet), ..OpenOptions::default() };
-    let (path, form) = match name.split_once('.').unwrap().1 {
+    let options = OpenOptions { label_scheme: Some(LabelScheme::Transunet), ..OpenOptions::default() };
+    let (path, form): (PathBuf, Form) = match name.split_once('.').unwrap().1 {
         "npz" => {
             put("train_npz/case0005_slice000.npz");
-            (folder.to_owned(), Form::SynapseNpz)
+            (folder.to_owned(), &SynapseNpz)
         }
         "h5" => {
             put("patient001_frame01.h5");
-            (folder.to_owned(), Form::AcdcH5)
+            (folder.to_owned(), &AcdcH5)
         }
-        "toml" => (put("own.toml"), Form::Nifti),
+        "toml" => (put("own.toml"), &Described),
         "cfg" => {
             put("patient001/Info.cfg");
-            (folder.to_owned(), Form::AcdcNifti)
+            (folder.to_owned(), &AcdcNifti)
         }
         // As image, then as label map.
         ending => {
@@ -127,15 +104,15 @@ fn every_odd_but_good_file_of_the_corpus_is_read() {
             continue;
         }
         let folder = tempfile::tempdir().unwrap();
-        let (to, form) = if name.ends_with(".npz") {
-            ("case0005_slice000.npz", Form::SynapseNpz)
+        let (to, form): (&str, Form) = if name.ends_with(".npz") {
+            ("case0005_slice000.npz", &SynapseNpz)
         } else {
-            ("patient001_frame01.h5", Form::AcdcH5)
+            ("patient001_frame01.h5", &AcdcH5)
         };
         fs::copy(&path, folder.path().join(to)).unwrap();
-        let coding = Some(SynapseCoding::Transunet);
+        let label_scheme = Some(LabelScheme::Transunet);
         // A folder of files only, without the usual folders around them.
-        let set = DataSet::open(folder.path(), &OpenOptions { coding, ..OpenOptions::default() }).unwrap();
+        let set = DataSet::open(folder.path(), &OpenOptions { label_scheme, ..OpenOptions::default() }).unwrap();
         let case = set.read(0).unwrap();
         assert_eq!(set.form, form, "{name}");
         assert_eq!(case.image.dim(), if name.ends_with(".npz") { (1, 4, 5) } else { (2, 4, 5) }, "{name}");
@@ -151,8 +128,7 @@ fn good_files() -> Vec<(&'static str, Vec<u8>)> {
     let folder = tempfile::tempdir().unwrap();
     let make = |form: Form, file: &str| {
         let at = folder.path().join(form.name());
-        let coding = SynapseCoding::Transunet;
-        phantoms(&at, form, &PhantomOptions { cases: 5, size: 16, coding, ..PhantomOptions::default() }).unwrap();
+        write_phantoms(&at, form, &PhantomOptions { cases: 5, size: 16, ..PhantomOptions::default() }).unwrap();
         fs::read(at.join(file)).unwrap()
     };
     let nifti = folder.path().join("scan.nii");
@@ -163,8 +139,8 @@ fn good_files() -> Vec<(&'static str, Vec<u8>)> {
                 intensity = { window = { low = 0.0, high = 1.0 } }\nlabels = [{ code = 1, name = \"a\" }]\n\
                 [splits]\ntrain = [\"a\"]\n";
     vec![
-        ("x.npz", make(Form::SynapseNpz, "train_npz/case0005_slice000.npz")),
-        ("x.h5", make(Form::AcdcH5, "ACDC_training_volumes/patient001_frame01.h5")),
+        ("x.npz", make(&SynapseNpz, "train_npz/case0005_slice000.npz")),
+        ("x.h5", make(&AcdcH5, "ACDC_training_volumes/patient001_frame01.h5")),
         ("x.nii", fs::read(nifti).unwrap()),
         ("x.nii.gz", fs::read(zipped).unwrap()),
         ("x.toml", own.to_vec()),
@@ -181,7 +157,7 @@ fn good_files_are_read_and_every_truncation_is_an_error() {
         match name {
             "x.toml" | "x.cfg" => assert!(matches!(
                 whole,
-                Err(DatasetError::Missing { .. } | DatasetError::Malformed { .. } | DatasetError::Io { .. })
+                Err(DatasetError::Missing { .. } | DatasetError::Malformed { .. } | DatasetError::File(_))
             )),
             _ => whole.unwrap(),
         }
@@ -236,7 +212,8 @@ fn random_damage_never_panics() {
 fn a_damaged_prepared_data_set_never_panics() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path().join("prepared");
-    phantoms(&at, Form::Prepared, &PhantomOptions { cases: 1, size: 16, ..PhantomOptions::default() }).unwrap();
+    write_phantoms(&at, &PreparedForm, &PhantomOptions { cases: 1, size: 16, ..PhantomOptions::default() })
+        .unwrap();
     let files =
         [at.join("dataset.toml"), at.join("cases/case0001.npz")].map(|path| (fs::read(&path).unwrap(), path));
     let changes = proptest::collection::vec((any::<u32>(), any::<u8>()), 1..4);
@@ -257,49 +234,16 @@ fn a_damaged_prepared_data_set_never_panics() {
 }
 
 #[test]
-fn files_of_another_byte_order_are_read() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("scan.nii");
-    write_image(
-        &path,
-        &Array3::from_shape_fn((2, 3, 4), |(i, j, k)| (i * 12 + j * 4 + k) as f32),
-        [1.0, 2.0, 3.0],
-    )
-    .unwrap();
-    let little = fastersam_datasets::Scan::read(&path).unwrap();
-    let mut bytes = fs::read(&path).unwrap();
-    // Fields of the header by their size, then the voxels.
-    let mut turn =
-        |range: std::ops::Range<usize>, size: usize| bytes[range].chunks_exact_mut(size).for_each(<[u8]>::reverse);
-    turn(0..4, 4);
-    turn(40..56, 2);
-    turn(56..68, 4);
-    turn(68..76, 2);
-    turn(76..120, 4);
-    turn(120..122, 2);
-    turn(124..148, 4);
-    turn(252..256, 2);
-    turn(256..328, 4);
-    turn(352..352 + 4 * 24, 4);
-    fs::write(&path, &bytes).unwrap();
-    let big = fastersam_datasets::Scan::read(&path).unwrap();
-    assert_eq!((big.voxels, big.spacing_mm, big.affine), (little.voxels, little.spacing_mm, little.affine));
-}
-
-#[test]
 fn folders_and_pipes_are_no_files() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["train_npz/case0005_slice000.npz", "test_vol_h5/case0008.npy.h5"] {
         fs::create_dir_all(folder.path().join(name)).unwrap();
     }
-    let coding = Some(SynapseCoding::Transunet);
-    let set = DataSet::open(folder.path(), &OpenOptions { coding, ..OpenOptions::default() }).unwrap();
+    let label_scheme = Some(LabelScheme::Transunet);
+    let set = DataSet::open(folder.path(), &OpenOptions { label_scheme, ..OpenOptions::default() }).unwrap();
     for case in 0..2 {
         assert!(set.read(case).unwrap_err().to_string().contains("no file"));
     }
-    let scan = folder.path().join("scan.nii.gz");
-    fs::create_dir(&scan).unwrap();
-    assert!(fastersam_datasets::Scan::read(&scan).unwrap_err().to_string().contains("no file"));
     #[cfg(unix)]
     if std::process::Command::new("mkfifo").arg(folder.path().join("own.toml")).status().is_ok_and(|s| s.success())
     {

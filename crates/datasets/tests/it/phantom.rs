@@ -1,9 +1,7 @@
 //! Phantoms: the same everywhere, hard enough, and anatomically what they claim.
 
-use std::time::Instant;
-
 use fastersam_datasets::phantom::{Phantom, SIZE};
-use fastersam_datasets::{Case, manifest};
+use fastersam_datasets::{Case, sha256_of_cases};
 use ndarray::Axis;
 
 const FAMILIES: [Phantom; 2] = [Phantom::Abdomen, Phantom::Heart];
@@ -15,7 +13,7 @@ fn cases(family: Phantom, indices: std::ops::Range<usize>) -> Vec<Case> {
 /// If this changes, every result on phantoms changes: raise the version of the published ones.
 #[test]
 fn bytes_are_fixed() {
-    let hash = |family: Phantom| manifest::sha256(&cases(family, 0..2));
+    let hash = |family: Phantom| sha256_of_cases(&cases(family, 0..2));
     assert_eq!(hash(Phantom::Abdomen), "ef8b0ad3dfc96dc2609848e250b97bdb0c6a6481dd54e2d5604d95ceeae9af34");
     assert_eq!(hash(Phantom::Heart), "9148e1c879903a7aa0e690f515f1e03805d7d32665e90e3c0fe8ba32d67cb0a4");
 }
@@ -24,7 +22,7 @@ fn bytes_are_fixed() {
 fn threads_do_not_matter() {
     let with_threads = |n: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
-        pool.install(|| FAMILIES.map(|family| manifest::sha256(&cases(family, 3..4))))
+        pool.install(|| FAMILIES.map(|family| sha256_of_cases(&cases(family, 3..4))))
     };
     assert_eq!(with_threads(1), with_threads(5));
 }
@@ -62,17 +60,6 @@ fn phases_share_a_patient_and_systole_is_smaller() {
         let ejected = 1.0 - volume(&systole, 3) / volume(&diastole, 3);
         assert!((0.2..0.6).contains(&ejected), "{}: ejection fraction {ejected}", diastole.id);
     }
-}
-
-#[test]
-fn generation_is_fast() {
-    let start = Instant::now();
-    for family in FAMILIES {
-        let _ = cases(family, 0..10);
-    }
-    let seconds = start.elapsed().as_secs_f64() / 20.0;
-    // 100 ms is the aim; four times as much for a busy machine.
-    assert!(seconds < 0.4, "{seconds} s per volume");
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use fastersam_datasets::augment::Augmentation;
 use fastersam_datasets::phantom::Phantom;
-use fastersam_datasets::{Batch, BatchLoader, KeyedRng, SliceSet};
+use fastersam_datasets::{Batch, BatchLoader, SliceSet};
+use fastersam_volume::KeyedRng;
 use ndarray::{Array2, array};
 
 fn slices() -> SliceSet {

@@ -1,9 +1,9 @@
-//! Splits and codings: what the repository's data files say.
+//! Splits and label schemes: what the repository's data files say.
 
 use std::collections::BTreeSet;
 
-use fastersam_datasets::coding::{SynapseCoding, acdc_labels, synapse_labels};
-use fastersam_datasets::split;
+use fastersam_datasets::label_scheme::{acdc_labels, synapse_labels};
+use fastersam_datasets::{LabelScheme, split};
 
 fn set(cases: &[u32]) -> BTreeSet<u32> {
     cases.iter().copied().collect()
@@ -43,20 +43,21 @@ fn folds_divide_the_training_scans_and_never_touch_the_test_scans() {
 }
 
 #[test]
-fn codings_are_the_published_ones_and_name_their_sources() {
+fn label_schemes_are_the_published_ones_and_name_their_sources() {
     let organs = ["aorta", "gallbladder", "left kidney", "right kidney", "liver", "pancreas", "spleen", "stomach"];
     assert_eq!(synapse_labels().names[1..], organs);
     assert_eq!(acdc_labels().names[1..], ["right ventricle", "myocardium", "left ventricle"]);
     // spleen, right kidney, left kidney, gallbladder, oesophagus, liver, stomach, aorta, inferior vena cava, portal and
     // splenic vein, pancreas, right and left adrenal
-    assert_eq!(SynapseCoding::Raw.canonical(), [0, 7, 4, 3, 2, 0, 5, 8, 1, 0, 0, 6, 0, 0]);
-    assert_eq!(SynapseCoding::Transunet.canonical(), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(LabelScheme::Raw.canonical(), [0, 7, 4, 3, 2, 0, 5, 8, 1, 0, 0, 6, 0, 0]);
+    assert_eq!(LabelScheme::Transunet.canonical(), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
     // spleen, right kidney, left kidney, gallbladder, liver, stomach, aorta, pancreas
-    assert_eq!(SynapseCoding::Samed.canonical(), [0, 7, 4, 3, 2, 5, 8, 1, 6]);
-    for coding in SynapseCoding::ALL {
-        assert!(coding.source().len() > 20, "{coding:?}");
+    assert_eq!(LabelScheme::Samed.canonical(), [0, 7, 4, 3, 2, 5, 8, 1, 6]);
+    for scheme in LabelScheme::ALL {
+        assert!(scheme.source().len() > 20, "{scheme:?}");
+        assert_eq!(scheme.name().parse::<LabelScheme>().unwrap(), scheme);
         for class in 0..9 {
-            assert_eq!(coding.canonical()[usize::from(coding.code(class))], class);
+            assert_eq!(scheme.canonical()[usize::from(scheme.code(class))], class);
         }
     }
 }

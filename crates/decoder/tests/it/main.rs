@@ -86,13 +86,13 @@ fn an_image_gets_the_same_masks_in_any_batch() {
 }
 
 #[test]
-fn a_packed_decoder_computes_the_same() {
+fn a_prepacked_decoder_computes_the_same() {
     let decoder = decoder();
     let expected = masks(&decoder, &[1, 2], &[1, 2]);
-    let mut packed = decoder;
-    packed.pack();
+    let mut prepacked = decoder;
+    prepacked.prepack();
     let largest = expected.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
-    for (a, b) in masks(&packed, &[1, 2], &[1, 2]).iter().zip(&expected) {
+    for (a, b) in masks(&prepacked, &[1, 2], &[1, 2]).iter().zip(&expected) {
         assert!((a - b).abs() <= 1e-5 * largest, "{a} {b}");
     }
 }
@@ -154,7 +154,7 @@ fn configurations_that_contradict_themselves_are_refused() {
     config().validate().unwrap();
     let bad: [(&str, Change); 6] = [
         ("channels", |c| c.transformer_dim = 36),
-        ("heads", |c| c.n_heads = 3),
+        ("heads", |c| c.num_heads = 3),
         ("mlp_dim", |c| c.mlp_dim = 0),
         ("n_mask_tokens", |c| c.n_mask_tokens = 0),
         ("lora_rank", |c| c.lora_rank = Some(0)),

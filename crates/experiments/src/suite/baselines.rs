@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use burn::module::Module;
+use fastersam::VolumeSegmenter;
 use fastersam_metrics::{CaseScores, summarise};
 use fastersam_pausing_encoder::PauseSettings;
 
@@ -17,11 +18,11 @@ impl Run<'_> {
         let trained = &self.trained;
         let (config, device) = (&trained.config, &trained.device);
         let (seed, batch) = (trained.experiment.seed, trained.experiment.measure.batch_size);
-        let untrained = config.init(seed, device)?.valid().packed();
+        let untrained = VolumeSegmenter::new(config.init(seed, device)?.valid().prepack()).with_batch_size(batch);
         let cases = &trained.data.evaluate;
         let never = PauseSettings::never();
         let title = format!("{} untrained", trained.experiment.id);
-        let found = evaluate::evaluate(&untrained, config, cases, &never, batch, device, &title)?;
+        let found = evaluate::evaluate(&untrained, config, cases, &never, &title)?;
         self.baseline("untrained", found.cases)?;
         let n_classes = config.n_classes();
         let classifier = LinearClassifier::fit(&trained.data.train, n_classes, seed);

@@ -32,17 +32,10 @@ impl Run<'_> {
                 truth: case.label.index_axis(Axis(0), slice).iter().copied().collect(),
                 prediction: segmentation.classes.index_axis(Axis(0), slice).iter().copied().collect(),
                 grid: trained.config.grid(),
-                paused_after: paused_at.iter().map(|&at| self.renumber(at, pause)).collect(),
+                paused_after: paused_at.clone(),
                 provenance: trained.provenance.clone(),
             })?;
         }
         Ok(())
-    }
-
-    /// A model's pause point (from 1; 0 for never) among the points that a record names.
-    fn renumber(&self, at: u8, pause: &PauseRecord) -> u8 {
-        let Some(index) = usize::from(at).checked_sub(1) else { return 0 };
-        let point = self.trained.points()[index];
-        pause.pause_points.iter().position(|&p| p == point).map_or(0, |i| i as u8 + 1)
     }
 }

@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 
+use fastersam_pausing_encoder::PauseSettings;
+
 use super::Run;
-use crate::pause::Setting;
 use crate::throughput;
 use fastersam_progress::say;
 use fastersam_records::Scope;
@@ -11,7 +12,7 @@ use fastersam_records::Scope;
 impl Run<'_> {
     /// Times all settings, at every batch size, network only; `never` and the recommended one also from
     /// voxels to class map.
-    pub(super) fn time(&self, settings: &[Setting], recommended: usize) -> Result<()> {
+    pub(super) fn time(&self, settings: &[PauseSettings], recommended: usize) -> Result<()> {
         let mut two = vec![0, recommended];
         two.dedup();
         let all: Vec<usize> = (0..settings.len()).collect();
@@ -25,17 +26,17 @@ impl Run<'_> {
     /// Times the settings `chosen`, the first of which is `never`, in turn.
     fn time_some(
         &self,
-        settings: &[Setting],
+        settings: &[PauseSettings],
         chosen: &[usize],
         recommended: usize,
         batch_size: usize,
         scope: Scope,
     ) -> Result<()> {
         let trained = &self.trained;
-        let timed: Vec<&Setting> = chosen.iter().map(|&i| &settings[i]).collect();
+        let timed: Vec<&PauseSettings> = chosen.iter().map(|&i| &settings[i]).collect();
         let runs = trained.experiment.measure.throughput_runs;
         let timings = throughput::measure(trained, &timed, batch_size, runs, scope)?;
-        let never = timings[0].quantile(0.5);
+        let never = timings[0].ms_per_slice(0.5);
         for (&i, timing) in chosen.iter().zip(&timings) {
             let pause = self.pause_record(&settings[i], i == recommended);
             let record = trained.throughput(timing, pause, batch_size, scope, never);
@@ -43,7 +44,7 @@ impl Run<'_> {
                 say(&format!(
                     "{}: {} at batch {batch_size}, {scope}: {:.1} slices/s, {:.2}x as fast as never",
                     trained.experiment.id,
-                    settings[i].name(),
+                    settings[i].full_label(trained.points()),
                     record.slices_per_s,
                     record.speed_up_over_never
                 ));

@@ -3,16 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use burn::optim::{AdamWConfig, ModuleOptimizer};
 use burn::tensor::Device;
+use fastersam::ModelConfig;
 use fastersam::checkpoint::{self, Checkpoint, CheckpointInfo};
-use fastersam::{FasterSamError, ModelConfig};
+use fastersam_files::FileError;
 use serde::{Deserialize, Serialize};
 
 use super::Trainer;
 use crate::config::{Experiment, TrainConfig};
 use crate::data::ExperimentData;
+use crate::error::ExperimentError;
 use fastersam_progress::say;
 use fastersam_records::EpochRow;
 
@@ -128,21 +130,17 @@ impl Trainer {
             (progress.train != experiment.train, "[train] section"),
             (progress.data_sha256 != data.sha256, "data"),
         ];
-        if let Some((_, what)) = other.iter().find(|(differs, _)| *differs) {
-            bail!(
-                "{} was trained with another {what}; resume with the same experiment file and options, or leave \
-                 --resume out and name another folder with --output",
-                folder.display()
-            );
+        if let Some(&(_, what)) = other.iter().find(|(differs, _)| *differs) {
+            return Err(ExperimentError::OtherTraining { folder, what }.into());
         }
         let optimizer = optimizer(&experiment.train)
             .load(folder.join(OPTIMIZER))
-            .with_context(|| format!("the optimiser's state in {} can't be read", folder.display()))?;
+            .with_context(|| format!("the optimizer's state in {} can't be read", folder.display()))?;
         let (epoch, step) = (progress.epoch + 1, progress.step_in_epoch + 1);
         say(&if epoch > experiment.train.epochs {
-            format!("{}: trained already", experiment.id)
+            format!("{}: already trained, skipping", experiment.id)
         } else {
-            format!("{}: goes on at epoch {epoch}, step {step}", experiment.id)
+            format!("{}: resuming at epoch {epoch} of {}, step {step}", experiment.id, experiment.train.epochs)
         });
         let hashes = Hashes { backbone: info.backbone_sha256, decoder: info.decoder_sha256 };
         let experiment = experiment.clone();
@@ -153,17 +151,15 @@ impl Trainer {
     pub(super) fn save(&self, checkpoints: &Path, info: &CheckpointInfo) -> Result<PathBuf> {
         let name = format!("step-{:03}-{:05}", self.progress.epoch, self.progress.step_in_epoch);
         let place = checkpoint::save(checkpoints, &name, info, &self.model, |folder| {
-            checkpoint::write_synced(&folder.join(TRAINER), checkpoint::to_json(&self.progress)?.as_bytes())?;
+            let trainer = folder.join(TRAINER);
+            std::fs::write(&trainer, checkpoint::to_json(&self.progress)?).map_err(FileError::at(&trainer))?;
             let path = folder.join(OPTIMIZER);
             let saved = self.optimizer.save(&path);
-            saved.map_err(|e| FasterSamError::Io { path, source: std::io::Error::other(e) })
+            Ok(saved.map_err(|error| FileError { path, cause: std::io::Error::other(error) })?)
         });
-        place.with_context(|| {
-            format!(
-                "no checkpoint could be written; the one before is as it was in {}. Make room, then go on with \
-                 --resume",
-                checkpoints.display()
-            )
+        place.map_err(|error| {
+            let (folder, cause) = (checkpoints.to_owned(), error.to_string());
+            ExperimentError::CheckpointNotWritten { folder, cause }.into()
         })
     }
 }

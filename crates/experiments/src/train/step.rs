@@ -4,9 +4,10 @@ use anyhow::{Result, bail};
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 use fastersam::loss::{one_hot, patch_fractions, segmentation_loss, soft_cross_entropy};
-use fastersam_datasets::{Batch, KeyedRng, SliceSet};
+use fastersam_datasets::{Batch, SliceSet};
 use fastersam_kernels::resize_bilinear;
 use fastersam_pausing_encoder::{PauseSettings, StageOutput};
+use fastersam_volume::KeyedRng;
 
 use super::Trainer;
 

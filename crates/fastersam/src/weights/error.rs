@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use fastersam_files::FileError;
 use thiserror::Error;
 
 /// A weight file that can't be read, or does not fit the model.
@@ -9,13 +10,8 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum WeightError {
     /// The file can't be read.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The file holds no weights.
     #[error("{path} is not a weight file: {reason}; expected a PyTorch checkpoint (.pth) or safetensors")]
     NotACheckpoint {
@@ -23,6 +19,15 @@ pub enum WeightError {
         path: PathBuf,
         /// Why not.
         reason: String,
+    },
+    /// A PyTorch checkpoint, and this build has no reader for it.
+    #[error(
+        "{path} is a PyTorch checkpoint, and this build reads safetensors alone; compile `fastersam` with its feature \
+         `pytorch`, or convert the file"
+    )]
+    NoPyTorch {
+        /// The file.
+        path: PathBuf,
     },
     /// The file ends too early, or is damaged.
     #[error("{path} is truncated or damaged ({reason}); download it again")]

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use burn::tensor::{DType, TensorData};
-use sha2::{Digest, Sha256};
+use burn::tensor::TensorData;
+use fastersam_files::{FileError, sha256_of_file};
 
 use super::error::{WeightError, some};
-use super::{pytorch, safetensors};
+#[cfg(feature = "pytorch")]
+use super::pytorch;
+use super::safetensors;
+use super::tensor::WeightTensor;
 
 /// The format of a [`WeightFile`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,47 +30,6 @@ impl fmt::Display for WeightFormat {
             Self::PyTorch => "PyTorch checkpoint",
             Self::Safetensors => "safetensors",
         })
-    }
-}
-
-type ReadBytes = Arc<dyn Fn() -> io::Result<Vec<u8>> + Send + Sync>;
-
-/// One tensor of a file; its values are read by [`WeightFile::read`].
-#[derive(Clone)]
-pub struct WeightTensor {
-    /// The size of every axis, PyTorch's layout.
-    pub shape: Vec<usize>,
-    /// The type it is stored in.
-    pub dtype: DType,
-    bytes: ReadBytes,
-}
-
-impl WeightTensor {
-    /// A tensor whose little-endian, row-major bytes come from `bytes`.
-    pub(crate) fn new(
-        shape: Vec<usize>,
-        dtype: DType,
-        bytes: impl Fn() -> io::Result<Vec<u8>> + Send + Sync + 'static,
-    ) -> Self {
-        Self { shape, dtype, bytes: Arc::new(bytes) }
-    }
-
-    /// Number of elements.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// Whether there is no element.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-impl fmt::Debug for WeightTensor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} {:?}", self.dtype, self.shape)
     }
 }
 
@@ -90,24 +51,26 @@ impl WeightFile {
     /// # Errors
     /// Where the file can't be read, is no weight file, is damaged, or holds a key twice.
     pub fn open(path: &Path) -> Result<Self, WeightError> {
-        let io = |source| WeightError::Io { path: path.to_owned(), source };
-        let mut file = File::open(path).map_err(io)?;
-        if file.metadata().map_err(io)?.is_dir() {
+        let io = FileError::at(path);
+        let mut file = File::open(path).map_err(&io)?;
+        if file.metadata().map_err(&io)?.is_dir() {
             return Err(WeightError::NotACheckpoint {
                 path: path.to_owned(),
                 reason: "it is a folder".to_owned(),
             });
         }
         let mut start = Vec::new();
-        file.by_ref().take(512).read_to_end(&mut start).map_err(io)?;
+        file.by_ref().take(512).read_to_end(&mut start).map_err(&io)?;
         let format =
             sniff(&start).map_err(|reason| WeightError::NotACheckpoint { path: path.to_owned(), reason })?;
         let tensors = match format {
+            #[cfg(feature = "pytorch")]
             WeightFormat::PyTorch => pytorch::read(path)?,
+            #[cfg(not(feature = "pytorch"))]
+            WeightFormat::PyTorch => return Err(WeightError::NoPyTorch { path: path.to_owned() }),
             WeightFormat::Safetensors => safetensors::read(path)?,
         };
-        file.seek(SeekFrom::Start(0)).map_err(io)?;
-        let sha256 = sha256(&mut file).map_err(io)?;
+        let sha256 = sha256_of_file(path)?;
         let tensors = without_wrappers(path, tensors)?;
         Ok(Self { path: path.to_owned(), format, sha256, tensors })
     }
@@ -234,10 +197,4 @@ fn without_wrappers(
         key: some(&twice),
         reason: "stands in the file more than once, under different wrappers".to_owned(),
     })
-}
-
-fn sha256(file: &mut File) -> io::Result<String> {
-    let mut hasher = Sha256::new();
-    io::copy(file, &mut hasher)?;
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -302,7 +302,8 @@ mod tests {
     use fastersam_decoder::PromptFreeDecoder;
     use fastersam_pausing_encoder::PausingEncoder;
 
-    use super::super::file::{WeightFormat, WeightTensor};
+    use super::super::file::WeightFormat;
+    use super::super::tensor::WeightTensor;
     use super::*;
     use crate::{ModelOptions, Preset};
 

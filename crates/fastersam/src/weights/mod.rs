@@ -15,12 +15,15 @@ mod error;
 mod file;
 mod keys;
 mod load;
+#[cfg(feature = "pytorch")]
 mod pytorch;
 mod safetensors;
+mod tensor;
 mod transform;
 
 pub use architecture::{Architecture, recognise};
 pub use error::WeightError;
 pub(crate) use error::some;
-pub use file::{WeightFile, WeightFormat, WeightTensor};
+pub use file::{WeightFile, WeightFormat};
 pub use load::{LoadOptions, LoadReport, Resized, load_into, plan, plan_for};
+pub use tensor::WeightTensor;

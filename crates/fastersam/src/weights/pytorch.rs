@@ -11,8 +11,10 @@ use burn::tensor::DType;
 use burn_store::pytorch_reader::{self, PytorchError, PytorchReader};
 use zip::ZipArchive;
 
+use fastersam_files::FileError;
+
 use super::error::WeightError;
-use super::file::WeightTensor;
+use super::tensor::WeightTensor;
 
 /// Largest pickle that is parsed, bytes. That of SAM ViT-H has 0.2 MB.
 const MAX_PICKLE: u64 = 4 << 20;
@@ -28,7 +30,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<(String, WeightTensor)>, WeightErr
         PytorchError::InvalidFormat(reason) if is_zip => {
             WeightError::NotACheckpoint { path: path.to_owned(), reason }
         }
-        PytorchError::Io(source) => explain_io(path, source),
+        PytorchError::Io(cause) => explain_io(path, cause),
         damaged => WeightError::Damaged { path: path.to_owned(), reason: damaged.to_string() },
     })?;
     let tensors = reader.into_tensors().into_values().filter_map(|tensor| {
@@ -52,19 +54,19 @@ fn float_type(dtype: pytorch_reader::DType) -> Option<DType> {
 }
 
 /// What the bytes of a file are to blame for, and what the system is.
-fn explain_io(path: &Path, source: io::Error) -> WeightError {
+fn explain_io(path: &Path, cause: io::Error) -> WeightError {
     let path = path.to_owned();
-    match source.kind() {
+    match cause.kind() {
         io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput => {
-            WeightError::Damaged { path, reason: source.to_string() }
+            WeightError::Damaged { path, reason: cause.to_string() }
         }
-        _ => WeightError::Io { path, source },
+        _ => FileError { path, cause }.into(),
     }
 }
 
 /// Refuses pickles larger than [`MAX_PICKLE`]; says whether the file is a zip archive.
 fn check_pickles(path: &Path) -> Result<bool, WeightError> {
-    let io = |source| explain_io(path, source);
+    let io = |cause| explain_io(path, cause);
     let mut file = File::open(path).map_err(io)?;
     let mut start = Vec::new();
     file.by_ref().take(2).read_to_end(&mut start).map_err(io)?;

@@ -11,10 +11,9 @@ use fastersam::checkpoint::{self, Checkpoint, CheckpointInfo};
 use fastersam::loss::{one_hot, segmentation_loss};
 use fastersam::{FasterSam, FasterSamError, ModelConfig, ModelOptions, Preset, WeightPaths};
 use fastersam_adapter::{ConvNorm, Tuning};
-use fastersam_datasets::phantom::Phantom;
-use fastersam_datasets::{Intensity, KeyedRng};
 use fastersam_kernels::resize_bilinear;
 use fastersam_pausing_encoder::PauseSettings;
+use fastersam_volume::{Intensity, KeyedRng, LabelTable, Orientation};
 
 use crate::weights::files::{Entry, Folder, Stored, entry, safetensors};
 use crate::weights::loading::{sam_config, sam_entries};
@@ -30,7 +29,7 @@ fn tuned_config() -> ModelConfig {
     config.conv_branch.as_mut().unwrap().channels = config.encoder.conv_channels;
     config.decoder.skip_channels = Some([16, 16]);
     config.decoder.transformer_dim = config.encoder.out_chans;
-    (config.decoder.n_heads, config.decoder.mlp_dim) = (2, 32);
+    (config.decoder.num_heads, config.decoder.mlp_dim) = (2, 32);
     config
 }
 
@@ -59,15 +58,15 @@ fn info(model: ModelConfig, backbone: Option<(&Path, &str)>) -> CheckpointInfo {
         format: checkpoint::FORMAT,
         version: "0".to_owned(),
         model,
-        labels: Phantom::Heart.labels(),
+        labels: LabelTable::new(&["right ventricle", "myocardium", "left ventricle"]),
         intensity: Intensity::Unit,
-        orientation: Phantom::Heart.case(1, 0).orientation,
+        orientation: Orientation { axes: [2, 1, 0], positive: [true, false, false] },
         dataset: "noise".to_owned(),
         backbone_sha256: backbone.map(|(_, sha256)| sha256.to_owned()),
         backbone_file: backbone.map(|(path, _)| path.to_owned()),
         decoder_sha256: None,
         decoder_file: None,
-        recommended_thresholds: None,
+        recommended: None,
     }
 }
 
@@ -115,7 +114,7 @@ fn tuned(folder: &Folder) -> (PathBuf, PathBuf, FasterSam) {
     let config = tuned_config();
     let paths = WeightPaths { backbone: Some(backbone.clone()), decoder: None };
     let model = train(&config, &paths);
-    let sha256 = checkpoint::file_sha256(&backbone).unwrap();
+    let sha256 = fastersam_files::sha256_of_file(&backbone).unwrap();
     let place = save(&folder.path().join("run"), &info(config, Some((&backbone, &sha256))), &model);
     (place, backbone, model)
 }
@@ -166,9 +165,9 @@ fn tuned_with_low_rank(folder: &Folder) -> (PathBuf, CheckpointInfo, FasterSam) 
     let decoder = folder.write("decoder.safetensors", &safetensors(&decoder_entries(&config), Stored::F32));
     let paths = WeightPaths { backbone: Some(backbone.clone()), decoder: Some(decoder.clone()) };
     let model = train(&config, &paths);
-    let sha256 = checkpoint::file_sha256(&backbone).unwrap();
+    let sha256 = fastersam_files::sha256_of_file(&backbone).unwrap();
     let mut info = info(config, Some((&backbone, &sha256)));
-    info.decoder_sha256 = Some(checkpoint::file_sha256(&decoder).unwrap());
+    info.decoder_sha256 = Some(fastersam_files::sha256_of_file(&decoder).unwrap());
     info.decoder_file = Some(decoder);
     (save(&folder.path().join("run"), &info, &model), info, model)
 }
@@ -283,19 +282,19 @@ fn a_tuned_model_needs_its_own_backbone() {
     // Moved: found where the user says.
     let moved = folder.path().join("moved.safetensors");
     std::fs::rename(&backbone, &moved).unwrap();
-    let error = Checkpoint::load(run, &device).unwrap_err().to_string();
-    let sha256 = checkpoint::file_sha256(&moved).unwrap();
-    assert!(
-        error.contains("sam.safetensors") && error.contains(&sha256) && error.contains("--weights"),
-        "{error}"
-    );
+    let error = Checkpoint::load(run, &device).unwrap_err();
+    let expected_sha256 = fastersam_files::sha256_of_file(&moved).unwrap();
+    let FasterSamError::WeightsNeeded { part, sha256, missing, .. } = &error else { panic!("{error}") };
+    assert_eq!((*part, sha256, missing.as_ref()), ("backbone", &expected_sha256, Some(&backbone)));
+    let words = error.to_string();
+    assert!(words.contains("sam.safetensors") && words.contains(sha256), "{words}");
     assert_eq!(logits(&Checkpoint::load_with(run, Some(&moved), &device).unwrap().model), expected);
 
     // Another file of the same architecture.
     let other = write_backbone(&folder, "other.safetensors", 2);
     let error = Checkpoint::load_with(run, Some(&other), &device).unwrap_err().to_string();
-    let found = checkpoint::file_sha256(&other).unwrap();
-    assert!(error.contains(&sha256) && error.contains(&found) && error.contains("other"), "{error}");
+    let found = fastersam_files::sha256_of_file(&other).unwrap();
+    assert!(error.contains(&expected_sha256) && error.contains(&found) && error.contains("other"), "{error}");
     // No weight file at all.
     let error = Checkpoint::load_with(run, Some(&place.join("checkpoint.json")), &device).unwrap_err();
     assert!(matches!(error, FasterSamError::Weights(_)), "{error}");

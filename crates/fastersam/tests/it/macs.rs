@@ -21,14 +21,14 @@ fn assert_close(what: &str, executed: u64, predicted: f64) {
 /// Runs an encoder without CNN branch and compares.
 fn check_encoder(what: &str, encoder: &PausingEncoder, settings: &PauseSettings) {
     let config = encoder.config();
-    let images = Tensor::zeros([BATCH, 3, config.image_size, config.image_size], &Device::flex());
+    let images = Tensor::zeros([BATCH, 3, config.img_size, config.img_size], &Device::flex());
     let (output, executed) = counted(|| encoder.forward(images, None, settings).unwrap());
     let predicted = output.macs(config, settings.context).total() * BATCH as f64;
     assert_close(what, executed, predicted);
 }
 
 /// Three blocks of ViT-B, one of them with global attention.
-fn three_blocks(image_size: usize) -> EncoderConfig {
+fn three_blocks(img_size: usize) -> EncoderConfig {
     EncoderConfig {
         depth: 3,
         global_attn_indexes: vec![1],
@@ -36,19 +36,19 @@ fn three_blocks(image_size: usize) -> EncoderConfig {
         tuning: Tuning::Bottleneck { reduction: 4 },
         injection_blocks: Vec::new(),
         n_classes: 9,
-        ..EncoderConfig::vit_b(image_size)
+        ..EncoderConfig::vit_b(img_size)
     }
 }
 
-fn packed(config: &EncoderConfig) -> PausingEncoder {
+fn prepacked(config: &EncoderConfig) -> PausingEncoder {
     let mut encoder = config.init(&Device::flex());
-    encoder.pack();
+    encoder.prepack();
     encoder
 }
 
 #[test]
 fn encoder_without_windows() {
-    let encoder = packed(&three_blocks(224));
+    let encoder = prepacked(&three_blocks(224));
     check_encoder("never", &encoder, &PauseSettings::never());
     check_encoder("half", &encoder, &PauseSettings::keep_ratio([0.5, 0.5]));
     check_encoder("few", &encoder, &PauseSettings::keep_ratio([0.1, 1.0]));
@@ -61,16 +61,16 @@ fn encoder_without_windows() {
 fn encoder_with_windows() {
     for window_padding in [WindowPadding::Sam, WindowPadding::Masked] {
         // A grid of 16 is four windows of 14 with padding, 18 too.
-        for image_size in [256, 288] {
-            let config = EncoderConfig { window_padding, ..three_blocks(image_size) };
-            let what = format!("{window_padding:?} at {image_size}");
-            check_encoder(&what, &packed(&config), &PauseSettings::never());
+        for img_size in [256, 288] {
+            let config = EncoderConfig { window_padding, ..three_blocks(img_size) };
+            let what = format!("{window_padding:?} at {img_size}");
+            check_encoder(&what, &prepacked(&config), &PauseSettings::never());
         }
     }
 }
 
 #[test]
-fn packed_or_not_runs_the_same_products() {
+fn prepacked_or_not_runs_the_same_products() {
     let config = three_blocks(224);
     let settings = PauseSettings::keep_ratio([0.5, 0.5]);
     let images = Tensor::zeros([1, 3, 224, 224], &Device::flex());
@@ -78,7 +78,7 @@ fn packed_or_not_runs_the_same_products() {
         let tokens = |encoder: &PausingEncoder| encoder.forward(images.clone(), None, &settings).unwrap().n_active;
         counted(|| tokens(encoder))
     };
-    let (active, executed) = run(&packed(&config));
+    let (active, executed) = run(&prepacked(&config));
     assert_eq!(active, [[98, 49]]);
     let (_, plain) = run(&config.init(&Device::flex()));
     assert_eq!(plain, executed);
@@ -102,7 +102,7 @@ fn a_whole_pass_can_do_without_the_fused_operations() {
 /// The whole model: CNN branch, stage 0, injection, adapters, decoder with skips.
 fn check_model(config: &ModelConfig, settings: &PauseSettings) {
     let device = Device::flex();
-    let model = config.init(1, &device).unwrap().packed();
+    let model = config.init(1, &device).unwrap().prepack();
     let size = config.input_size();
     let images = Tensor::zeros([BATCH, 1, size, size], &device);
     let (output, executed) = counted(|| model.forward(images, settings).unwrap());

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod checkpoint;
+mod facade;
 mod loss_golden;
 mod macs;
 mod model;

@@ -3,11 +3,11 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use fastersam::loss::{one_hot, patch_fractions, segmentation_loss, soft_cross_entropy};
-use fastersam::{FasterSam, ModelConfig, ModelOptions, Preset};
+use fastersam::{FasterSam, ModelConfig, ModelOptions, ModelOutput, PrepackedModel, Preset};
 use fastersam_adapter::ConvNorm;
-use fastersam_datasets::KeyedRng;
 use fastersam_kernels::resize_bilinear;
 use fastersam_pausing_encoder::{PauseSettings, WindowPadding};
+use fastersam_volume::KeyedRng;
 
 const SIZE: usize = 64;
 const CLASSES: usize = 3;
@@ -31,9 +31,26 @@ fn images(seeds: &[u64], device: &Device) -> Tensor<4> {
     Tensor::from_data(TensorData::new(values, [seeds.len(), 1, SIZE, SIZE]), device)
 }
 
+/// A model that is trained, or one for inference alone.
+trait Model {
+    fn run(&self, images: Tensor<4>, settings: &PauseSettings) -> ModelOutput;
+}
+
+impl Model for FasterSam {
+    fn run(&self, images: Tensor<4>, settings: &PauseSettings) -> ModelOutput {
+        self.forward(images, settings).unwrap()
+    }
+}
+
+impl Model for PrepackedModel {
+    fn run(&self, images: Tensor<4>, settings: &PauseSettings) -> ModelOutput {
+        self.forward(images, settings).unwrap()
+    }
+}
+
 /// The bits of each image's logits.
-fn logits(model: &FasterSam, seeds: &[u64], settings: &PauseSettings) -> Vec<Vec<u32>> {
-    let output = model.forward(images(seeds, &Device::flex()), settings).unwrap();
+fn logits(model: &impl Model, seeds: &[u64], settings: &PauseSettings) -> Vec<Vec<u32>> {
+    let output = model.run(images(seeds, &Device::flex()), settings);
     let values = output.logits.into_data().try_to_vec::<f32>().unwrap();
     let per_image = values.len() / seeds.len();
     let bits: Vec<u32> = values.into_iter().map(f32::to_bits).collect();
@@ -58,12 +75,12 @@ fn an_image_gets_the_same_logits_in_any_batch() {
 }
 
 #[test]
-fn a_packed_model_gives_the_same_logits_and_in_any_batch() {
+fn a_prepacked_model_gives_the_same_logits_and_in_any_batch() {
     let model = config().init(3, &Device::flex()).unwrap();
-    let packed = config().init(3, &Device::flex()).unwrap().packed();
+    let prepacked = config().init(3, &Device::flex()).unwrap().prepack();
     // Ratios of the ranks, which rounding does not change here; a threshold may fall between two roundings.
     for settings in [PauseSettings::never(), PauseSettings::keep_ratio([0.6, 0.5, 0.3])] {
-        let batch = logits(&packed, &[1, 2, 3], &settings);
+        let batch = logits(&prepacked, &[1, 2, 3], &settings);
         let expected = logits(&model, &[1, 2, 3], &settings);
         let pairs = batch.iter().flatten().zip(expected.iter().flatten());
         let (mut largest, mut most_different) = (0.0_f32, 0.0_f32);
@@ -72,9 +89,13 @@ fn a_packed_model_gives_the_same_logits_and_in_any_batch() {
             most_different = most_different.max((found - expected).abs());
         }
         assert!(most_different <= 1e-5 * largest.max(1.0), "{settings:?}: {most_different} of {largest}");
-        assert_eq!(logits(&packed, &[3, 1, 2], &settings), [2, 0, 1].map(|i: usize| batch[i].clone()), "permuted");
+        assert_eq!(
+            logits(&prepacked, &[3, 1, 2], &settings),
+            [2, 0, 1].map(|i: usize| batch[i].clone()),
+            "permuted"
+        );
         for (i, seed) in [1, 2, 3].into_iter().enumerate() {
-            assert_eq!(logits(&packed, &[seed], &settings)[0], batch[i], "{settings:?}: image {i} alone");
+            assert_eq!(logits(&prepacked, &[seed], &settings)[0], batch[i], "{settings:?}: image {i} alone");
         }
     }
 }
@@ -212,7 +233,7 @@ fn gradients_reach_everything_that_is_trained_and_nothing_that_is_frozen() {
         for path in &reached.with {
             assert!(!is_frozen(path), "a gradient at the frozen {path}");
         }
-        for part in ["conv_branch.", "encoder.pause_heads", "encoder.stage_zero", "adapter.up", "decoder."] {
+        for part in ["conv_branch.", "encoder.pause_heads", "encoder.pre_encoder", "adapter.up", "decoder."] {
             assert!(reached.with.iter().any(|path| path.contains(part)), "nothing in {part} is reached");
         }
     }
@@ -229,7 +250,7 @@ fn configurations_that_fit_together_only_in_part_are_refused() {
     broken(&|c| c.decoder.transformer_dim = 32);
     broken(&|c| c.encoder.pause_points = vec![4, 2]);
     broken(&|c| c.encoder.pause_points = vec![7]);
-    broken(&|c| c.encoder.image_size = 65);
+    broken(&|c| c.encoder.img_size = 65);
     broken(&|c| c.conv_branch.as_mut().unwrap().channels = [16, 32, 128]);
     assert!(ModelOptions::new(Preset::Tiny).resolve(1).is_err());
 }

@@ -4,9 +4,9 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use fastersam::{ModelConfig, ModelOptions, Preset};
 use fastersam_adapter::Tuning;
-use fastersam_datasets::KeyedRng;
 use fastersam_golden::json;
 use fastersam_pausing_encoder::{EncoderError, PauseSettings};
+use fastersam_volume::KeyedRng;
 
 use crate::weights::golden::floats;
 
@@ -38,7 +38,7 @@ fn small(preset: Preset, tuning: &Tuning) -> ModelConfig {
     let mut config = options.resolve(CLASSES).unwrap();
     config.train_backbone = false;
     let encoder = &mut config.encoder;
-    (encoder.embed_dim, encoder.depth, encoder.n_heads, encoder.out_chans) = (32, 4, 2, 32);
+    (encoder.embed_dim, encoder.depth, encoder.num_heads, encoder.out_chans) = (32, 4, 2, 32);
     encoder.pause_points = if tuning.uses_conv_branch() { vec![0, 1, 2] } else { vec![1, 2] };
     encoder.injection_blocks = vec![0, 2];
     encoder.conv_channels = [16, 16, 24];
@@ -51,7 +51,7 @@ fn small(preset: Preset, tuning: &Tuning) -> ModelConfig {
         branch.channels = [16, 16, 24];
     }
     config.decoder.skip_channels = config.decoder.skip_channels.map(|_| [16, 16]);
-    (config.decoder.transformer_dim, config.decoder.n_heads, config.decoder.mlp_dim) = (32, 2, 64);
+    (config.decoder.transformer_dim, config.decoder.num_heads, config.decoder.mlp_dim) = (32, 2, 64);
     config
 }
 

@@ -1,30 +1,34 @@
 //! 3 x 3 convolutions on rows, one a pixel, channels last, and their gradients.
 //!
-//! A task gathers the neighbourhoods of some output pixels and multiplies them with the packed
-//! weights while they are in the cache.
+//! A task gathers the neighbourhoods of some output pixels and multiplies them with the weights while they are in
+//! the cache.
 
 use burn_flex::FlexTensor;
 use gemm::Parallelism;
 use rayon::prelude::*;
 
-use super::attention::with_scratch;
 use super::linear::{LinearWants, add_to, row_sums};
-use super::matmul::product;
-use super::memory::{Shared, View, contiguous, filled, for_row_chunks, tensor, values};
-use super::panels::{Finish, Matrix, multiply_block, with_packed};
+use super::matmul::add_product;
+use super::memory::{
+    Slot, contiguous, expect_shape, filled, for_row_chunks, n_values, row_blocks, tensor, values, with_scratch,
+};
+use super::panels::{Matrix, with_panels};
+use super::product::{Epilogue, multiply_block, multiply_new_block};
+use super::view::{View, ViewMut};
+use crate::level::{self, Level};
 
 /// Values of the neighbourhoods of one task: they should stay in the second-level cache.
 const TASK_VALUES: usize = 128 * 1024;
 /// Values of the neighbourhoods that one product of the weights' gradient runs over.
 const GRADIENT_VALUES: usize = 512 * 1024;
 
-/// The maps of a convolution with padding 1.
+/// The maps of a convolution with padding 1, checked to have pixels, and to be no larger than can be counted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConvShape {
     /// Rows and columns of the input.
-    pub size: [usize; 2],
-    pub channels: usize,
-    pub stride: usize,
+    size: [usize; 2],
+    channels: usize,
+    stride: usize,
 }
 
 /// A piece of a neighbourhood that lies inside the map.
@@ -37,8 +41,22 @@ struct Part {
 }
 
 impl ConvShape {
+    /// # Panics
+    /// Where there is no such convolution.
+    pub fn checked(size: [usize; 2], channels: usize, stride: usize) -> Self {
+        assert!(
+            stride > 0 && size.iter().all(|&side| side > 0),
+            "conv3x3: maps of {} x {} pixels with stride {stride}",
+            size[0],
+            size[1]
+        );
+        // The output is no larger than the input.
+        n_values("conv3x3", &[size[0], size[1], channels.max(1), 9]);
+        Self { size, channels, stride }
+    }
+
     /// Rows and columns of the output.
-    pub fn output(&self) -> [usize; 2] {
+    fn output(&self) -> [usize; 2] {
         self.size.map(|side| side.div_ceil(self.stride))
     }
 
@@ -52,16 +70,27 @@ impl ConvShape {
         9 * self.channels
     }
 
-    /// Values of an image.
-    fn image_len(&self) -> usize {
-        self.size[0] * self.size[1] * self.channels
+    /// Pixels of the input.
+    fn n_input_pixels(&self) -> usize {
+        self.size.iter().product()
     }
 
-    /// Images in a map.
-    fn n_images(&self, map: &[f32]) -> usize {
-        let image = self.image_len().max(1);
-        assert!(map.len() % image == 0, "{} values in images of {image}", map.len());
-        map.len() / image
+    /// Values of an input image.
+    fn image_len(&self) -> usize {
+        self.n_input_pixels() * self.channels
+    }
+
+    /// Output pixels of one task.
+    fn block(&self) -> usize {
+        (TASK_VALUES / self.depth().max(1)).clamp(14, 448).next_multiple_of(14)
+    }
+
+    /// Images in a map of these dimensions.
+    fn n_images(&self, map: &[usize]) -> usize {
+        let pixels = self.n_input_pixels();
+        let n_images = map.first().copied().unwrap_or_default() / pixels;
+        expect_shape("conv3x3", "the input", map, &[n_images * pixels, self.channels]);
+        n_images
     }
 
     /// The parts of an output pixel's neighbourhood, one a row; there are fewer or shorter ones at the
@@ -79,80 +108,79 @@ impl ConvShape {
         })
     }
 
-    /// Copies the neighbourhood of an output pixel, zeros outside.
-    ///
-    /// # Safety
-    /// `map` must hold the input of one image and `target` 9 pixels.
-    unsafe fn gather(&self, map: *const f32, pixel: usize, target: *mut f32) {
+    /// Copies the neighbourhood of an output pixel of an image, zeros outside.
+    fn gather(&self, map: &[f32], pixel: usize, target: &mut [f32]) {
         let mut inside = 0;
-        for part in self.parts(pixel) {
-            inside += part.length;
-            unsafe {
-                let source = map.add(part.in_map);
-                source.copy_to_nonoverlapping(target.add(part.in_rows), part.length);
-            }
+        for Part { in_map, in_rows, length } in self.parts(pixel) {
+            inside += length;
+            target[in_rows..][..length].copy_from_slice(&map[in_map..][..length]);
         }
         if inside < self.depth() {
-            unsafe { self.clear_outside(pixel, target) };
+            self.clear_outside(pixel, target);
         }
     }
 
     /// Zeros where the neighbourhood reaches over the border.
-    unsafe fn clear_outside(&self, pixel: usize, target: *mut f32) {
+    fn clear_outside(&self, pixel: usize, target: &mut [f32]) {
         let mut done = 0;
         let end = Part { in_map: 0, in_rows: self.depth(), length: 0 };
         for part in self.parts(pixel).chain([end]) {
-            unsafe { target.add(done).write_bytes(0, part.in_rows - done) };
+            target[done..part.in_rows].fill(0.0);
             done = part.in_rows + part.length;
         }
     }
 
-    /// Adds a neighbourhood to the map that it was gathered from.
-    ///
-    /// # Safety
-    /// As for [`gather`](Self::gather).
-    unsafe fn scatter(&self, source: *const f32, pixel: usize, map: *mut f32) {
-        for part in self.parts(pixel) {
-            unsafe { add_to(map.add(part.in_map), source.add(part.in_rows), part.length) };
+    /// Adds a neighbourhood to the image that it was gathered from.
+    fn scatter(&self, level: Level, source: &[f32], pixel: usize, map: &mut [f32]) {
+        for Part { in_map, in_rows, length } in self.parts(pixel) {
+            add_to(level, &mut map[in_map..][..length], &source[in_rows..][..length]);
+        }
+    }
+
+    /// The neighbourhoods of the output pixels from `first` on, one a row of the target.
+    fn gather_rows(&self, map: &[f32], first: usize, target: &mut [f32]) {
+        for (pixel, target) in (first..).zip(target.chunks_mut(self.depth().max(1))) {
+            self.gather(map, pixel, target);
         }
     }
 }
 
 /// `[b * h * w, c] -> [b * h' * w', c']`; the weight is `[9 c, c']`, rows of the neighbourhood first.
 pub(crate) fn conv(x: FlexTensor, weight: &Matrix, bias: Option<FlexTensor>, shape: ConvShape) -> FlexTensor {
+    let n_images = shape.n_images(x.layout().shape());
+    let (k, n) = (shape.depth(), weight.shape()[1]);
+    expect_shape("conv3x3", "the weight", &weight.shape(), &[k, n]);
+    if let Some(bias) = &bias {
+        expect_shape("conv3x3", "the bias", bias.layout().shape(), &[n]);
+    }
     let x = contiguous(x);
     let map = values(&x);
     let bias = bias.map(contiguous);
-    let bias = bias.as_ref().map(values);
-    let (k, n) = (shape.depth(), weight.n_cols());
-    let (n_images, pixels, image) = (shape.n_images(map), shape.n_pixels(), shape.image_len());
-    let block = (TASK_VALUES / k.max(1)).clamp(14, 448).next_multiple_of(14);
-    let n_blocks = pixels.div_ceil(block);
-    let fill = |target: *mut f32| {
-        let target = Shared(target);
+    let epilogue = Epilogue { bias: bias.as_ref().map(values), ..Epilogue::default() };
+    let (pixels, image, block) = (shape.n_pixels(), shape.image_len(), shape.block());
+    let n_rows = n_values("conv3x3", &[n_images, pixels]);
+    let fill = |target: &mut [Slot]| {
+        // Tasks: blocks of the output pixels of an image. Without values there is nothing to split.
+        let images = target.chunks_mut((pixels * n).max(1)).enumerate();
+        let blocks = images.flat_map(|(image, target)| {
+            let blocks = (0..).step_by(block).zip(target.chunks_mut(block * n));
+            blocks.map(move |(first, target)| (image, first, target))
+        });
+        let tasks: Vec<(usize, usize, &mut [Slot])> = blocks.collect();
         weight.with_panels(|panels| {
-            (0..n_images * n_blocks).into_par_iter().with_max_len(1).for_each(|task| {
-                let map = map[task / n_blocks * image..].as_ptr();
-                let first = task % n_blocks * block;
-                let n_pixels = block.min(pixels - first);
+            tasks.into_par_iter().with_max_len(1).for_each(|(index, first, target)| {
+                let map = &map[index * image..][..image];
+                let n_pixels = target.len() / n;
                 with_scratch(n_pixels * k, |rows| {
-                    // SAFETY: these pixels exist; the tasks write different rows of the target.
-                    unsafe {
-                        for pixel in 0..n_pixels {
-                            shape.gather(map, first + pixel, rows.add(pixel * k));
-                        }
-                        let rows = View::of_rows(rows, n_pixels, k, k);
-                        let target = target.get().add((task / n_blocks * pixels + first) * n);
-                        let finish = Finish { bias, ..Finish::default() };
-                        multiply_block(target, rows, panels, finish);
-                    }
+                    shape.gather_rows(map, first, rows);
+                    multiply_new_block(target, View::of_rows(rows, [n_pixels, k]), panels, epilogue);
                 });
             });
         });
     };
-    // SAFETY: the tasks write every pixel.
-    let y = unsafe { filled(n_images * pixels * n, fill) };
-    tensor(y, [n_images * pixels, n])
+    // SAFETY: the tasks cover the target, and the products fill theirs.
+    let y = unsafe { filled(n_values("conv3x3", &[n_rows, n]), fill) };
+    tensor(y, [n_rows, n])
 }
 
 /// The gradients of x, weight and bias that somebody wants; x is needed for the weight's, the weight for
@@ -166,66 +194,59 @@ pub(crate) fn conv_backward(
 ) -> [Option<FlexTensor>; 3] {
     let gradient = contiguous(gradient);
     let slopes = View::of(&gradient);
-    let dx = weight.filter(|_| wants.x).map(|weight| input_gradient(&weight, slopes, shape));
-    let dweight = x.filter(|_| wants.weight).map(|x| weight_gradient(x, slopes, shape));
-    let dbias = wants.bias.then(|| tensor(row_sums(slopes), [slopes.n_cols]));
+    let n_images = slopes.n_rows() / shape.n_pixels();
+    let expected = [n_images * shape.n_pixels(), slopes.n_cols()];
+    expect_shape("conv3x3", "the gradient", &slopes.shape(), &expected);
+    let dx = weight.filter(|_| wants.x).map(|weight| input_gradient(&weight, slopes, n_images, shape));
+    let dweight = x.filter(|_| wants.weight).map(|x| weight_gradient(x, slopes, n_images, shape));
+    let dbias = wants.bias.then(|| tensor(row_sums(slopes), [slopes.n_cols()]));
     [dx, dweight, dbias]
 }
 
 /// Products of the gradient with the turned weight, added up where the neighbourhoods came from. An
 /// image is one task: its pixels overlap.
-fn input_gradient(weight: &FlexTensor, slopes: View, shape: ConvShape) -> FlexTensor {
+fn input_gradient(weight: &FlexTensor, slopes: View<'_>, n_images: usize, shape: ConvShape) -> FlexTensor {
+    let level = level::current();
     let (k, pixels, image) = (shape.depth(), shape.n_pixels(), shape.image_len());
-    let n_images = slopes.n_rows / pixels.max(1);
-    let block = (TASK_VALUES / k.max(1)).clamp(14, 448).next_multiple_of(14);
-    let mut dx = vec![0.0; n_images * image];
-    with_packed(View::of(weight).transposed(), |panels| {
+    let turned = View::of(weight).transposed();
+    expect_shape("conv3x3", "the weight", &turned.shape(), &[slopes.n_cols(), k]);
+    let n_rows = n_values("conv3x3", &[n_images, shape.n_input_pixels()]);
+    let mut dx = vec![0.0; n_values("conv3x3", &[n_rows, shape.channels])];
+    with_panels(turned, |panels| {
         dx.par_chunks_mut(image.max(1)).enumerate().for_each(|(i, dx)| {
-            for first in (0..pixels).step_by(block) {
-                let n_pixels = block.min(pixels - first);
-                with_scratch(n_pixels * k, |rows| {
-                    // SAFETY: these pixels exist, the scratch memory holds their neighbourhoods.
-                    unsafe {
-                        let start = slopes.row(i * pixels + first);
-                        let slopes = View { start, n_rows: n_pixels, ..slopes };
-                        multiply_block(rows, slopes, panels, Finish::default());
-                        for pixel in 0..n_pixels {
-                            shape.scatter(rows.add(pixel * k), first + pixel, dx.as_mut_ptr());
-                        }
+            for block in row_blocks(pixels, shape.block()) {
+                with_scratch(block.len() * k, |rows| {
+                    let slopes = slopes.rows(i * pixels + block.start..i * pixels + block.end);
+                    multiply_block(rows, slopes, panels, Epilogue::default());
+                    for (pixel, row) in block.zip(rows.chunks(k)) {
+                        shape.scatter(level, row, pixel, dx);
                     }
                 });
             }
         });
     });
-    tensor(dx, [n_images * shape.size[0] * shape.size[1], shape.channels])
+    tensor(dx, [n_rows, shape.channels])
 }
 
 /// Products of the turned neighbourhoods with the gradient, in blocks of a fixed size.
-fn weight_gradient(x: FlexTensor, slopes: View, shape: ConvShape) -> FlexTensor {
+fn weight_gradient(x: FlexTensor, slopes: View<'_>, n_images: usize, shape: ConvShape) -> FlexTensor {
+    let found = shape.n_images(x.layout().shape());
+    expect_shape("conv3x3", "images of the gradient", &[n_images], &[found]);
     let x = contiguous(x);
     let map = values(&x);
-    let (k, n, pixels) = (shape.depth(), slopes.n_cols, shape.n_pixels());
+    let (k, n, pixels, image) = (shape.depth(), slopes.n_cols(), shape.n_pixels(), shape.image_len());
     let block = (GRADIENT_VALUES / k.max(1)).max(64);
-    let mut dweight = vec![0.0; k * n];
-    for image in 0..shape.n_images(map) {
-        let map = Shared(map[image * shape.image_len()..].as_ptr());
-        for first in (0..pixels).step_by(block) {
-            let n_pixels = block.min(pixels - first);
-            with_scratch(n_pixels * k, |rows| {
-                let shared = Shared(rows);
-                for_row_chunks(n_pixels, k, |start, count| {
-                    for pixel in start..start + count {
-                        // SAFETY: these pixels exist; each is gathered once.
-                        unsafe { shape.gather(map.get(), first + pixel, shared.get().add(pixel * k)) };
-                    }
-                });
-                // SAFETY: the rows were gathered above.
-                unsafe {
-                    let columns = View::of_rows(rows, n_pixels, k, k).transposed();
-                    let start = slopes.row(image * pixels + first);
-                    let slopes = View { start, n_rows: n_pixels, ..slopes };
-                    product(dweight.as_mut_ptr(), n, columns, slopes, 1.0, true, Parallelism::Rayon(0));
-                }
+    let mut dweight = vec![0.0; n_values("conv3x3", &[k, n])];
+    for index in 0..n_images {
+        let map = &map[index * image..][..image];
+        for block in row_blocks(pixels, block) {
+            with_scratch(block.len() * k, |rows| {
+                for_row_chunks(rows, k, |first, rows| shape.gather_rows(map, block.start + first, rows));
+                let columns = View::of_rows(rows, [block.len(), k]).transposed();
+                let slopes = slopes.rows(index * pixels + block.start..index * pixels + block.end);
+                let target = ViewMut::of_rows(&mut dweight, [k, n]);
+                // SAFETY: the target started as zeros.
+                unsafe { add_product(target, columns, slopes, 1.0, Parallelism::Rayon(0)) };
             });
         }
     }

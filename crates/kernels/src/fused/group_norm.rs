@@ -3,22 +3,25 @@
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::math::{each_vector, gelu, gelu_derivative};
-use super::memory::{Shared, contiguous, filled, for_row_chunks, sum_over_rows, tensor, values};
-use super::simd::{Vector, multiversion};
+use super::math::{gelu, gelu_derivative};
+use super::memory::{
+    Slot, contiguous, expect_shape, filled, for_row_chunks, row_blocks, sum_over, tensor, values,
+};
+use super::simd::{Vector, each_vector, multiversion};
+use crate::level::{self, Level};
 
 /// Rows that are added up in one go.
 const BLOCK_ROWS: usize = 256;
 
+/// # Safety
+/// The machine must have the instruction set.
 #[inline(always)]
-unsafe fn add_powers_body<V: Vector>(
-    x: *const f32,
-    mean: *const f32,
-    square: bool,
-    sums: *mut f32,
-    n_rows: usize,
-    c: usize,
-) {
+unsafe fn add_powers_body<V: Vector>(x: &[f32], mean: &[f32], square: bool, sums: &mut [f32]) {
+    let c = mean.len();
+    let n_rows = x.len() / c;
+    assert!(sums.len() == c && x.len() == n_rows * c);
+    let (x, mean, sums) = (x.as_ptr(), mean.as_ptr(), sums.as_mut_ptr());
+    // SAFETY: x holds rows of c values, the others c; the rest is the caller's promise.
     unsafe {
         for row in 0..n_rows {
             let x = x.add(row * c);
@@ -37,26 +40,19 @@ unsafe fn add_powers_body<V: Vector>(
 }
 multiversion! {
     /// Adds `x - mean`, or its square, of each channel to the sums.
-    fn add_powers(
-        x: *const f32,
-        mean: *const f32,
-        square: bool,
-        sums: *mut f32,
-        n_rows: usize,
-        c: usize,
-    ) = add_powers_body;
+    fn add_powers(x: &[f32], mean: &[f32], square: bool, sums: &mut [f32]) = add_powers_body;
 }
 
+/// # Safety
+/// The machine must have the instruction set.
 #[inline(always)]
-unsafe fn scale_gelu_body<V: Vector>(
-    x: *const f32,
-    mean: *const f32,
-    scale: *const f32,
-    shift: *const f32,
-    target: *mut f32,
-    n_rows: usize,
-    c: usize,
-) {
+unsafe fn scale_gelu_body<V: Vector>(x: &[f32], mean: &[f32], scale: &[f32], shift: &[f32], target: &mut [Slot]) {
+    let c = mean.len();
+    let n_rows = x.len() / c;
+    assert!(scale.len() == c && shift.len() == c && x.len() == n_rows * c && target.len() == x.len());
+    let (x, target) = (x.as_ptr(), target.as_mut_ptr().cast::<f32>());
+    let (mean, scale, shift) = (mean.as_ptr(), scale.as_ptr(), shift.as_ptr());
+    // SAFETY: x and target hold rows of c values, the others c; the rest is the caller's promise.
     unsafe {
         for row in 0..n_rows {
             let (x, target) = (x.add(row * c), target.add(row * c));
@@ -78,28 +74,34 @@ unsafe fn scale_gelu_body<V: Vector>(
 multiversion! {
     /// `target = gelu((x - mean) * scale + shift)`, channel by channel.
     fn scale_gelu(
-        x: *const f32,
-        mean: *const f32,
-        scale: *const f32,
-        shift: *const f32,
-        target: *mut f32,
-        n_rows: usize,
-        c: usize,
+        x: &[f32],
+        mean: &[f32],
+        scale: &[f32],
+        shift: &[f32],
+        target: &mut [Slot],
     ) = scale_gelu_body;
 }
 
+/// # Safety
+/// The machine must have the instruction set.
 #[inline(always)]
 unsafe fn slopes_body<V: Vector>(
-    x: *const f32,
-    gradient: *const f32,
-    mean: *const f32,
-    scale: *const f32,
-    shift: *const f32,
-    target: *mut f32,
-    sums: *mut f32,
-    n_rows: usize,
-    c: usize,
+    x: &[f32],
+    gradient: &[f32],
+    mean: &[f32],
+    scale: &[f32],
+    shift: &[f32],
+    target: &mut [Slot],
+    sums: &mut [f32],
 ) {
+    let c = mean.len();
+    let n_rows = x.len() / c;
+    assert!(x.len() == n_rows * c && gradient.len() == x.len() && target.len() == x.len());
+    assert!(scale.len() == c && shift.len() == c && sums.len() == 2 * c);
+    let (x, gradient, target) = (x.as_ptr(), gradient.as_ptr(), target.as_mut_ptr().cast::<f32>());
+    let (mean, scale, shift, sums) = (mean.as_ptr(), scale.as_ptr(), shift.as_ptr(), sums.as_mut_ptr());
+    // SAFETY: x, its gradient and target hold rows of c values, the sums 2 c, the others c; the rest is the
+    // caller's promise.
     unsafe {
         for row in 0..n_rows {
             let (x, gradient, target) = (x.add(row * c), gradient.add(row * c), target.add(row * c));
@@ -128,29 +130,35 @@ unsafe fn slopes_body<V: Vector>(
 multiversion! {
     /// The gradient before GELU; adds it, and its product with `x - mean`, to `c` sums each.
     fn slopes(
-        x: *const f32,
-        gradient: *const f32,
-        mean: *const f32,
-        scale: *const f32,
-        shift: *const f32,
-        target: *mut f32,
-        sums: *mut f32,
-        n_rows: usize,
-        c: usize,
+        x: &[f32],
+        gradient: &[f32],
+        mean: &[f32],
+        scale: &[f32],
+        shift: &[f32],
+        target: &mut [Slot],
+        sums: &mut [f32],
     ) = slopes_body;
 }
 
+/// # Safety
+/// The machine must have the instruction set, and the target must have been written.
 #[inline(always)]
 unsafe fn finish_body<V: Vector>(
-    x: *const f32,
-    mean: *const f32,
-    scale: *const f32,
-    of_x: *const f32,
-    constant: *const f32,
-    target: *mut f32,
-    n_rows: usize,
-    c: usize,
+    x: &[f32],
+    mean: &[f32],
+    scale: &[f32],
+    of_x: &[f32],
+    constant: &[f32],
+    target: &mut [Slot],
 ) {
+    let c = mean.len();
+    let n_rows = x.len() / c;
+    assert!(x.len() == n_rows * c && target.len() == x.len());
+    assert!(scale.len() == c && of_x.len() == c && constant.len() == c);
+    let (x, target) = (x.as_ptr(), target.as_mut_ptr().cast::<f32>());
+    let (mean, scale) = (mean.as_ptr(), scale.as_ptr());
+    let (of_x, constant) = (of_x.as_ptr(), constant.as_ptr());
+    // SAFETY: x and target hold rows of c values, the others c; the rest is the caller's promise.
     unsafe {
         for row in 0..n_rows {
             let (x, target) = (x.add(row * c), target.add(row * c));
@@ -171,15 +179,16 @@ unsafe fn finish_body<V: Vector>(
 }
 multiversion! {
     /// `target = target * scale - ((x - mean) * of_x + constant)`, channel by channel.
-    fn finish(
-        x: *const f32,
-        mean: *const f32,
-        scale: *const f32,
-        of_x: *const f32,
-        constant: *const f32,
-        target: *mut f32,
-        n_rows: usize,
-        c: usize,
+    ///
+    /// # Safety
+    /// The target must have been written.
+    unsafe fn finish(
+        x: &[f32],
+        mean: &[f32],
+        scale: &[f32],
+        of_x: &[f32],
+        constant: &[f32],
+        target: &mut [Slot],
     ) = finish_body;
 }
 
@@ -191,21 +200,43 @@ pub(crate) struct GroupNormShape {
     pub eps: f64,
 }
 
-impl GroupNormShape {
+/// The sizes of an operation, checked.
+#[derive(Clone, Copy, Debug)]
+struct Sizes {
     /// Rows of an image.
-    fn n_rows(&self, m: usize, c: usize) -> usize {
-        let Self { n_images, n_groups, .. } = *self;
+    n_rows: usize,
+    /// Channels.
+    c: usize,
+    n_groups: usize,
+    eps: f64,
+}
+
+impl GroupNormShape {
+    /// Checks what forward and backward pass rely on.
+    fn check(&self, x: &FlexTensor, weight: &FlexTensor, bias: &FlexTensor) -> Sizes {
+        let Self { n_images, n_groups, eps } = *self;
+        let shape = x.layout().shape();
+        let [m, c] = shape[..] else { panic!("group_norm_gelu: the input must be [m, c], found {shape:?}") };
         assert!(
-            n_images > 0 && m % n_images == 0 && n_groups > 0 && c % n_groups == 0,
-            "group norm of {m} rows of {n_images} images, {c} channels in {n_groups} groups"
+            n_images > 0 && m.is_multiple_of(n_images) && n_groups > 0 && c.is_multiple_of(n_groups),
+            "group_norm_gelu: {m} rows of {n_images} images, {c} channels in {n_groups} groups"
         );
-        m / n_images
+        expect_shape("group_norm_gelu", "the weight", weight.layout().shape(), &[c]);
+        expect_shape("group_norm_gelu", "the bias", bias.layout().shape(), &[c]);
+        Sizes { n_rows: m / n_images, c, n_groups, eps }
+    }
+}
+
+impl Sizes {
+    /// Values of an image.
+    fn image_len(&self) -> usize {
+        self.n_rows * self.c
     }
 
     /// The mean over each group of the channels' sums, once for each channel.
-    fn group_means(&self, sums: &[f32], n_rows: usize) -> Vec<f32> {
+    fn group_means(&self, sums: &[f32]) -> Vec<f32> {
         let per_group = sums.len() / self.n_groups;
-        let count = (per_group * n_rows) as f64;
+        let count = (per_group * self.n_rows) as f64;
         sums.chunks(per_group.max(1))
             .flat_map(|group| {
                 let sum: f64 = group.iter().map(|&sum| f64::from(sum)).sum();
@@ -215,14 +246,13 @@ impl GroupNormShape {
     }
 
     /// Mean and inverse standard deviation of each channel's group in one image.
-    fn statistics(&self, x: &[f32], n_rows: usize, c: usize) -> [Vec<f32>; 2] {
+    fn statistics(&self, level: Level, x: &[f32]) -> [Vec<f32>; 2] {
+        let c = self.c;
         let mean_power = |mean: &[f32], square: bool| {
-            let sums = sum_over_rows(n_rows, BLOCK_ROWS, c, |first, count, sums| {
-                let x = x[first * c..].as_ptr();
-                // SAFETY: these rows exist, mean and sums hold c values.
-                unsafe { add_powers(x, mean.as_ptr(), square, sums.as_mut_ptr(), count, c) };
+            let sums = sum_over(row_blocks(self.n_rows, BLOCK_ROWS), c, |rows, sums| {
+                add_powers(level, &x[rows.start * c..rows.end * c], mean, square, sums);
             });
-            self.group_means(&sums, n_rows)
+            self.group_means(&sums)
         };
         let mean = mean_power(&vec![0.0; c], false);
         let mut inverse = mean_power(&mean, true);
@@ -245,32 +275,26 @@ pub(crate) fn group_norm_gelu(
     bias: FlexTensor,
     norm: GroupNormShape,
 ) -> FlexTensor {
+    let sizes = norm.check(&x, &weight, &bias);
+    let level = level::current();
     let [x, weight, bias] = [x, weight, bias].map(contiguous);
-    let shape = x.layout().shape().clone();
-    let (m, c) = (shape[0], shape[1]);
     let (source, weight, shift) = (values(&x), values(&weight), values(&bias));
-    assert!(weight.len() == c && shift.len() == c, "scale and shift of {c} channels");
-    let n = norm.n_rows(m, c);
-    let fill = |target: *mut f32| {
-        let target = Shared(target);
-        (0..norm.n_images).into_par_iter().with_max_len(1).for_each(|image| {
-            let x = &source[image * n * c..(image + 1) * n * c];
-            let [mean, inverse] = norm.statistics(x, n, c);
+    let (c, image_len) = (sizes.c, sizes.image_len());
+    let fill = |target: &mut [Slot]| {
+        // Without values there is nothing to split.
+        let images = target.par_chunks_mut(image_len.max(1)).zip(source.par_chunks(image_len.max(1)));
+        images.with_max_len(1).for_each(|(target, x)| {
+            let [mean, inverse] = sizes.statistics(level, x);
             let scale = products(&inverse, weight);
-            for_row_chunks(n, c, |first, count| {
-                let x = x[first * c..].as_ptr();
-                // SAFETY: these rows exist in the source and in the target.
-                unsafe {
-                    let target = target.get().add((image * n + first) * c);
-                    let (mean, scale) = (mean.as_ptr(), scale.as_ptr());
-                    scale_gelu(x, mean, scale, shift.as_ptr(), target, count, c);
-                }
+            for_row_chunks(target, c, |first, target| {
+                let x = &x[first * c..][..target.len()];
+                scale_gelu(level, x, &mean, &scale, shift, target);
             });
         });
     };
-    // SAFETY: every row is written.
-    let y = unsafe { filled(m * c, fill) };
-    tensor(y, shape)
+    // SAFETY: the chunks of all images cover the target, and every row of them is written.
+    let y = unsafe { filled(source.len(), fill) };
+    tensor(y, x.layout().shape().clone())
 }
 
 /// The gradients of x, weight and bias.
@@ -279,51 +303,43 @@ pub(crate) fn group_norm_gelu_backward(
     gradient: FlexTensor,
     norm: GroupNormShape,
 ) -> [FlexTensor; 3] {
-    let [x, weight, bias, gradient] = [x, weight, bias, gradient].map(contiguous);
+    let sizes = norm.check(&x, &weight, &bias);
     let shape = x.layout().shape().clone();
-    let (m, c) = (shape[0], shape[1]);
+    expect_shape("group_norm_gelu", "the gradient", gradient.layout().shape(), &shape);
+    let level = level::current();
+    let [x, weight, bias, gradient] = [x, weight, bias, gradient].map(contiguous);
     let (source, weight, shift) = (values(&x), values(&weight), values(&bias));
     let gradient = values(&gradient);
-    let n = norm.n_rows(m, c);
+    let (c, image_len) = (sizes.c, sizes.image_len());
     // The gradients of weight and bias from each image.
     let mut of_images = Vec::new();
-    let fill = |target: *mut f32| {
-        let target = Shared(target);
-        let images = (0..norm.n_images).into_par_iter().with_max_len(1).map(|image| {
-            let start = image * n * c;
-            let x = &source[start..start + n * c];
-            let [mean, inverse] = norm.statistics(x, n, c);
+    let fill = |target: &mut [Slot]| {
+        let length = image_len.max(1);
+        let images = target.par_chunks_mut(length).zip(source.par_chunks(length)).zip(gradient.par_chunks(length));
+        let images = images.with_max_len(1).map(|((target, x), gradient)| {
+            let [mean, inverse] = sizes.statistics(level, x);
             let scale = products(&inverse, weight);
-            let sums = sum_over_rows(n, BLOCK_ROWS, 2 * c, |first, count, sums| {
-                let at = first * c;
-                let (x, gradient) = (x[at..].as_ptr(), gradient[start + at..].as_ptr());
-                // SAFETY: these rows exist in the source, the gradient and the target.
-                unsafe {
-                    let target = target.get().add(start + at);
-                    let (mean, scale, shift) = (mean.as_ptr(), scale.as_ptr(), shift.as_ptr());
-                    slopes(x, gradient, mean, scale, shift, target, sums.as_mut_ptr(), count, c);
-                }
+            let blocks = row_blocks(sizes.n_rows, BLOCK_ROWS).zip(target.chunks_mut(BLOCK_ROWS * c));
+            let sums = sum_over(blocks, 2 * c, |(rows, target), sums| {
+                let rows = rows.start * c..rows.end * c;
+                slopes(level, &x[rows.clone()], &gradient[rows], &mean, &scale, shift, target, sums);
             });
             let (of_bias, of_weight) = (&sums[..c], products(&sums[c..], &inverse));
             // What reaches x through mean and variance.
-            let constant = products(&norm.group_means(&products(of_bias, weight), n), &inverse);
-            let of_x = products(&norm.group_means(&products(&of_weight, weight), n), &inverse);
+            let constant = products(&sizes.group_means(&products(of_bias, weight)), &inverse);
+            let of_x = products(&sizes.group_means(&products(&of_weight, weight)), &inverse);
             let of_x = products(&of_x, &inverse);
-            for_row_chunks(n, c, |first, count| {
-                let x = x[first * c..].as_ptr();
-                // SAFETY: these rows exist in the source and were written to the target above.
-                unsafe {
-                    let target = target.get().add(start + first * c);
-                    let (mean, scale) = (mean.as_ptr(), scale.as_ptr());
-                    finish(x, mean, scale, of_x.as_ptr(), constant.as_ptr(), target, count, c);
-                }
+            for_row_chunks(target, c, |first, target| {
+                let x = &x[first * c..][..target.len()];
+                // SAFETY: the blocks above cover the target, and every row of them was written.
+                unsafe { finish(level, x, &mean, &scale, &of_x, &constant, target) };
             });
             [of_weight, of_bias.to_vec()]
         });
         of_images = images.collect();
     };
-    // SAFETY: every row is written.
-    let dx = unsafe { filled(m * c, fill) };
+    // SAFETY: the blocks of all images cover the target, and every row of them is written.
+    let dx = unsafe { filled(source.len(), fill) };
     let [mut dweight, mut dbias] = [vec![0.0; c], vec![0.0; c]];
     for [of_weight, of_bias] in &of_images {
         for i in 0..c {

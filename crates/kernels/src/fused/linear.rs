@@ -1,13 +1,19 @@
-//! Linear layers on packed rows, with what follows them.
+//! Linear layers on ragged rows, with what follows them, and their gradients.
 
 use burn_flex::FlexTensor;
 use gemm::Parallelism;
 
-use super::math::{each_vector, gelu, gelu_derivative};
+use super::math::{gelu, gelu_derivative};
 use super::matmul::product;
-use super::memory::{Shared, View, contiguous, dense_rows, filled, for_row_chunks, sum_over_rows, tensor, values};
-use super::panels::{Finish, Matrix, multiply, with_packed};
-use super::simd::{Vector, multiversion};
+use super::memory::{
+    Slot, contiguous, expect_shape, filled, for_row_chunks, n_values, own_values, row_blocks, sum_over, tensor,
+    values,
+};
+use super::panels::{Matrix, with_panels};
+use super::product::{Epilogue, multiply, multiply_onto};
+use super::simd::{Vector, each_vector, multiversion};
+use super::view::{View, ViewMut, dense_rows};
+use crate::level;
 
 /// Which gradients somebody wants.
 #[derive(Clone, Copy, Debug)]
@@ -17,53 +23,51 @@ pub(crate) struct LinearWants {
     pub bias: bool,
 }
 
-#[allow(clippy::too_many_arguments)] // a kernel's operands
+/// # Safety
+/// The machine must have the instruction set.
 #[inline(always)]
-unsafe fn sum_rows_body<V: Vector>(
-    a: *const f32,
-    a_stride: usize,
-    b: *const f32,
-    b_stride: usize,
-    target: *mut f32,
-    target_stride: usize,
-    n_rows: usize,
-    n: usize,
-) {
+unsafe fn add_body<V: Vector>(target: &mut [f32], source: &[f32]) {
+    let n = target.len();
+    assert!(source.len() == n);
+    let (target, source) = (target.as_mut_ptr(), source.as_ptr());
+    // SAFETY: both hold n values; the rest is the caller's promise.
     unsafe {
-        for row in 0..n_rows {
-            let (a, b) = (a.add(row * a_stride), b.add(row * b_stride));
-            let target = target.add(row * target_stride);
-            each_vector!(V, n,
-            i => { V::load(a.add(i)).add(V::load(b.add(i))).store(target.add(i)) },
-            rest => {
-                let sum = V::load_first(a.add(i), rest).add(V::load_first(b.add(i), rest));
-                sum.store_first(target.add(i), rest);
-            });
-        }
+        each_vector!(V, n,
+        i => { V::load(source.add(i)).add(V::load(target.add(i))).store(target.add(i)) },
+        rest => {
+            let sum = V::load_first(source.add(i), rest).add(V::load_first(target.add(i), rest));
+            sum.store_first(target.add(i), rest);
+        });
     }
 }
 multiversion! {
-    /// Row by row `target = a + b`; a stride of zero repeats (or, in the target, sums) a row.
-    fn sum_rows(
-        a: *const f32,
-        a_stride: usize,
-        b: *const f32,
-        b_stride: usize,
-        target: *mut f32,
-        target_stride: usize,
-        n_rows: usize,
-        n: usize,
-    ) = sum_rows_body;
+    /// `target += source`
+    pub(crate) fn add_to(target: &mut [f32], source: &[f32]) = add_body;
 }
 
+/// # Safety
+/// The machine must have the instruction set.
 #[inline(always)]
-unsafe fn gelu_rows_body<V: Vector>(
-    source: *const f32,
-    bias: *const f32,
-    target: *mut f32,
-    n_rows: usize,
-    n: usize,
-) {
+unsafe fn add_rows_body<V: Vector>(target: &mut [f32], rows: View<'_>) {
+    for row in 0..rows.n_rows() {
+        // SAFETY: the caller's promise.
+        unsafe { add_body::<V>(target, rows.row(row)) };
+    }
+}
+multiversion! {
+    /// Adds each row to the target.
+    fn add_rows(target: &mut [f32], rows: View<'_>) = add_rows_body;
+}
+
+/// # Safety
+/// The machine must have the instruction set.
+#[inline(always)]
+unsafe fn gelu_rows_body<V: Vector>(source: &[f32], bias: &[f32], target: &mut [Slot]) {
+    let n = bias.len();
+    let n_rows = source.len() / n;
+    assert!(source.len() == n_rows * n && target.len() == source.len());
+    let (source, bias, target) = (source.as_ptr(), bias.as_ptr(), target.as_mut_ptr().cast::<f32>());
+    // SAFETY: source and target hold rows of n values, the bias n; the rest is the caller's promise.
     unsafe {
         for row in 0..n_rows {
             let (source, target) = (source.add(row * n), target.add(row * n));
@@ -81,24 +85,19 @@ unsafe fn gelu_rows_body<V: Vector>(
 }
 multiversion! {
     /// `target = gelu(source + bias)`
-    fn gelu_rows(
-        source: *const f32,
-        bias: *const f32,
-        target: *mut f32,
-        n_rows: usize,
-        n: usize,
-    ) = gelu_rows_body;
+    fn gelu_rows(source: &[f32], bias: &[f32], target: &mut [Slot]) = gelu_rows_body;
 }
 
+/// # Safety
+/// The machine must have the instruction set.
 #[inline(always)]
-unsafe fn gelu_backward_rows_body<V: Vector>(
-    source: *const f32,
-    bias: *const f32,
-    gradient: *const f32,
-    target: *mut f32,
-    n_rows: usize,
-    n: usize,
-) {
+unsafe fn gelu_backward_rows_body<V: Vector>(source: &[f32], bias: &[f32], gradient: &[f32], target: &mut [Slot]) {
+    let n = bias.len();
+    let n_rows = source.len() / n;
+    assert!(source.len() == n_rows * n && gradient.len() == source.len() && target.len() == source.len());
+    let (source, bias, gradient) = (source.as_ptr(), bias.as_ptr(), gradient.as_ptr());
+    let target = target.as_mut_ptr().cast::<f32>();
+    // SAFETY: source, gradient and target hold rows of n values, the bias n; the rest is the caller's promise.
     unsafe {
         for row in 0..n_rows {
             let (source, target) = (source.add(row * n), target.add(row * n));
@@ -120,20 +119,11 @@ unsafe fn gelu_backward_rows_body<V: Vector>(
 multiversion! {
     /// `target = gradient * gelu'(source + bias)`
     fn gelu_backward_rows(
-        source: *const f32,
-        bias: *const f32,
-        gradient: *const f32,
-        target: *mut f32,
-        n_rows: usize,
-        n: usize,
+        source: &[f32],
+        bias: &[f32],
+        gradient: &[f32],
+        target: &mut [Slot],
     ) = gelu_backward_rows_body;
-}
-
-/// The bias, or zeros.
-fn bias_or_zeros(bias: Option<FlexTensor>, n: usize) -> Vec<f32> {
-    let bias = bias.map_or_else(|| vec![0.0; n], |bias| values(&contiguous(bias)).to_vec());
-    assert_eq!(bias.len(), n, "bias of a linear layer with {n} outputs");
-    bias
 }
 
 /// `x * weight + bias (+ residual)`, then GELU if asked for; the residual's memory becomes the result
@@ -146,31 +136,34 @@ pub(crate) fn linear(
     gelu: bool,
 ) -> FlexTensor {
     let x = dense_rows(x);
-    let rows = View::of(&x);
-    let (m, n) = (rows.n_rows, weight.n_cols());
-    let bias = bias.map(contiguous);
-    let bias = bias.as_ref().map(values);
-    let Some(residual) = residual else {
-        // SAFETY: the product fills its target.
-        let y = unsafe { filled(m * n, |y| weight.multiply(y, rows, Finish { start: None, bias, gelu })) };
-        return tensor(y, [m, n]);
-    };
-    let mut residual = dense_rows(residual);
-    let view = View::of(&residual);
-    assert_eq!([view.n_rows, view.n_cols], [m, n], "residual of a linear layer");
-    if let Some((first, _)) = residual.layout().contiguous_offsets()
-        && let Some(storage) = residual.try_storage_mut::<f32>()
-    {
-        let target = storage[first..].as_mut_ptr();
-        let start = Some(View::of_rows(target, m, n, n));
-        // SAFETY: the storage holds m * n values from `first` on.
-        unsafe { weight.multiply(target, rows, Finish { start, bias, gelu }) };
-        return residual;
+    let (rows, [k, n]) = (View::of(&x), weight.shape());
+    let m = rows.n_rows();
+    expect_shape("linear", "the input", &rows.shape(), &[m, k]);
+    if let Some(bias) = &bias {
+        expect_shape("linear", "the bias", bias.layout().shape(), &[n]);
     }
-    let finish = Finish { start: Some(view), bias, gelu };
+    if let Some(residual) = &residual {
+        expect_shape("linear", "the residual", residual.layout().shape(), &[m, n]);
+    }
+    let length = n_values("linear", &[m, n]);
+    let bias = bias.map(contiguous);
+    let epilogue = Epilogue { start: None, bias: bias.as_ref().map(values), gelu };
+    let mut residual = residual.map(dense_rows);
+    if let Some(own) = residual.as_mut().and_then(own_values) {
+        weight.with_panels(|panels| multiply_onto(own, rows, panels, epilogue));
+        return residual.expect("it was there");
+    }
+    let epilogue = Epilogue { start: residual.as_ref().map(View::of), ..epilogue };
     // SAFETY: the product fills its target.
-    let y = unsafe { filled(m * n, |y| weight.multiply(y, rows, finish)) };
+    let y = unsafe { filled(length, |y| weight.with_panels(|panels| multiply(y, rows, panels, epilogue))) };
     tensor(y, [m, n])
+}
+
+/// The bias of a layer that was checked before, or zeros.
+fn bias_or_zeros(bias: Option<FlexTensor>, n: usize) -> Vec<f32> {
+    let bias = bias.map_or_else(|| vec![0.0; n], |bias| values(&contiguous(bias)).to_vec());
+    expect_shape("linear", "the bias", &[bias.len()], &[n]);
+    bias
 }
 
 /// `gelu(x * weight + bias)`, and `x * weight` for the way back.
@@ -179,42 +172,37 @@ pub(crate) fn linear_gelu_kept(
     weight: FlexTensor,
     bias: Option<FlexTensor>,
 ) -> (FlexTensor, FlexTensor) {
-    let hidden = linear(x, &Matrix::Plain(weight), None, None, false);
-    let shape = hidden.layout().shape().clone();
-    let (m, n) = (shape[0], shape[1]);
+    let n = View::of(&weight).n_cols();
     let bias = bias_or_zeros(bias, n);
+    let hidden = linear(x, &Matrix::Plain(weight), None, None, false);
+    let level = level::current();
     let source = values(&hidden);
-    // SAFETY: every row is written.
+    // SAFETY: the chunks cover the target, and every row of them is written.
     let y = unsafe {
-        filled(m * n, |target| {
-            let target = Shared(target);
-            for_row_chunks(m, n, |first, count| {
-                let at = first * n;
-                let source = source[at..].as_ptr();
-                gelu_rows(source, bias.as_ptr(), target.get().add(at), count, n);
+        filled(source.len(), |target| {
+            for_row_chunks(target, n, |first, target| {
+                gelu_rows(level, &source[first * n..][..target.len()], &bias, target);
             });
         })
     };
-    (tensor(y, shape), hidden)
+    (tensor(y, hidden.layout().shape().clone()), hidden)
 }
 
 /// The gradient of `hidden = x * weight` from that of `gelu(hidden + bias)`.
 pub(crate) fn hidden_gradient(hidden: &FlexTensor, bias: Option<FlexTensor>, gradient: FlexTensor) -> FlexTensor {
-    let gradient = contiguous(gradient);
     let shape = hidden.layout().shape().clone();
-    let (m, n) = (shape[0], shape[1]);
+    expect_shape("linear_gelu", "the gradient", gradient.layout().shape(), &shape);
+    let n = View::of(hidden).n_cols();
     let bias = bias_or_zeros(bias, n);
+    let level = level::current();
+    let gradient = contiguous(gradient);
     let (source, slope) = (values(hidden), values(&gradient));
-    assert_eq!(source.len(), slope.len(), "gradient of a linear layer");
-    // SAFETY: every row is written.
+    // SAFETY: the chunks cover the target, and every row of them is written.
     let result = unsafe {
-        filled(m * n, |target| {
-            let target = Shared(target);
-            for_row_chunks(m, n, |first, count| {
-                let at = first * n;
-                let (source, slope) = (source[at..].as_ptr(), slope[at..].as_ptr());
-                let target = target.get().add(at);
-                gelu_backward_rows(source, bias.as_ptr(), slope, target, count, n);
+        filled(source.len(), |target| {
+            for_row_chunks(target, n, |first, target| {
+                let rows = first * n..first * n + target.len();
+                gelu_backward_rows(level, &source[rows.clone()], &bias, &slope[rows], target);
             });
         })
     };
@@ -230,47 +218,36 @@ pub(crate) fn linear_backward(
 ) -> [Option<FlexTensor>; 3] {
     let gradient = dense_rows(gradient);
     let slope = View::of(&gradient);
-    let (m, n) = (slope.n_rows, slope.n_cols);
+    let [m, n] = slope.shape();
     let dx = weight.filter(|_| wants.x).map(|weight| {
         let matrix = View::of(&weight).transposed();
+        let k = matrix.n_cols();
+        expect_shape("linear", "the gradient", &[m, n], &[m, matrix.n_rows()]);
         // SAFETY: the product fills its target.
         let dx = unsafe {
-            filled(m * matrix.n_cols, |dx| {
-                with_packed(matrix, |panels| multiply(dx, slope, panels, Finish::default()));
+            filled(n_values("linear", &[m, k]), |dx| {
+                with_panels(matrix, |panels| multiply(dx, slope, panels, Epilogue::default()));
             })
         };
-        tensor(dx, [m, matrix.n_cols])
+        tensor(dx, [m, k])
     });
     let dweight = x.filter(|_| wants.weight).map(|x| {
         let x = dense_rows(x);
         let columns = View::of(&x).transposed();
-        let d_in = columns.n_rows;
-        // SAFETY: the product fills its target.
-        let dweight = unsafe {
-            filled(d_in * n, |dweight| {
-                product(dweight, n, columns, slope, 1.0, false, Parallelism::Rayon(0));
-            })
-        };
-        tensor(dweight, [d_in, n])
+        let k = columns.n_rows();
+        expect_shape("linear", "the gradient", &[m, n], &[columns.n_cols(), n]);
+        let mut dweight = vec![0.0; n_values("linear", &[k, n])];
+        product(ViewMut::of_rows(&mut dweight, [k, n]), columns, slope, 1.0, Parallelism::Rayon(0));
+        tensor(dweight, [k, n])
     });
     let dbias = wants.bias.then(|| tensor(row_sums(slope), [n]));
     [dx, dweight, dbias]
 }
 
-/// The sum of all rows.
-pub(crate) fn row_sums(rows: View) -> Vec<f32> {
-    let (stride, n) = (rows.row_stride as usize, rows.n_cols);
-    sum_over_rows(rows.n_rows, 128, n, |first, count, sums| {
-        let sums = sums.as_mut_ptr();
-        // SAFETY: the rows exist; a stride of zero adds them up.
-        unsafe { sum_rows(rows.row(first), stride, sums, 0, sums, 0, count, n) };
+/// The sum of all rows, which must be dense.
+pub(crate) fn row_sums(rows: View<'_>) -> Vec<f32> {
+    let level = level::current();
+    sum_over(row_blocks(rows.n_rows(), 128), rows.n_cols(), |block, sums| {
+        add_rows(level, sums, rows.rows(block));
     })
-}
-
-/// `target += source`
-///
-/// # Safety
-/// Both must hold `length` values.
-pub(crate) unsafe fn add_to(target: *mut f32, source: *const f32, length: usize) {
-    unsafe { sum_rows(source, 0, target, 0, target, 0, 1, length) };
 }

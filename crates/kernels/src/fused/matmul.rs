@@ -2,37 +2,62 @@
 
 use gemm::Parallelism;
 
-use super::memory::View;
+use super::view::{View, ViewMut};
 
-/// One call of `gemm`: `target (+)= factor * a * b`; the rows of the target lie `stride` apart.
+/// `target = factor * a * b`
+pub(crate) fn product(target: ViewMut<'_>, a: View<'_>, b: View<'_>, factor: f32, parallelism: Parallelism) {
+    // SAFETY: nothing is read from the target.
+    unsafe { run(target, a, b, factor, false, parallelism) };
+}
+
+/// `target += factor * a * b`
 ///
 /// # Safety
-/// The views must be valid, the target writable and, when accumulating, initialised.
-pub(crate) unsafe fn product(
-    target: *mut f32,
-    stride: usize,
-    a: View,
-    b: View,
+/// The target must have been written before.
+pub(crate) unsafe fn add_product(
+    target: ViewMut<'_>,
+    a: View<'_>,
+    b: View<'_>,
+    factor: f32,
+    parallelism: Parallelism,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { run(target, a, b, factor, true, parallelism) };
+}
+
+/// # Safety
+/// When it accumulates, the target must have been written before.
+unsafe fn run(
+    mut target: ViewMut<'_>,
+    a: View<'_>,
+    b: View<'_>,
     factor: f32,
     accumulate: bool,
     parallelism: Parallelism,
 ) {
-    debug_assert_eq!(a.n_cols, b.n_rows);
+    assert!(
+        a.n_cols() == b.n_rows() && target.shape() == [a.n_rows(), b.n_cols()],
+        "matrix product of {:?} and {:?} to {:?}",
+        a.shape(),
+        b.shape(),
+        target.shape()
+    );
+    // SAFETY: the sizes fit together, and views are valid throughout.
     unsafe {
         gemm::gemm(
-            a.n_rows,
-            b.n_cols,
-            a.n_cols,
-            target,
+            a.n_rows(),
+            b.n_cols(),
+            a.n_cols(),
+            target.as_mut_ptr(),
             1,
-            stride as isize,
+            target.stride() as isize,
             accumulate,
-            a.start,
-            a.col_stride,
-            a.row_stride,
-            b.start,
-            b.col_stride,
-            b.row_stride,
+            a.as_ptr(),
+            a.col_stride(),
+            a.row_stride(),
+            b.as_ptr(),
+            b.col_stride(),
+            b.row_stride(),
             1.0,
             factor,
             false,

@@ -2,14 +2,22 @@
 //!
 //! [`FusedOps`] is the extension; `Flex` runs the kernels of the modules beside this one and
 //! `Autodiff<Flex>` ([`gradients`]) records their hand-written backward passes. The public functions
-//! of the crate ask [`applies`] first and take the generic compositions on any other backend.
+//! of the crate ask [`applies`] first and take the generic compositions on any other backend; they reach
+//! the extension through [`dispatch`].
+//!
+//! **Where the unsafe code is, and why it can be trusted.** Each operation checks the shapes of all its tensors
+//! before it looks at the first value, forward and backward, in one place. What it then hands to kernels is
+//! bounded: slices, and the matrices of [`view`], which are made with bounds checks. A kernel that is a safe
+//! function checks that its slices are as long as each other's lengths make it believe; one that is not says
+//! what its callers promise. No function of these modules can be called safely with arguments that make it read or
+//! write out of bounds.
 
 mod attention;
 mod attention_backward;
 mod conv;
+pub(crate) mod dispatch;
 mod gelu;
 mod gradients;
-mod gradients_of_maps;
 mod group_norm;
 mod linear;
 mod math;
@@ -18,19 +26,23 @@ mod memory;
 mod norm;
 mod norm_2d;
 mod panels;
+mod positions;
+mod product;
 mod simd;
 mod softmax;
+mod tile;
+mod view;
 
 use std::sync::Arc;
 
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, Dispatch, DispatchDevice, ExtensionType, Flex, backend_extension};
+use burn::backend::{Backend, DispatchDevice, ExtensionType, Flex, backend_extension};
 use burn::tensor::{DType, Tensor};
 
-use crate::layout::{RaggedLayout, RelativePositions};
+use crate::layout::RaggedLayout;
 use attention::Inputs;
-use memory::{View, dense_rows};
 use panels::Matrix;
+use view::{View, dense_rows};
 
 pub(crate) use conv::ConvShape;
 pub(crate) use group_norm::GroupNormShape;
@@ -99,7 +111,7 @@ pub(crate) trait FusedOps: Backend {
     ) -> FloatTensor<Self>;
 
     /// Without gradients.
-    fn fused_packed_linear(
+    fn fused_prepacked_linear(
         x: FloatTensor<Self>,
         weight: Arc<Panels>,
         #[extension_type] bias: Maybe<Self>,
@@ -115,7 +127,7 @@ pub(crate) trait FusedOps: Backend {
     ) -> FloatTensor<Self>;
 
     /// Without gradients.
-    fn fused_packed_conv(
+    fn fused_prepacked_conv(
         x: FloatTensor<Self>,
         weight: Arc<Panels>,
         #[extension_type] bias: Maybe<Self>,
@@ -133,7 +145,7 @@ pub(crate) trait FusedOps: Backend {
         qkv: FloatTensor<Self>,
         #[extension_type] tables: Tables<Self>,
         layout: Arc<RaggedLayout>,
-        n_heads: usize,
+        num_heads: usize,
     ) -> FloatTensor<Self>;
 
     fn fused_attention(
@@ -142,7 +154,7 @@ pub(crate) trait FusedOps: Backend {
         v: FloatTensor<Self>,
         #[extension_type] tables: Tables<Self>,
         layout: Arc<RaggedLayout>,
-        n_heads: usize,
+        num_heads: usize,
     ) -> FloatTensor<Self>;
 }
 
@@ -201,14 +213,14 @@ impl FusedOps for Flex {
         linear::linear(x, &Matrix::Plain(weight), bias.into_option(), None, true)
     }
 
-    fn fused_packed_linear(
+    fn fused_prepacked_linear(
         x: FloatTensor<Self>,
         weight: Arc<Panels>,
         bias: Maybe<Self>,
         residual: Maybe<Self>,
         gelu: bool,
     ) -> FloatTensor<Self> {
-        let weight = Matrix::Packed(weight);
+        let weight = Matrix::Prepacked(weight);
         linear::linear(x, &weight, bias.into_option(), residual.into_option(), gelu)
     }
 
@@ -221,13 +233,13 @@ impl FusedOps for Flex {
         conv::conv(x, &Matrix::Plain(weight), bias.into_option(), shape)
     }
 
-    fn fused_packed_conv(
+    fn fused_prepacked_conv(
         x: FloatTensor<Self>,
         weight: Arc<Panels>,
         bias: Maybe<Self>,
         shape: ConvShape,
     ) -> FloatTensor<Self> {
-        conv::conv(x, &Matrix::Packed(weight), bias.into_option(), shape)
+        conv::conv(x, &Matrix::Prepacked(weight), bias.into_option(), shape)
     }
 
     fn fused_group_norm_gelu(
@@ -243,11 +255,11 @@ impl FusedOps for Flex {
         qkv: FloatTensor<Self>,
         tables: Tables<Self>,
         layout: Arc<RaggedLayout>,
-        n_heads: usize,
+        num_heads: usize,
     ) -> FloatTensor<Self> {
         let qkv = dense_rows(qkv);
-        let inputs = Inputs::packed(View::of(&qkv), n_heads);
-        attention::attention(&inputs, &layout, tables.into_option())
+        let inputs = Inputs::of_qkv(View::of(&qkv), &layout, num_heads, tables.into_option());
+        attention::attention(&inputs)
     }
 
     fn fused_attention(
@@ -256,120 +268,10 @@ impl FusedOps for Flex {
         v: FloatTensor<Self>,
         tables: Tables<Self>,
         layout: Arc<RaggedLayout>,
-        n_heads: usize,
+        num_heads: usize,
     ) -> FloatTensor<Self> {
-        let [q, k, v] = [q, k, v].map(dense_rows);
-        let [q, k, v] = [&q, &k, &v].map(View::of);
-        attention::attention(&Inputs { q, k, v, n_heads }, &layout, tables.into_option())
+        let qkv = [q, k, v].map(dense_rows);
+        let inputs = Inputs::new(qkv.each_ref().map(View::of), &layout, num_heads, tables.into_option());
+        attention::attention(&inputs)
     }
-}
-
-/// `Maybe` or `Tables` of what the public functions take.
-fn maybe<const D: usize>(tensor: Option<Tensor<D>>) -> Maybe<Dispatch> {
-    tensor.map_or(Maybe::Missing, |tensor| Maybe::Given(tensor.into_dispatch()))
-}
-
-fn tables(relative_positions: Option<RelativePositions>) -> Tables<Dispatch> {
-    relative_positions.map_or(Tables::Missing, |tables| Tables::Given {
-        height: tables.height.into_dispatch(),
-        width: tables.width.into_dispatch(),
-    })
-}
-
-pub(crate) fn layer_norm<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<D> {
-    let (weight, bias) = (weight.into_dispatch(), bias.into_dispatch());
-    Tensor::from_dispatch(Dispatch::fused_layer_norm(x.into_dispatch(), weight, bias, eps))
-}
-
-pub(crate) fn layer_norm_2d(x: Tensor<4>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<4> {
-    let (weight, bias) = (weight.into_dispatch(), bias.into_dispatch());
-    Tensor::from_dispatch(Dispatch::fused_layer_norm_2d(x.into_dispatch(), weight, bias, eps))
-}
-
-pub(crate) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    Tensor::from_dispatch(Dispatch::fused_gelu(x.into_dispatch()))
-}
-
-pub(crate) fn linear(
-    x: Tensor<2>,
-    weight: Tensor<2>,
-    bias: Option<Tensor<1>>,
-    residual: Option<Tensor<2>>,
-) -> Tensor<2> {
-    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
-    Tensor::from_dispatch(Dispatch::fused_linear(x, weight, maybe(bias), maybe(residual)))
-}
-
-pub(crate) fn linear_gelu(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
-    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
-    Tensor::from_dispatch(Dispatch::fused_linear_gelu(x, weight, maybe(bias)))
-}
-
-/// The weight of a linear layer, packed for [`packed_linear`]; `None` where it lies on another backend.
-pub(crate) fn pack(weight: Tensor<2>) -> Option<Arc<Panels>> {
-    if !applies(&weight) || weight.device().is_autodiff() {
-        return None;
-    }
-    let data = weight.into_data();
-    let [k, n] = data.shape().dims();
-    let values = data.as_slice::<f32>().ok()?;
-    Some(Arc::new(Panels::pack(View::of_rows(values.as_ptr(), k, n, n))))
-}
-
-pub(crate) fn packed_linear(
-    x: Tensor<2>,
-    weight: &Arc<Panels>,
-    bias: Option<Tensor<1>>,
-    residual: Option<Tensor<2>>,
-    gelu: bool,
-) -> Tensor<2> {
-    let (x, weight) = (x.into_dispatch(), Arc::clone(weight));
-    Tensor::from_dispatch(Dispatch::fused_packed_linear(x, weight, maybe(bias), maybe(residual), gelu))
-}
-
-pub(crate) fn conv(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, shape: ConvShape) -> Tensor<2> {
-    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
-    Tensor::from_dispatch(Dispatch::fused_conv(x, weight, maybe(bias), shape))
-}
-
-pub(crate) fn packed_conv(
-    x: Tensor<2>,
-    weight: &Arc<Panels>,
-    bias: Option<Tensor<1>>,
-    shape: ConvShape,
-) -> Tensor<2> {
-    let (x, weight) = (x.into_dispatch(), Arc::clone(weight));
-    Tensor::from_dispatch(Dispatch::fused_packed_conv(x, weight, maybe(bias), shape))
-}
-
-pub(crate) fn group_norm_gelu(
-    x: Tensor<2>,
-    weight: Tensor<1>,
-    bias: Tensor<1>,
-    shape: GroupNormShape,
-) -> Tensor<2> {
-    let [weight, bias] = [weight, bias].map(Tensor::into_dispatch);
-    Tensor::from_dispatch(Dispatch::fused_group_norm_gelu(x.into_dispatch(), weight, bias, shape))
-}
-
-pub(crate) fn self_attention(
-    qkv: Tensor<2>,
-    layout: &Arc<RaggedLayout>,
-    n_heads: usize,
-    relative_positions: Option<RelativePositions>,
-) -> Tensor<2> {
-    let (tables, layout) = (tables(relative_positions), Arc::clone(layout));
-    let qkv = qkv.into_dispatch();
-    Tensor::from_dispatch(Dispatch::fused_self_attention(qkv, tables, layout, n_heads))
-}
-
-pub(crate) fn attention(
-    qkv: [Tensor<2>; 3],
-    layout: &Arc<RaggedLayout>,
-    n_heads: usize,
-    relative_positions: Option<RelativePositions>,
-) -> Tensor<2> {
-    let (tables, layout) = (tables(relative_positions), Arc::clone(layout));
-    let [q, k, v] = qkv.map(Tensor::into_dispatch);
-    Tensor::from_dispatch(Dispatch::fused_attention(q, k, v, tables, layout, n_heads))
 }

@@ -2,9 +2,14 @@
 
 use burn_flex::FlexTensor;
 
-use super::math::each_vector;
-use super::memory::{Shared, contiguous, filled, for_row_chunks, sum_over_rows, tensor, values};
-use super::simd::{Vector, multiversion};
+use super::memory::{
+    Slot, contiguous, expect_shape, filled, for_row_chunks, row_blocks, sum_over, tensor, values,
+};
+use super::simd::{Vector, each_vector, multiversion};
+use crate::level;
+
+/// Rows whose contributions to the gradients of weight and bias are added up in one go.
+const BLOCK_ROWS: usize = 128;
 
 /// Which gradients somebody wants.
 #[derive(Clone, Copy, Debug)]
@@ -14,8 +19,12 @@ pub(crate) struct NormWants {
 }
 
 /// Mean and inverse standard deviation of a row.
+///
+/// # Safety
+/// The machine must have the instruction set, and x must hold d values.
 #[inline(always)]
 unsafe fn moments<V: Vector>(x: *const f32, d: usize, eps: f32) -> (f32, f32) {
+    // SAFETY: the caller's promise.
     unsafe {
         let mut sums = [V::splat(0.0); 4];
         let mut i = 0;
@@ -58,16 +67,16 @@ unsafe fn moments<V: Vector>(x: *const f32, d: usize, eps: f32) -> (f32, f32) {
     }
 }
 
+/// # Safety
+/// The machine must have the instruction set.
 #[inline(always)]
-unsafe fn forward_body<V: Vector>(
-    x: *const f32,
-    weight: *const f32,
-    bias: *const f32,
-    y: *mut f32,
-    n_rows: usize,
-    d: usize,
-    eps: f32,
-) {
+unsafe fn forward_body<V: Vector>(x: &[f32], weight: &[f32], bias: &[f32], y: &mut [Slot], eps: f32) {
+    let d = weight.len();
+    let n_rows = x.len() / d;
+    assert!(bias.len() == d && x.len() == n_rows * d && y.len() == x.len());
+    let (x, y) = (x.as_ptr(), y.as_mut_ptr().cast::<f32>());
+    let (weight, bias) = (weight.as_ptr(), bias.as_ptr());
+    // SAFETY: x and y hold rows of d values, weight and bias d; the rest is the caller's promise.
     unsafe {
         for row in 0..n_rows {
             let (x, y) = (x.add(row * d), y.add(row * d));
@@ -88,58 +97,64 @@ unsafe fn forward_body<V: Vector>(
     }
 }
 multiversion! {
-    fn forward_rows(
-        x: *const f32,
-        weight: *const f32,
-        bias: *const f32,
-        y: *mut f32,
-        n_rows: usize,
-        d: usize,
-        eps: f32,
-    ) = forward_body;
+    fn forward_rows(x: &[f32], weight: &[f32], bias: &[f32], y: &mut [Slot], eps: f32) = forward_body;
+}
+
+/// Checks what forward and backward pass rely on; gives the number of channels.
+fn check(x: &FlexTensor, weight: &FlexTensor, bias: Option<&FlexTensor>) -> usize {
+    let shape = x.layout().shape();
+    let channels = &shape[shape.num_dims().saturating_sub(1)..];
+    expect_shape("layer_norm", "the weight", weight.layout().shape(), channels);
+    if let Some(bias) = bias {
+        expect_shape("layer_norm", "the bias", bias.layout().shape(), channels);
+    }
+    channels.iter().product()
 }
 
 pub(crate) fn layer_norm(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, eps: f64) -> FlexTensor {
+    let d = check(&x, &weight, Some(&bias));
+    let level = level::current();
     let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
-    let shape = x.layout().shape().clone();
-    let d = values(&weight).len();
-    assert!(shape.last() == Some(&d) && values(&bias).len() == d, "LayerNorm of {d} channels on {shape:?}");
-    let source = values(&x);
-    // SAFETY: every row of y is written; all slices hold what their lengths say.
+    let (source, weight, bias) = (values(&x), values(&weight), values(&bias));
+    // SAFETY: the chunks cover y, and every row of them is written.
     let y = unsafe {
         filled(source.len(), |y| {
-            let y = Shared(y);
-            for_row_chunks(source.len() / d.max(1), d, |first, n| {
-                let start = first * d;
-                forward_rows(
-                    source[start..].as_ptr(),
-                    values(&weight).as_ptr(),
-                    values(&bias).as_ptr(),
-                    y.get().add(start),
-                    n,
-                    d,
-                    eps as f32,
-                );
+            for_row_chunks(y, d, |first, y| {
+                let x = &source[first * d..][..y.len()];
+                forward_rows(level, x, weight, bias, y, eps as f32);
             });
         })
     };
-    tensor(y, shape)
+    tensor(y, x.layout().shape().clone())
 }
 
-/// `dx` and, where `dweight` is not null, additions to `dweight` and `dbias`.
-#[allow(clippy::too_many_arguments)] // a kernel's operands
+/// The gradient of x, where it is wanted, and additions to `d` sums each of the gradients of weight and bias,
+/// where those are.
+///
+/// # Safety
+/// The machine must have the instruction set.
 #[inline(always)]
 unsafe fn backward_body<V: Vector>(
-    x: *const f32,
-    weight: *const f32,
-    gradient: *const f32,
-    dx: *mut f32,
-    dweight: *mut f32,
-    dbias: *mut f32,
-    n_rows: usize,
-    d: usize,
+    x: &[f32],
+    weight: &[f32],
+    gradient: &[f32],
+    dx: Option<&mut [Slot]>,
+    sums: Option<&mut [f32]>,
     eps: f32,
 ) {
+    let d = weight.len();
+    let n_rows = x.len() / d;
+    assert!(x.len() == n_rows * d && gradient.len() == x.len());
+    assert!(dx.as_ref().is_none_or(|dx| dx.len() == x.len()));
+    assert!(sums.as_ref().is_none_or(|sums| sums.len() == 2 * d));
+    let dx = dx.map_or(std::ptr::null_mut(), |dx| dx.as_mut_ptr().cast::<f32>());
+    let (dweight, dbias) = sums.map_or((std::ptr::null_mut(), std::ptr::null_mut()), |sums| {
+        let (dweight, dbias) = sums.split_at_mut(d);
+        (dweight.as_mut_ptr(), dbias.as_mut_ptr())
+    });
+    let (x, weight, gradient) = (x.as_ptr(), weight.as_ptr(), gradient.as_ptr());
+    // SAFETY: x, its gradient and dx hold rows of d values, everything else d values or nothing; the rest is
+    // the caller's promise.
     unsafe {
         for row in 0..n_rows {
             let (x, gradient) = (x.add(row * d), gradient.add(row * d));
@@ -197,14 +212,11 @@ unsafe fn backward_body<V: Vector>(
 }
 multiversion! {
     fn backward_rows(
-        x: *const f32,
-        weight: *const f32,
-        gradient: *const f32,
-        dx: *mut f32,
-        dweight: *mut f32,
-        dbias: *mut f32,
-        n_rows: usize,
-        d: usize,
+        x: &[f32],
+        weight: &[f32],
+        gradient: &[f32],
+        dx: Option<&mut [Slot]>,
+        sums: Option<&mut [f32]>,
         eps: f32,
     ) = backward_body;
 }
@@ -217,37 +229,29 @@ pub(crate) fn layer_norm_backward(
     eps: f64,
     wants: NormWants,
 ) -> (FlexTensor, FlexTensor, FlexTensor) {
-    let (x, weight, gradient) = (contiguous(x), contiguous(weight), contiguous(gradient));
+    let d = check(&x, &weight, None);
     let shape = x.layout().shape().clone();
-    let (source, scale, slope) = (values(&x), values(&weight), values(&gradient));
-    let d = scale.len();
-    let n_rows = source.len() / d.max(1);
-    let eps = eps as f32;
-    let run = |first: usize, n: usize, dx: *mut f32, sums: Option<&mut [f32]>| {
-        let start = first * d;
-        let (dweight, dbias) = sums.map_or((std::ptr::null_mut(), std::ptr::null_mut()), |sums| {
-            let (dweight, dbias) = sums.split_at_mut(d);
-            (dweight.as_mut_ptr(), dbias.as_mut_ptr())
-        });
-        // SAFETY: rows `first..first + n` exist everywhere; sums hold 2 d values.
-        unsafe {
-            let dx = if dx.is_null() { dx } else { dx.add(start) };
-            let (x, gradient) = (source[start..].as_ptr(), slope[start..].as_ptr());
-            backward_rows(x, scale.as_ptr(), gradient, dx, dweight, dbias, n, d, eps);
-        }
+    expect_shape("layer_norm", "the gradient", gradient.layout().shape(), &shape);
+    let level = level::current();
+    let (x, weight, gradient) = (contiguous(x), contiguous(weight), contiguous(gradient));
+    let (source, weight, slope) = (values(&x), values(&weight), values(&gradient));
+    let run = |first: usize, n: usize, dx: Option<&mut [Slot]>, sums: Option<&mut [f32]>| {
+        let rows = first * d..(first + n) * d;
+        backward_rows(level, &source[rows.clone()], weight, &slope[rows], dx, sums, eps as f32);
     };
     let mut sums = Vec::new();
     let length = if wants.x { source.len() } else { 0 };
-    // SAFETY: if wanted, every row of dx is written by one of the two loops.
+    // SAFETY: if dx is wanted, its chunks cover it in either case, and every row of them is written.
     let dx = unsafe {
         filled(length, |dx| {
-            let dx = Shared(if wants.x { dx } else { std::ptr::null_mut() });
             if wants.affine {
-                sums = sum_over_rows(n_rows, 128, 2 * d, |first, n, sums| {
-                    run(first, n, dx.get(), Some(sums));
-                });
-            } else if wants.x {
-                for_row_chunks(n_rows, d, |first, n| run(first, n, dx.get(), None));
+                // One chunk a block, or none for any.
+                let mut chunks = dx.chunks_mut((BLOCK_ROWS * d).max(1));
+                let n_rows = source.len().checked_div(d).unwrap_or(0);
+                let blocks = row_blocks(n_rows, BLOCK_ROWS).map(|rows| (rows, chunks.next()));
+                sums = sum_over(blocks, 2 * d, |(rows, dx), sums| run(rows.start, rows.len(), dx, Some(sums)));
+            } else {
+                for_row_chunks(dx, d, |first, dx| run(first, dx.len() / d, Some(dx), None));
             }
         })
     };

@@ -1,48 +1,27 @@
 //! Softmax of attention logits and its gradient, with decomposed relative positions.
 
-use super::math::{each_vector, exp};
-use super::simd::{Vector, multiversion};
+use super::math::exp;
+use super::positions::Offsets;
+use super::simd::{Vector, each_vector, multiversion};
 
-/// What relative positions add to a block of logits: the logit of query i and key j gains
-/// `products[i][row_start[i] + key_rows[j]] + products[i][col_start[i] + key_cols[j]]`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Offsets {
-    /// Products of each query with the rows of both tables, `stride` apart.
-    pub products: *mut f32,
-    pub stride: usize,
-    /// For each query, where the products for a key at row (column) 0 stand.
-    pub row_starts: *const i32,
-    pub col_starts: *const i32,
-    /// The keys' rows and columns, negated, with [`PADDING`] more that repeat the last.
-    pub key_rows: *const i32,
-    pub key_cols: *const i32,
-}
-
-/// Vectors of indices are read whole.
-pub(crate) const PADDING: usize = 16;
-
-impl Offsets {
-    /// # Safety
-    /// The query must exist.
-    unsafe fn of_query(&self, query: usize) -> [*mut f32; 2] {
-        unsafe {
-            let products = self.products.add(query * self.stride);
-            [
-                products.offset(*self.row_starts.add(query) as isize),
-                products.offset(*self.col_starts.add(query) as isize),
-            ]
-        }
-    }
-}
-
+/// # Safety
+/// The machine must have the instruction set.
 #[inline(always)]
 unsafe fn softmax_body<V: Vector>(
-    logits: *mut f32,
-    n_queries: usize,
+    logits: &mut [f32],
     n_keys: usize,
     scale: f32,
-    offsets: Option<&Offsets>,
+    offsets: Option<(Offsets<'_>, &[f32])>,
 ) {
+    let n_queries = logits.len() / n_keys;
+    assert!(logits.len() == n_queries * n_keys);
+    if let Some((offsets, products)) = &offsets {
+        assert!(offsets.n_queries() == n_queries && offsets.n_keys() == n_keys);
+        assert!(products.len() == n_queries * offsets.n_products());
+    }
+    let logits = logits.as_mut_ptr();
+    // SAFETY: there are `n_queries` rows of `n_keys` logits. Of the products, `Offsets` looks up those that exist,
+    // and holds a vector's worth of indices from any key on. The rest is the caller's promise.
     unsafe {
         let scale = V::splat(scale);
         let lowest = V::splat(f32::NEG_INFINITY);
@@ -50,9 +29,10 @@ unsafe fn softmax_body<V: Vector>(
             let row = logits.add(query * n_keys);
             let mut largest = lowest;
             let mut rest_largest = f32::NEG_INFINITY;
-            if let Some(offsets) = offsets {
-                let [by_row, by_col] = offsets.of_query(query);
-                let (rows, cols) = (offsets.key_rows, offsets.key_cols);
+            if let Some((offsets, products)) = &offsets {
+                let products = products.as_ptr().add(query * offsets.n_products());
+                let [by_row, by_col] = offsets.of_query(query).map(|start| products.offset(start as isize));
+                let [rows, cols] = offsets.of_keys().map(<[i32]>::as_ptr);
                 each_vector!(V, n_keys,
                 i => {
                     let position = V::gather(by_row, rows.add(i))
@@ -108,28 +88,32 @@ unsafe fn softmax_body<V: Vector>(
     }
 }
 multiversion! {
-    /// Softmax over the keys of `scale * logits + offsets`, in place, for `[n_queries, n_keys]`.
+    /// Softmax over the keys of `scale * logits`, and what relative positions add to it, in place, for
+    /// `[n_queries, n_keys]`. The products are those of each query with the rows of the tables.
     pub(crate) fn softmax_rows(
-        logits: *mut f32,
-        n_queries: usize,
+        logits: &mut [f32],
         n_keys: usize,
         scale: f32,
-        offsets: Option<&Offsets>,
+        offsets: Option<(Offsets<'_>, &[f32])>,
     ) = softmax_body;
 }
 
+/// # Safety
+/// The machine must have the instruction set.
 #[inline(always)]
 unsafe fn backward_body<V: Vector>(
-    weights: *const f32,
-    gradient: *mut f32,
-    n_queries: usize,
+    weights: &[f32],
+    gradient: &mut [f32],
     n_keys: usize,
-    offsets: Option<&Offsets>,
+    offsets: Option<(Offsets<'_>, &mut [f32])>,
 ) {
-    unsafe {
-        for query in 0..n_queries {
-            let weights = weights.add(query * n_keys);
-            let gradient = gradient.add(query * n_keys);
+    let n_queries = weights.len() / n_keys;
+    assert!(weights.len() == n_queries * n_keys && gradient.len() == weights.len());
+    for query in 0..n_queries {
+        let keys = query * n_keys..(query + 1) * n_keys;
+        let (weights, gradient) = (weights[keys.clone()].as_ptr(), gradient[keys].as_mut_ptr());
+        // SAFETY: both hold `n_keys` values; the rest is the caller's promise.
+        unsafe {
             let mut sum = V::splat(0.0);
             each_vector!(V, n_keys,
             i => { sum = V::load(weights.add(i)).mul_add(V::load(gradient.add(i)), sum) },
@@ -148,14 +132,17 @@ unsafe fn backward_body<V: Vector>(
                 let slope = slope.mul(V::load_first(weights.add(i), n));
                 slope.store_first(gradient.add(i), n);
             });
-            if let Some(offsets) = offsets {
-                let [by_row, by_col] = offsets.of_query(query);
-                for key in 0..n_keys {
-                    let slope = *gradient.add(key);
-                    *by_row.offset(*offsets.key_rows.add(key) as isize) += slope;
-                    *by_col.offset(*offsets.key_cols.add(key) as isize) += slope;
-                }
-            }
+        }
+    }
+    let Some((offsets, products)) = offsets else { return };
+    assert!(offsets.n_queries() == n_queries && offsets.n_keys() == n_keys);
+    let [rows, cols] = offsets.of_keys();
+    let queries = gradient.chunks(n_keys).zip(products.chunks_mut(offsets.n_products()));
+    for (query, (gradient, products)) in queries.enumerate() {
+        let [by_row, by_col] = offsets.of_query(query);
+        for ((slope, row), col) in gradient.iter().zip(rows).zip(cols) {
+            products[(by_row + row) as usize] += slope;
+            products[(by_col + col) as usize] += slope;
         }
     }
 }
@@ -163,10 +150,9 @@ multiversion! {
     /// The gradient of the logits from that of the weights, in place; added up in the products of
     /// the offsets.
     pub(crate) fn softmax_backward_rows(
-        weights: *const f32,
-        gradient: *mut f32,
-        n_queries: usize,
+        weights: &[f32],
+        gradient: &mut [f32],
         n_keys: usize,
-        offsets: Option<&Offsets>,
+        offsets: Option<(Offsets<'_>, &mut [f32])>,
     ) = backward_body;
 }

@@ -1,10 +1,10 @@
-//! Attention of ragged segments.
+//! Attention of ragged sequences.
 
 use burn::tensor::Tensor;
 use fastersam_kernels::{RaggedLayout, RelativePositions, generic, ragged_attention, ragged_self_attention};
 use proptest::prelude::*;
 
-use crate::support::{Numbers, check_operation, layout, values};
+use crate::support::{Numbers, at_each_level, check_operation, layout, self_layout, values};
 
 const GRID: [usize; 2] = [5, 7];
 
@@ -18,11 +18,8 @@ fn parameters(sizes: &[[usize; 2]], seed: u64) -> Vec<(Vec<f32>, Vec<usize>)> {
     sizes.iter().map(|&[rows, cols]| (numbers.values(rows * cols), vec![rows, cols])).collect()
 }
 
-fn check_self(lengths: &[usize], heads: usize, head_dim: usize, seed: u64, tracked: [bool; 3]) {
-    let pairs: Vec<(usize, usize)> = lengths.iter().map(|&n| (n, n)).collect();
-    let mut layout = (*layout(&pairs, GRID, seed)).clone();
-    layout.key_places = layout.query_places.clone();
-    let layout = std::sync::Arc::new(layout);
+pub fn check_self(lengths: &[usize], heads: usize, head_dim: usize, seed: u64, tracked: [bool; 3]) {
+    let layout = self_layout(lengths, GRID, seed);
     let (m, d) = (layout.n_queries(), heads * head_dim);
     let parameters = parameters(&[[m, 3 * d], [2 * GRID[0] - 1, head_dim], [2 * GRID[1] - 1, head_dim]], seed);
     check_operation(
@@ -41,10 +38,10 @@ fn check_self(lengths: &[usize], heads: usize, head_dim: usize, seed: u64, track
     );
 }
 
-fn check_cross(lengths: &[(usize, usize)], heads: usize, head_dim: usize, seed: u64, tracked: [bool; 5]) {
+pub fn check_cross(lengths: &[(usize, usize)], heads: usize, head_dim: usize, seed: u64, tracked: [bool; 5]) {
     let layout = layout(lengths, GRID, seed);
     let d = heads * head_dim;
-    let (n_q, n_k) = (layout.query_places.len(), layout.key_places.len());
+    let (n_q, n_k) = (layout.n_queries(), layout.n_keys());
     let parameters = parameters(
         &[[n_q, d], [n_k, d], [n_k, d], [2 * GRID[0] - 1, head_dim], [2 * GRID[1] - 1, head_dim]],
         seed,
@@ -101,13 +98,13 @@ proptest! {
 
 /// More queries than fit a block, so that gradients add up over blocks.
 #[test]
-fn long_segments_are_worked_on_in_blocks() {
+fn long_sequences_are_worked_on_in_blocks() {
     check_self(&[600, 3], 1, 8, 3, [true; 3]);
     check_cross(&[(70, 5000)], 1, 4, 4, [true; 5]);
 }
 
 #[test]
-fn equal_segments() {
+fn equal_sequences() {
     check_self(&[16, 16, 16], 2, 24, 5, [true; 3]);
 }
 
@@ -141,8 +138,10 @@ fn queries_without_keys_get_zeros_and_pass_nothing_back() {
     let layout = layout(&[(2, 0)], GRID, 1);
     let q = Tensor::<2>::ones([2, 6], &device);
     let none = Tensor::<2>::zeros([0, 6], &device);
-    let output = ragged_attention(q, none.clone(), none, &layout, 2, None);
-    assert_eq!(values(output), [0.0; 12]);
+    at_each_level(|| {
+        let output = ragged_attention(q.clone(), none.clone(), none.clone(), &layout, 2, None);
+        assert_eq!(values(output), [0.0; 12]);
+    });
 }
 
 #[test]
@@ -159,9 +158,11 @@ fn large_logits_stay_finite() {
     let device = burn::tensor::Device::flex();
     let layout = std::sync::Arc::new(RaggedLayout::of_lengths(&[19]));
     let qkv = Numbers(3).tensor::<2>([19, 24], &device) * 300.0;
-    let fused = values(ragged_self_attention(qkv.clone(), &layout, 1, None));
-    let expected = values(generic::ragged_self_attention(qkv, &layout, 1, None));
-    assert!(fused.iter().all(|value| value.is_finite()));
-    // Logits of 1e5 hold no more than three digits behind the point.
-    crate::support::check_close("large logits", &fused, &expected, 2e-2);
+    let expected = values(generic::ragged_self_attention(qkv.clone(), &layout, 1, None));
+    at_each_level(|| {
+        let fused = values(ragged_self_attention(qkv.clone(), &layout, 1, None));
+        assert!(fused.iter().all(|value| value.is_finite()));
+        // Logits of 1e5 hold no more than three digits behind the point.
+        crate::support::check_close("large logits", &fused, &expected, 2e-2);
+    });
 }

@@ -8,7 +8,7 @@ use fastersam_kernels::{
     ragged_self_attention,
 };
 
-use crate::support::{Numbers, layout, on_threads, values};
+use crate::support::{Numbers, at_each_level, on_threads, self_layout, values};
 
 const ROWS: [usize; 16] = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 40, 65, 129];
 
@@ -37,7 +37,7 @@ fn rows_of_linear_layers_do_not_depend_on_others() {
                 let width = x.dims()[1];
                 x.clone().slice([0..rows, 0..width])
             };
-            let operations: [(&str, &dyn Fn(usize) -> Tensor<2>); 4] = [
+            let operations: [(&str, &(dyn Fn(usize) -> Tensor<2> + Sync)); 4] = [
                 ("linear", &|rows| linear(top(&x, rows), weight.clone(), Some(bias.clone()))),
                 ("turned", &|rows| linear(top(&x, rows), turned.clone(), None)),
                 ("gelu", &|rows| linear_gelu(top(&x, rows), weight.clone(), Some(bias.clone()))),
@@ -46,10 +46,12 @@ fn rows_of_linear_layers_do_not_depend_on_others() {
                     linear_residual(top(&x, rows), weight.clone(), Some(bias.clone()), residual)
                 }),
             ];
-            for (what, operation) in operations {
-                let whole = values(operation(m));
-                check_parts(&format!("{what} {k} -> {n}"), n, &whole, |rows| values(operation(rows)));
-            }
+            at_each_level(|| {
+                for (what, operation) in operations {
+                    let whole = values(operation(m));
+                    check_parts(&format!("{what} {k} -> {n}"), n, &whole, |rows| values(operation(rows)));
+                }
+            });
         }
     }
 }
@@ -72,7 +74,7 @@ fn gradients_of_rows_do_not_depend_on_others() {
             let output = linear_gelu(x.clone(), weight.clone(), None) * tensor(&slopes, n);
             values(x.grad(&output.sum().backward()).unwrap())
         };
-        check_parts(&format!("gradient {k} -> {n}"), k, &gradient(150), gradient);
+        at_each_level(|| check_parts(&format!("gradient {k} -> {n}"), k, &gradient(150), gradient));
     }
 }
 
@@ -87,38 +89,35 @@ fn normalised_rows_do_not_depend_on_others() {
             let x = x.clone().slice([0..rows, 0..d]);
             values(layer_norm(x, weight.clone(), bias.clone(), 1e-6))
         };
-        check_parts("layer_norm", d, &norm(150), norm);
+        at_each_level(|| check_parts("layer_norm", d, &norm(150), norm));
     }
 }
 
 /// An image's attention is the same alone and in any company.
 #[test]
-fn segments_do_not_depend_on_others() {
+fn sequences_do_not_depend_on_others() {
     let device = Device::flex();
-    let (heads, head_dim, grid) = (3, 8, [6, 6]);
+    let (heads, head_dim) = (3, 8);
     let d = heads * head_dim;
-    let lengths = ROWS.map(|n| (n, n));
-    let all = layout(&lengths, grid, 4);
-    let mut all = (*all).clone();
-    all.key_places = all.query_places.clone();
+    let all = self_layout(&ROWS, [6, 6], 4);
     let mut numbers = Numbers(5);
     let qkv: Tensor<2> = numbers.tensor([all.n_queries(), 3 * d], &device);
     let tables = RelativePositions {
         height: numbers.tensor([11, head_dim], &device),
         width: numbers.tensor([11, head_dim], &device),
     };
-    let all = Arc::new(all);
     for tables in [None, Some(tables)] {
-        let whole = values(ragged_self_attention(qkv.clone(), &all, heads, tables.clone()));
-        for segment in &all.segments {
-            let rows = segment.queries.clone();
-            let mut alone = RaggedLayout::of_lengths(&[rows.len()]);
-            alone.query_places = all.query_places[rows.clone()].to_vec();
-            alone.key_places = alone.query_places.clone();
-            let qkv = qkv.clone().slice([rows.clone(), 0..3 * d]);
-            let output = ragged_self_attention(qkv, &Arc::new(alone), heads, tables.clone());
-            assert!(values(output) == whole[rows.start * d..rows.end * d], "{} rows", rows.len());
-        }
+        at_each_level(|| {
+            let whole = values(ragged_self_attention(qkv.clone(), &all, heads, tables.clone()));
+            for sequence in all.sequences() {
+                let rows = sequence.queries.clone();
+                let positions = all.query_positions()[rows.clone()].to_vec();
+                let alone = RaggedLayout::of_lengths(&[rows.len()]).with_positions(positions.clone(), positions);
+                let qkv = qkv.clone().slice([rows.clone(), 0..3 * d]);
+                let output = ragged_self_attention(qkv, &Arc::new(alone), heads, tables.clone());
+                assert!(values(output) == whole[rows.start * d..rows.end * d], "{} rows", rows.len());
+            }
+        });
     }
 }
 
@@ -129,11 +128,8 @@ fn threads_do_not_change_a_bit() {
         on_threads(threads, || {
             let device = Device::flex().autodiff();
             let mut numbers = Numbers(77);
-            let lengths = [(70, 70), (0, 0), (131, 131), (1, 1)];
-            let mut layout = (*layout(&lengths, [14, 14], 6)).clone();
-            layout.key_places = layout.query_places.clone();
+            let layout = self_layout(&[70, 0, 131, 1], [14, 14], 6);
             let (m, d, heads) = (layout.n_queries(), 96, 4);
-            let layout = Arc::new(layout);
             let mut parameter =
                 |rows: usize, cols: usize| -> Tensor<2> { numbers.tensor([rows, cols], &device).require_grad() };
             let x = parameter(m, d);
@@ -157,10 +153,12 @@ fn threads_do_not_change_a_bit() {
             results
         })
     };
-    let alone = run(1);
-    for threads in [2, 3] {
-        for (i, (a, b)) in alone.iter().zip(run(threads)).enumerate() {
-            assert!(*a == b, "result {i} differs between 1 and {threads} threads");
+    at_each_level(|| {
+        let alone = run(1);
+        for threads in [2, 3] {
+            for (i, (a, b)) in alone.iter().zip(run(threads)).enumerate() {
+                assert!(*a == b, "result {i} differs between 1 and {threads} threads");
+            }
         }
-    }
+    });
 }

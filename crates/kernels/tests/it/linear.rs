@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use fastersam_kernels::{generic, linear, linear_gelu, linear_residual};
 use proptest::prelude::*;
 
-use crate::support::{Numbers, check_operation};
+use crate::support::{Numbers, at_each_level, check_operation};
 
 fn vector(tensor: &Tensor<2>) -> Tensor<1> {
     let [_, n] = tensor.dims();
@@ -20,7 +20,7 @@ fn parameters([m, k, n]: [usize; 3], seed: u64) -> Vec<(Vec<f32>, Vec<usize>)> {
         .collect()
 }
 
-fn check(sizes: [usize; 3], seed: u64, tracked: [bool; 4], with_bias: bool) {
+pub fn check(sizes: [usize; 3], seed: u64, tracked: [bool; 4], with_bias: bool) {
     let parameters = parameters(sizes, seed);
     let bias = |p: &[Tensor<2>]| with_bias.then(|| vector(&p[2]));
     let plain = [tracked[0], tracked[1], tracked[2] && with_bias];
@@ -121,11 +121,15 @@ fn linear_layers_take_views() {
 fn a_residual_that_is_still_needed_stays() {
     let device = burn::tensor::Device::flex();
     let mut numbers = Numbers(4);
-    let [x, weight] = [numbers.tensor([3, 5], &device), numbers.tensor([5, 4], &device)];
-    let residual = numbers.tensor([3, 4], &device);
+    let [x, weight]: [Tensor<2>; 2] = [[3, 5], [5, 4]].map(|shape| numbers.tensor(shape, &device));
+    let residual: Tensor<2> = numbers.tensor([3, 4], &device);
     let before = residual.clone().into_data();
-    let kept = linear_residual(x.clone(), weight.clone(), None, residual.clone());
-    residual.clone().into_data().assert_eq(&before, true);
-    let reused = linear_residual(x, weight, None, residual);
-    reused.into_data().assert_eq(&kept.into_data(), true);
+    at_each_level(|| {
+        let kept = linear_residual(x.clone(), weight.clone(), None, residual.clone());
+        residual.clone().into_data().assert_eq(&before, true);
+        // Memory of its own.
+        let own = Tensor::from_data(before.clone(), &device);
+        let reused = linear_residual(x.clone(), weight.clone(), None, own);
+        reused.into_data().assert_eq(&kept.into_data(), true);
+    });
 }

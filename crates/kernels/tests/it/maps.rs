@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 use fastersam_kernels::{conv3x3, generic, group_norm_gelu};
 use proptest::prelude::*;
 
-use crate::support::{Numbers, check_operation, on_threads, values};
+use crate::support::{Numbers, at_each_level, check_operation, on_threads, values};
 
 fn vector(tensor: &Tensor<2>) -> Tensor<1> {
     let [_, n] = tensor.dims();
@@ -15,6 +15,40 @@ fn vector(tensor: &Tensor<2>) -> Tensor<1> {
 fn parameters(shapes: &[[usize; 2]], seed: u64) -> Vec<(Vec<f32>, Vec<usize>)> {
     let mut numbers = Numbers(seed);
     shapes.iter().map(|&[rows, cols]| (numbers.values(rows * cols), vec![rows, cols])).collect()
+}
+
+/// A convolution of some images, `[height, width]`, from some channels to others.
+pub fn check_conv(
+    images: usize,
+    size: [usize; 2],
+    [channels, out]: [usize; 2],
+    stride: usize,
+    seed: u64,
+    tracked: [bool; 3],
+    with_bias: bool,
+) {
+    let shapes = [[images * size[0] * size[1], channels], [9 * channels, out], [1, out]];
+    let bias = |p: &[Tensor<2>]| with_bias.then(|| vector(&p[2]));
+    check_operation(
+        &format!("convolution of {images} x {size:?} x {channels} to {out}, stride {stride}"),
+        &parameters(&shapes, seed),
+        &[tracked[0], tracked[1], tracked[2] && with_bias],
+        |p| conv3x3(p[0].clone(), p[1].clone(), bias(p), size, stride),
+        |p| generic::conv3x3(p[0].clone(), p[1].clone(), bias(p), size, stride),
+    );
+}
+
+pub fn check_group_norm([images, pixels]: [usize; 2], groups: usize, c: usize, seed: u64, tracked: [bool; 3]) {
+    let shapes = [[images * pixels, c], [1, c], [1, c]];
+    // Groups of few values may all be the same but for rounding, which an eps this large covers.
+    let eps = 1e-2;
+    check_operation(
+        &format!("group norm of {images} x {pixels} x {c}, {groups} groups"),
+        &parameters(&shapes, seed),
+        &tracked,
+        |p| group_norm_gelu(p[0].clone(), vector(&p[1]), vector(&p[2]), [images, groups], eps),
+        |p| generic::group_norm_gelu(p[0].clone(), vector(&p[1]), vector(&p[2]), [images, groups], eps),
+    );
 }
 
 proptest! {
@@ -31,16 +65,7 @@ proptest! {
         tracked in any::<[bool; 3]>(),
         with_bias: bool,
     ) {
-        let pixels = size[0] * size[1];
-        let shapes = [[images * pixels, channels], [9 * channels, out], [1, out]];
-        let bias = |p: &[Tensor<2>]| with_bias.then(|| vector(&p[2]));
-        check_operation(
-            "convolution",
-            &parameters(&shapes, seed),
-            &[tracked[0], tracked[1], tracked[2] && with_bias],
-            |p| conv3x3(p[0].clone(), p[1].clone(), bias(p), size, stride),
-            |p| generic::conv3x3(p[0].clone(), p[1].clone(), bias(p), size, stride),
-        );
+        check_conv(images, size, [channels, out], stride, seed, tracked, with_bias);
     }
 
     #[test]
@@ -52,17 +77,7 @@ proptest! {
         seed: u64,
         tracked in any::<[bool; 3]>(),
     ) {
-        let c = groups * per_group;
-        let shapes = [[images * pixels, c], [1, c], [1, c]];
-        // Groups of few values may all be the same but for rounding, which an eps this large covers.
-        let eps = 1e-2;
-        check_operation(
-            "group norm",
-            &parameters(&shapes, seed),
-            &tracked,
-            |p| group_norm_gelu(p[0].clone(), vector(&p[1]), vector(&p[2]), [images, groups], eps),
-            |p| generic::group_norm_gelu(p[0].clone(), vector(&p[1]), vector(&p[2]), [images, groups], eps),
-        );
+        check_group_norm([images, pixels], groups, groups * per_group, seed, tracked);
     }
 }
 
@@ -97,19 +112,23 @@ fn run(rows: &[f32], images: usize) -> [Vec<f32>; 4] {
 #[test]
 fn images_do_not_depend_on_others() {
     let rows = Numbers(3).values(IMAGES * SIZE[0] * SIZE[1] * CHANNELS[0]);
-    let [all, all_dx, ..] = run(&rows, IMAGES);
-    for images in 1..IMAGES {
-        let [some, some_dx, ..] = run(&rows, images);
-        assert!(some == all[..some.len()], "{images} of {IMAGES} images");
-        assert!(some_dx == all_dx[..some_dx.len()], "gradient of {images} of {IMAGES} images");
-    }
+    at_each_level(|| {
+        let [all, all_dx, ..] = run(&rows, IMAGES);
+        for images in 1..IMAGES {
+            let [some, some_dx, ..] = run(&rows, images);
+            assert!(some == all[..some.len()], "{images} of {IMAGES} images");
+            assert!(some_dx == all_dx[..some_dx.len()], "gradient of {images} of {IMAGES} images");
+        }
+    });
 }
 
 #[test]
 fn threads_do_not_change_a_bit_of_maps() {
     let rows = Numbers(4).values(IMAGES * SIZE[0] * SIZE[1] * CHANNELS[0]);
-    let alone = on_threads(1, || run(&rows, IMAGES));
-    for threads in [2, 3] {
-        assert!(on_threads(threads, || run(&rows, IMAGES)) == alone, "{threads} threads");
-    }
+    at_each_level(|| {
+        let alone = on_threads(1, || run(&rows, IMAGES));
+        for threads in [2, 3] {
+            assert!(on_threads(threads, || run(&rows, IMAGES)) == alone, "{threads} threads");
+        }
+    });
 }

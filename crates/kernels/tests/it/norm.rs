@@ -24,6 +24,41 @@ fn parameters(rows: usize, d: usize, offset: f32, seed: u64) -> Vec<(Vec<f32>, V
     vec![(x, vec![rows, d]), (weight, vec![1, d]), (numbers.values(d), vec![1, d])]
 }
 
+pub fn check_layer_norm([rows, d]: [usize; 2], offset: f32, seed: u64, tracked: [bool; 3]) {
+    check_operation(
+        &format!("layer_norm [{rows}, {d}]"),
+        &parameters(rows, d, offset, seed),
+        &tracked,
+        |p| layer_norm(p[0].clone(), vector(&p[1]), vector(&p[2]), eps(d)),
+        |p| generic::layer_norm(p[0].clone(), vector(&p[1]), vector(&p[2]), eps(d)),
+    );
+}
+
+pub fn check_layer_norm_2d(shape: [usize; 4], seed: u64, tracked: [bool; 3]) {
+    let [batch, channels, h, w] = shape;
+    let mut parameters = parameters(batch * h * w, channels, 0.5, seed);
+    parameters[0].1 = vec![batch * channels, h * w];
+    let map = |x: &Tensor<2>| x.clone().reshape(shape);
+    check_operation(
+        &format!("layer_norm_2d {shape:?}"),
+        &parameters,
+        &tracked,
+        |p| layer_norm_2d(map(&p[0]), vector(&p[1]), vector(&p[2]), eps(channels)),
+        |p| generic::layer_norm_2d(map(&p[0]), vector(&p[1]), vector(&p[2]), eps(channels)),
+    );
+}
+
+pub fn check_gelu([rows, cols]: [usize; 2], seed: u64) {
+    let values = Numbers(seed).values(rows * cols).iter().map(|x| 6.0 * x).collect();
+    check_operation(
+        &format!("gelu [{rows}, {cols}]"),
+        &[(values, vec![rows, cols])],
+        &[true],
+        |p| gelu(p[0].clone()),
+        |p| generic::gelu(p[0].clone()),
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -35,13 +70,7 @@ proptest! {
         seed: u64,
         tracked in any::<[bool; 3]>(),
     ) {
-        check_operation(
-            "layer_norm",
-            &parameters(rows, d, offset, seed),
-            &tracked,
-            |p| layer_norm(p[0].clone(), vector(&p[1]), vector(&p[2]), eps(d)),
-            |p| generic::layer_norm(p[0].clone(), vector(&p[1]), vector(&p[2]), eps(d)),
-        );
+        check_layer_norm([rows, d], offset, seed, tracked);
     }
 
     #[test]
@@ -53,28 +82,12 @@ proptest! {
         seed: u64,
         tracked in any::<[bool; 3]>(),
     ) {
-        let mut parameters = parameters(batch * h * w, channels, 0.5, seed);
-        parameters[0].1 = vec![batch * channels, h * w];
-        let map = |x: &Tensor<2>| x.clone().reshape([batch, channels, h, w]);
-        check_operation(
-            "layer_norm_2d",
-            &parameters,
-            &tracked,
-            |p| layer_norm_2d(map(&p[0]), vector(&p[1]), vector(&p[2]), eps(channels)),
-            |p| generic::layer_norm_2d(map(&p[0]), vector(&p[1]), vector(&p[2]), eps(channels)),
-        );
+        check_layer_norm_2d([batch, channels, h, w], seed, tracked);
     }
 
     #[test]
     fn gelu_equals_burns(rows in 1_usize..200, cols in 1_usize..300, seed: u64) {
-        let values = Numbers(seed).values(rows * cols).iter().map(|x| 6.0 * x).collect();
-        check_operation(
-            "gelu",
-            &[(values, vec![rows, cols])],
-            &[true],
-            |p| gelu(p[0].clone()),
-            |p| generic::gelu(p[0].clone()),
-        );
+        check_gelu([rows, cols], seed);
     }
 }
 

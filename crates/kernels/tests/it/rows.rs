@@ -7,6 +7,8 @@ use fastersam_kernels::{
     RaggedLayout, gelu, layer_norm, linear, linear_gelu, linear_residual, ragged_self_attention,
 };
 
+use crate::support::at_each_level;
+
 /// Numbers that repeat for no reason that an operation could profit from.
 fn numbers(n: usize, salt: u64) -> Vec<f32> {
     (0..n as u64)
@@ -30,8 +32,12 @@ fn bits(x: Tensor<2>) -> Vec<u32> {
     x.into_data().try_to_vec::<f32>().unwrap().into_iter().map(f32::to_bits).collect()
 }
 
-/// Compares `f` on the first `m` rows alone with `f` on all of them.
-fn check(name: &str, all: usize, cols: usize, f: impl Fn(Tensor<2>) -> Tensor<2>) {
+/// Compares `f` on the first `m` rows alone with `f` on all of them, at every level.
+fn check(name: &str, all: usize, cols: usize, f: impl Fn(Tensor<2>) -> Tensor<2> + Sync) {
+    at_each_level(|| check_here(name, all, cols, &f));
+}
+
+fn check_here(name: &str, all: usize, cols: usize, f: impl Fn(Tensor<2>) -> Tensor<2>) {
     let x = matrix(all, cols, 7);
     let expected = bits(f(x.clone()));
     let width = expected.len() / all;
@@ -77,16 +83,16 @@ fn attention_gives_an_image_the_same_bits_in_any_batch() {
         let total = lengths.iter().sum();
         let qkv = matrix(total, 3 * d, 6);
         let layout = Arc::new(RaggedLayout::of_lengths(&lengths));
-        let all = bits(ragged_self_attention(qkv.clone(), &layout, heads, None));
-        let mut start = 0;
-        for &n in &lengths {
-            if n > 0 {
-                let alone = Arc::new(RaggedLayout::of_lengths(&[n]));
-                let rows = qkv.clone().slice([start..start + n, 0..3 * d]);
+        at_each_level(|| {
+            let all = bits(ragged_self_attention(qkv.clone(), &layout, heads, None));
+            for sequence in layout.sequences().iter().filter(|sequence| !sequence.queries.is_empty()) {
+                let range = sequence.queries.clone();
+                let alone = Arc::new(RaggedLayout::of_lengths(&[range.len()]));
+                let rows = qkv.clone().slice([range.clone(), 0..3 * d]);
                 let ours = bits(ragged_self_attention(rows, &alone, heads, None));
-                assert!(ours == all[start * d..(start + n) * d], "{n} of {lengths:?}, {heads} heads, {d} wide");
+                let expected = &all[range.start * d..range.end * d];
+                assert!(ours == expected, "{range:?} of {lengths:?}, {heads} heads, {d} wide");
             }
-            start += n;
-        }
+        });
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use fastersam_kernels::{Place, RaggedLayout, Segment};
+use fastersam_kernels::level::{current, levels, with_level};
+use fastersam_kernels::{GridPos, RaggedLayout};
 
 /// As close as two orders of summation come, relative to the largest value.
 pub const TOLERANCE: f32 = 1e-5;
@@ -56,13 +57,18 @@ pub fn check_close(what: &str, computed: &[f32], expected: &[f32], tolerance: f3
     }
 }
 
-/// Compares an operation of some parameters with its composition: the result, and the gradient of
+/// Runs a test at every level that is to be tested; what it gives, level by level.
+pub fn at_each_level<T: Send>(test: impl Fn() -> T + Sync) -> Vec<T> {
+    levels().into_iter().map(|level| with_level(level, &test)).collect()
+}
+
+/// Compares an operation of some parameters with its composition, at every level: the result, and the gradient of
 /// every parameter under a random weighting of the result. `tracked` says which have one.
 pub fn check_operation<const D: usize>(
     what: &str,
     parameters: &[(Vec<f32>, Vec<usize>)],
     tracked: &[bool],
-    fused: impl Fn(&[Tensor<2>]) -> Tensor<D>,
+    fused: impl Fn(&[Tensor<2>]) -> Tensor<D> + Sync,
     generic: impl Fn(&[Tensor<2>]) -> Tensor<D>,
 ) {
     let run = |operation: &dyn Fn(&[Tensor<2>]) -> Tensor<D>, device: &Device| {
@@ -89,47 +95,61 @@ pub fn check_operation<const D: usize>(
         (result, gradients)
     };
     // Without gradients, where memory may be reused.
-    let plain: Vec<Tensor<2>> = parameters
-        .iter()
-        .map(|(values, shape)| {
-            let shape: [usize; 2] = shape.clone().try_into().unwrap();
-            Tensor::from_data(TensorData::new(values.clone(), shape), &Device::flex())
-        })
-        .collect();
-    let plain = values(fused(&plain));
+    let run_plain = || {
+        let tensors: Vec<Tensor<2>> = parameters
+            .iter()
+            .map(|(values, shape)| {
+                let shape: [usize; 2] = shape.clone().try_into().unwrap();
+                Tensor::from_data(TensorData::new(values.clone(), shape), &Device::flex())
+            })
+            .collect();
+        values(fused(&tensors))
+    };
 
     let device = Device::flex().autodiff();
-    let (result, gradients) = run(&fused, &device);
     let (expected, expected_gradients) = run(&generic, &device);
-    assert_eq!(plain, result, "{what}: with and without gradients");
-    check_close(what, &result, &expected, TOLERANCE);
-    for (i, (gradient, expected)) in gradients.iter().zip(&expected_gradients).enumerate() {
-        match (gradient, expected) {
-            (Some(gradient), Some(expected)) => {
-                check_close(&format!("{what}, gradient {i}"), gradient, expected, TOLERANCE);
+    for level in levels() {
+        let what = format!("{what}, {level}");
+        let (plain, (result, gradients)) = with_level(level, || (run_plain(), run(&fused, &device)));
+        assert_eq!(plain, result, "{what}: with and without gradients");
+        check_close(&what, &result, &expected, TOLERANCE);
+        for (i, (gradient, expected)) in gradients.iter().zip(&expected_gradients).enumerate() {
+            match (gradient, expected) {
+                (Some(gradient), Some(expected)) => {
+                    check_close(&format!("{what}, gradient {i}"), gradient, expected, TOLERANCE);
+                }
+                // A composition of no rows leaves out what does not matter.
+                (Some(gradient), None) => assert!(gradient.iter().all(|&g| g == 0.0), "{what}, {i}"),
+                (None, expected) => assert!(expected.is_none(), "{what}, gradient {i} is missing"),
             }
-            // A composition of no rows leaves out what does not matter.
-            (Some(gradient), None) => assert!(gradient.iter().all(|&g| g == 0.0), "{what}, {i}"),
-            (None, expected) => assert!(expected.is_none(), "{what}, gradient {i} is missing"),
         }
     }
 }
 
-/// Segments of the given numbers of queries and keys, with random places on a grid.
+/// Sequences of the given numbers of queries and keys, with random positions on a grid.
 pub fn layout(lengths: &[(usize, usize)], grid: [usize; 2], seed: u64) -> Arc<RaggedLayout> {
     let mut numbers = Numbers(seed);
-    let mut layout = RaggedLayout::default();
+    let (mut queries, mut keys) = (Vec::new(), Vec::new());
     for &(n_queries, n_keys) in lengths {
-        let (query, key) = (layout.query_places.len(), layout.key_places.len());
-        layout.segments.push(Segment { queries: query..query + n_queries, keys: key..key + n_keys });
-        let mut place = || Place { row: numbers.below(grid[0]) as u16, col: numbers.below(grid[1]) as u16 };
-        layout.query_places.extend((0..n_queries).map(|_| place()));
-        layout.key_places.extend((0..n_keys).map(|_| place()));
+        let mut position = || GridPos { row: numbers.below(grid[0]) as u16, col: numbers.below(grid[1]) as u16 };
+        queries.extend((0..n_queries).map(|_| position()));
+        keys.extend((0..n_keys).map(|_| position()));
     }
-    Arc::new(layout)
+    Arc::new(RaggedLayout::of_queries_and_keys(lengths.iter().copied()).with_positions(queries, keys))
 }
 
-/// Runs on a pool of that many threads.
+/// Sequences of the given lengths whose queries are also their keys.
+pub fn self_layout(lengths: &[usize], grid: [usize; 2], seed: u64) -> Arc<RaggedLayout> {
+    let mut numbers = Numbers(seed);
+    let positions: Vec<GridPos> = (0..lengths.iter().sum())
+        .map(|_| GridPos { row: numbers.below(grid[0]) as u16, col: numbers.below(grid[1]) as u16 })
+        .collect();
+    Arc::new(RaggedLayout::of_lengths(lengths).with_positions(positions.clone(), positions))
+}
+
+/// Runs on a pool of that many threads, at this thread's level.
 pub fn on_threads<T: Send>(n: usize, work: impl FnOnce() -> T + Send) -> T {
-    rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap().install(work)
+    let level = current();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
+    pool.install(|| with_level(level, work))
 }

@@ -124,6 +124,24 @@ fn a_class_that_no_case_has_is_left_out_of_the_strict_mean() {
 }
 
 #[test]
+fn as_many_classes_are_scored_as_bytes_tell_apart() {
+    let labels = [0, 254, 255, 255];
+    for n_classes in [255, 256] {
+        let scores = score_case("c", &labels, &labels, &[2, 2], None, n_classes).unwrap();
+        assert_eq!(scores.classes.len(), n_classes - 1);
+        let last = scores.classes[n_classes - 2];
+        assert_eq!((usize::from(last.class), last.transunet.dice), (n_classes - 1, 1.0));
+    }
+    for n_classes in [257, usize::MAX] {
+        let refused = score_case("c", &labels, &labels, &[2, 2], None, n_classes);
+        assert_eq!(refused, Err(MetricsError::Classes(n_classes)));
+    }
+    for n_classes in [0, 1] {
+        assert!(score_case("c", &labels, &labels, &[2, 2], None, n_classes).unwrap().classes.is_empty());
+    }
+}
+
+#[test]
 fn bad_input_is_refused() {
     assert!(matches!(score_case("c", &[0; 3], &[0; 3], &[1, 2, 2], None, 2), Err(MetricsError::Length { .. })));
     assert!(matches!(score_case("c", &[], &[], &[0, 2], None, 2), Err(MetricsError::Shape(_))));

@@ -31,13 +31,13 @@ fn never_equals_the_dense_path() {
     for (form, config) in forms_and_schemes() {
         let encoder = build(&config, &device);
         let (images, features) = batch(&config, &[1, 2], &device);
-        let packed = encoder.forward(images.clone(), Some(&features), &PauseSettings::never()).unwrap();
+        let ragged = encoder.forward(images.clone(), Some(&features), &PauseSettings::never()).unwrap();
         let dense = encoder.forward_dense(images, Some(&features)).unwrap();
         let scale = values(&dense.embedding).iter().fold(0.0_f32, |m, v| m.max(v.abs()));
-        let off = largest_difference(&values(&packed.embedding), &values(&dense.embedding));
+        let off = largest_difference(&values(&ragged.embedding), &values(&dense.embedding));
         println!("{form}: largest difference {off:e}, largest value {scale}");
         // The dense path's attention is composed of burn's own operations, which sum in another
-        // order than the ragged kernels: 1e-5 of the largest value is what f32 allows. The packed path
+        // order than the ragged kernels: 1e-5 of the largest value is what f32 allows. The ragged path
         // against itself is compared to the bit, in the next test.
         assert!(off <= 1e-5 * scale, "{form}: {off}");
     }

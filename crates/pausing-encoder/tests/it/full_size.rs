@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::support::{drawn, drawn_tensor, load, official_name, values};
 
-fn vit_b(image_size: usize) -> EncoderConfig {
-    EncoderConfig { tuning: Tuning::None, ..EncoderConfig::vit_b(image_size) }
+fn vit_b(img_size: usize) -> EncoderConfig {
+    EncoderConfig { tuning: Tuning::None, ..EncoderConfig::vit_b(img_size) }
 }
 
 /// METHOD's arithmetic, in 1e9 multiply-accumulates of patch embedding, blocks and neck. 1024 is a row of
@@ -88,10 +88,10 @@ fn golden_vit_b_by_its_checksum() {
     for (i, block) in dense.blocks.iter().enumerate() {
         check_statistics(&format!("block_{i}"), &values(block));
     }
-    let packed = encoder.forward(images, None, &PauseSettings::never()).unwrap();
-    let neck = values(&packed.embedding);
+    let ragged = encoder.forward(images, None, &PauseSettings::never()).unwrap();
+    let neck = values(&ragged.embedding);
     check_statistics("neck", &neck);
-    assert_eq!(packed.embedding.dims().to_vec(), sizes("output_shape"));
+    assert_eq!(ragged.embedding.dims().to_vec(), sizes("output_shape"));
     let (ours, reference): (Vec<f32>, Vec<f32>) = expected["samples"]
         .as_array()
         .unwrap()

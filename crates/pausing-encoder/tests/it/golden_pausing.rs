@@ -28,7 +28,7 @@ fn golden_pausing() {
     let numbers =
         |key: &str| -> Vec<f64> { options[key].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect() };
     let points: Vec<usize> = numbers("after_blocks").iter().map(|&point| point as usize).collect();
-    let tau = json("pausing").unwrap()["tau"].as_f64().unwrap() as f32;
+    let threshold = json("pausing").unwrap()["tau"].as_f64().unwrap();
 
     let array = weights.get("input.image_u8");
     let [n_images, .., side] = array.dims::<4>();
@@ -54,7 +54,7 @@ fn golden_pausing() {
     }
     let encoder = with_fixture_weights(encoder, &fixture, "");
 
-    let threshold = PauseSettings::threshold(vec![tau; points.len()]);
+    let threshold = PauseSettings::threshold([threshold]);
     let frozen = PauseSettings { context: Context::FrozenKv, ..threshold.clone() };
     let variants = [
         ("dense", PauseSettings::never()),

@@ -28,7 +28,7 @@ fn golden_sam_encoder_block_by_block() {
     let config = golden_config(images.dims()[3]);
     let encoder = with_fixture_weights(config.init(&device), &fixture, "image_encoder.");
 
-    println!("packed");
+    println!("ragged");
     let mut comparison = Comparison::new("sam_encoder");
     for depth in 0..=config.depth {
         let mut cut = encoder.clone();

@@ -1,4 +1,4 @@
-//! Gradients reach what is trained, through the same packed path, and nothing that is frozen.
+//! Gradients reach what is trained, through the same ragged path, and nothing that is frozen.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor};

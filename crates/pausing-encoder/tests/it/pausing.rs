@@ -44,7 +44,7 @@ fn a_paused_token_keeps_its_features() {
 }
 
 #[test]
-fn a_token_paused_by_stage_zero_is_patch_position_and_injection() {
+fn a_token_paused_by_the_pre_encoder_is_patch_position_and_injection() {
     let device = Device::flex();
     let (_, config) = forms().swap_remove(0);
     let encoder = build(&config, &device);
@@ -125,10 +125,10 @@ fn an_image_without_active_tokens_skips_the_rest() {
 
             // And nobody left at all, at each of the points.
             for point in 0..3 {
-                let mut tau = [0.0; 3];
-                tau[point] = 0.5;
+                let mut thresholds = [0.0; 3];
+                thresholds[point] = 0.5;
                 let settings = PauseSettings {
-                    policy: PausePolicy::Threshold { tau: tau.to_vec() },
+                    policy: PausePolicy::Threshold(thresholds.to_vec()),
                     oracle: Some(vec![0.0; 2 * n]),
                     ..settings.clone()
                 };

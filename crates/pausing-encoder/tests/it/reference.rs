@@ -30,7 +30,7 @@ pub fn block(
     active: &[bool],
 ) -> Vec<f32> {
     let device = Device::flex();
-    let (grid, d, heads) = (config.grid(), config.embed_dim, config.n_heads);
+    let (grid, d, heads) = (config.grid(), config.embed_dim, config.num_heads);
     let (n, head_dim) = (grid * grid, d / heads);
     let side = window.unwrap_or(grid);
     let tokens = tensor(x.to_vec(), [n, d], &device);
@@ -104,7 +104,7 @@ pub fn block(
     let hidden = burn::tensor::activation::gelu(dense(&block.mlp.lin1, normal.clone()));
     let mut z = y + scale(&block.layer_scale2, dense(&block.mlp.lin2, hidden));
     if let Some(adapter) = &block.adapter {
-        z = z + adapter.up.rows(burn::tensor::activation::gelu(adapter.down.rows(normal)));
+        z = z + adapter.up.forward(burn::tensor::activation::gelu(adapter.down.forward(normal)));
     }
     let z = values(&z);
     (0..n * d).map(|i| if active[i / d] { z[i] } else { x[i] }).collect()

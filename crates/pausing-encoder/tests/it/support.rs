@@ -146,16 +146,16 @@ pub fn with_fixture_weights<M: Module>(module: M, fixture: &Fixture, prefix: &st
 }
 
 /// The encoder that `config.json` describes, without pause points and tuning.
-pub fn golden_config(image_size: usize) -> EncoderConfig {
+pub fn golden_config(img_size: usize) -> EncoderConfig {
     let config = fastersam_golden::config();
     let encoder = &config["encoder"];
     let size = |key: &str| usize::try_from(encoder[key].as_u64().unwrap()).unwrap();
     EncoderConfig {
-        image_size,
+        img_size,
         patch_size: size("patch_size"),
         embed_dim: size("embed_dim"),
         depth: size("depth"),
-        n_heads: size("num_heads"),
+        num_heads: size("num_heads"),
         mlp_ratio: encoder["mlp_ratio"].as_f64().unwrap(),
         out_chans: size("out_chans"),
         window_size: size("window_size"),
@@ -168,7 +168,7 @@ pub fn golden_config(image_size: usize) -> EncoderConfig {
         pause_points: Vec::new(),
         injection_blocks: Vec::new(),
         tuning: Tuning::None,
-        ..EncoderConfig::vit_b(image_size)
+        ..EncoderConfig::vit_b(img_size)
     }
 }
 
@@ -220,7 +220,7 @@ pub fn build(config: &EncoderConfig, device: &Device) -> PausingEncoder {
 
 /// Drawn images and CNN features: image `i` depends on `keys[i]` only.
 pub fn batch(config: &EncoderConfig, keys: &[u64], device: &Device) -> (Tensor<4>, ConvFeatures) {
-    let s = config.image_size;
+    let s = config.img_size;
     let stack = |offset: u64, c: usize, side: usize| {
         let images = keys.iter().map(|key| drawn_tensor(100 + 10 * key + offset, [1, c, side, side], device));
         Tensor::cat(images.collect(), 0)

@@ -13,7 +13,7 @@ use crate::Provenance;
 pub enum Program {
     /// This project.
     FasterSam,
-    /// This project's encoder with burn's own operations in place of the fused kernels, nothing packed.
+    /// This project's encoder with burn's own operations in place of the fused kernels, nothing prepacked.
     Composed,
     /// The official encoder in PyTorch.
     PyTorch,
@@ -256,11 +256,5 @@ impl BenchRecord {
 /// A quantile of measurements, linear between neighbours; NaN of none.
 #[must_use]
 pub fn quantile(values: &[f64], share: f64) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let at = share.clamp(0.0, 1.0) * sorted.len().saturating_sub(1) as f64;
-    let (Some(low), Some(high)) = (sorted.get(at.floor() as usize), sorted.get(at.ceil() as usize)) else {
-        return f64::NAN;
-    };
-    low + (high - low) * at.fract()
+    fastersam_metrics::quantile(&mut values.to_vec(), share)
 }

@@ -1,4 +1,4 @@
-//! The project's targets for speed and memory, as ratios within one run.
+//! Targets: ratios within one run, and what they should be.
 
 use super::{BenchRecord, BenchRow, quantile};
 

@@ -7,8 +7,8 @@ mod bench;
 use fastersam_metrics::{ProtocolSummary, Summary};
 
 use crate::{
-    CostRecord, EpochRow, EvaluationRecord, PauseRecord, Provenance, PublishedSet, Record, Scope, SliceRecord,
-    ThroughputRecord, TokenRecord, TrainingRecord,
+    CalibrationCases, CostRecord, EpochRow, EvaluationRecord, PauseRecord, PauseSettings, Provenance,
+    PublishedSet, Record, Scope, SliceRecord, ThroughputRecord, TokenRecord, TrainingRecord,
 };
 
 pub use bench::bench;
@@ -48,18 +48,22 @@ pub fn provenance() -> Provenance {
     }
 }
 
+/// Pause points of the invented checkpoint.
+const POINTS: [usize; 3] = [0, 2, 4];
+
+/// The setting at some of the checkpoint's pause points; none for a method without any.
 fn pause(points: &[usize], setting: usize) -> PauseRecord {
-    if setting == 0 {
-        return PauseRecord::never(points);
+    if points.is_empty() {
+        return PauseRecord::default();
     }
     let threshold = SWEEP[setting].0;
+    let thresholds: Vec<f64> =
+        POINTS.iter().map(|point| if points.contains(point) { threshold } else { 0.0 }).collect();
+    let recommended = setting == 2 && points[0] == 0;
     PauseRecord {
-        label: format!("threshold {threshold}"),
-        policy: "threshold".into(),
-        values: vec![threshold; points.len()],
-        recommended: setting == 2 && points[0] == 0,
-        chosen_on: (setting == 2 && points[0] == 0).then(|| "valid".into()),
-        ..PauseRecord::never(points)
+        settings: if setting == 0 { PauseSettings::never() } else { PauseSettings::threshold(thresholds) },
+        recommended: recommended.then(|| CalibrationCases { cases: "the split valid".into(), trained_on: false }),
+        ..PauseRecord::never(&POINTS)
     }
 }
 
@@ -86,7 +90,10 @@ pub fn evaluation(
     let dice = dice - SWEEP[setting].3;
     let per_class: Vec<f64> =
         (0..classes.len()).map(|class| dice + 0.01 * (class as f64 - (classes.len() - 1) as f64 / 2.0)).collect();
-    let active = SWEEP[setting].1.iter().take(points.len()).copied();
+    let used = |index: usize| points.contains(&POINTS[index]);
+    // Of points that are idle, the share of the point before.
+    let idle = POINTS.len() - points.len();
+    let active = std::iter::repeat_n(1.0, idle).chain(SWEEP[setting].1.iter().copied()).take(POINTS.len());
     EvaluationRecord {
         experiment: "sample".into(),
         method: method.into(),
@@ -103,8 +110,8 @@ pub fn evaluation(
         tokens: Some(TokenRecord {
             n_tokens: 64,
             active_share_after_stage: active.collect(),
-            head_accuracy_on_paused: (0..points.len())
-                .map(|point| (setting > 0).then(|| 0.995 - 0.004 * (setting * (point + 1)) as f64))
+            head_accuracy_on_paused: (0..POINTS.len())
+                .map(|index| (setting > 0 && used(index)).then(|| 0.995 - 0.004 * (setting * (index + 1)) as f64))
                 .collect(),
         }),
         cost: Some(cost(setting)),
@@ -158,7 +165,11 @@ pub fn slice(dataset: &str, classes: &[&str], method: &str, points: &[usize], se
         let (dy, dx) = ((token / grid) as f64 - 3.5, (token % grid) as f64 - 3.5);
         let from_border = ((dy * dy * 1.7 + dx * dx).sqrt() - 3.0).abs();
         let stage = ((points.len() + 1) as f64 * (2.0 - from_border).max(0.0) / 2.0 + 1.0) as u8;
-        if setting == 0 || usize::from(stage) > points.len() { 0 } else { stage }
+        if setting == 0 || usize::from(stage) > points.len() {
+            0
+        } else {
+            stage + (POINTS.len() - points.len()) as u8
+        }
     });
     SliceRecord {
         experiment: "sample".into(),
@@ -220,7 +231,10 @@ pub fn records() -> Vec<Record> {
                 record.published = Some(PublishedSet::Synapse);
                 record.dataset_note = Some("257 x 257 slices in place of 512 x 512".into());
                 record.split = "fold 1".into();
-                record.pause.chosen_on = record.pause.chosen_on.map(|_| "fold 1".into());
+                record.pause.recommended = record.pause.recommended.map(|_| CalibrationCases {
+                    cases: "2 of the training cases of fold 1".into(),
+                    trained_on: true,
+                });
             }
             records.push(record.into());
         };
@@ -234,7 +248,8 @@ pub fn records() -> Vec<Record> {
         push(baseline);
         push(evaluation(dataset, classes, "untrained", &[2, 4], 0, 0.061));
         for points in [&[2, 4][..], &[0, 2, 4]] {
-            for setting in 0..SWEEP.len() {
+            // `never` is the same setting whatever could pause.
+            for setting in usize::from(points[0] == 0)..SWEEP.len() {
                 push(evaluation(
                     dataset,
                     classes,
@@ -250,7 +265,8 @@ pub fn records() -> Vec<Record> {
         for scope in scopes {
             for points in [&[2, 4][..], &[0, 2, 4]] {
                 records.extend(
-                    (0..SWEEP.len()).map(|setting| throughput(dataset, OURS, points, setting, *scope).into()),
+                    (usize::from(points[0] == 0)..SWEEP.len())
+                        .map(|setting| throughput(dataset, OURS, points, setting, *scope).into()),
                 );
             }
         }

@@ -85,9 +85,7 @@ fn end_to_end(record: &BenchRecord) -> Option<Bars> {
     };
     Some(Bars {
         title: format!("End-to-end time by part: batch size {}, {}", fastest.batch_size, fastest.pause),
-        subtitle:
-            "Bars: median; black lines: 10th to 90th percentile. Dark: all of it in one go, from file to file."
-                .into(),
+        subtitle: "Bars: median; black lines: 10th to 90th percentile. Dark: the whole, from file to file.".into(),
         label: "ms/slice".into(),
         decimals: 2,
         bars: same.map(bar).collect(),

@@ -6,7 +6,6 @@ use crate::draw::bars::{Bar, Bars};
 use crate::error::ReportError;
 use crate::figure::Figure;
 use crate::names::points;
-use crate::settings::setting;
 
 /// Time, and memory where it was measured, as bars: one figure for each data set and scope. Memory that is the
 /// same in every row says nothing about pausing and stays in the table.
@@ -69,9 +68,9 @@ fn bar(record: &ThroughputRecord, group: &[ThroughputRecord], value: f64, spread
     if differs(&|other| other.batch_size != record.batch_size) {
         name.push(format!("batch size {}", record.batch_size));
     }
-    name.push(match &record.pause.pause_points[..] {
-        [] => setting(&record.pause),
-        at => format!("{}: {}", points(at), setting(&record.pause)),
+    name.push(match &record.pause.used_points()[..] {
+        [] => record.pause.label(),
+        at => format!("{}: {}", points(at), record.pause.label()),
     });
-    Bar { name: name.join(", "), value, spread, is_highlighted: record.pause.recommended }
+    Bar { name: name.join(", "), value, spread, is_highlighted: record.pause.recommended.is_some() }
 }

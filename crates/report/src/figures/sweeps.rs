@@ -9,7 +9,7 @@ use crate::figure::Figure;
 use crate::names::{place, points, timed};
 use crate::results::Results;
 use crate::scores::{Protocol, scores};
-use crate::settings::{Sweep, setting};
+use crate::settings::Sweep;
 
 /// Dice against throughput, one line for each sweep; none where speed was not measured.
 ///
@@ -39,9 +39,9 @@ pub fn dice_against_throughput(
             continue;
         }
         series.push(Series::new(format!("{}, {}", sweep.method(), points(sweep.points())), index, settings));
-        for record in sweep.records.iter().filter(|record| record.pause.recommended) {
+        for record in sweep.records.iter().filter(|record| record.pause.recommended.is_some()) {
             if let Some(point) = point(record) {
-                rings.push(Series::ring(format!("recommended: {}", setting(&record.pause)), point));
+                rings.push(Series::ring(format!("recommended: {}", record.pause.label()), point));
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::draw::lines::{Lines, Panel, Series};
 use crate::error::ReportError;
 use crate::figure::Figure;
 use crate::names::{place, point, points};
-use crate::settings::{Sweep, is_never, setting};
+use crate::settings::{Sweep, at_points};
 
 /// The plots of one sweep.
 ///
@@ -22,8 +22,11 @@ pub fn tokens(dataset: &str, split: &str, sweep: &Sweep<'_>) -> Result<Vec<Figur
 
 fn active_tokens(dataset: &str, split: &str, sweep: &Sweep<'_>) -> Result<Figure, ReportError> {
     let series = by_setting(sweep, |record| {
-        let shares = record.tokens.iter().flat_map(|tokens| &tokens.active_share_after_stage);
-        let stages = std::iter::once(&1.0).chain(shares).enumerate();
+        let shares = record
+            .tokens
+            .iter()
+            .flat_map(|tokens| at_points(&record.pause, &tokens.active_share_after_stage, sweep.points()));
+        let stages = std::iter::once(1.0).chain(shares).enumerate();
         stages.map(|(stage, share)| (stage as f64, 100.0 * share)).collect()
     });
     let after = sweep.points().iter().map(|at| format!("after {}", point(*at)));
@@ -39,8 +42,12 @@ fn active_tokens(dataset: &str, split: &str, sweep: &Sweep<'_>) -> Result<Figure
 
 fn head_accuracy(dataset: &str, split: &str, sweep: &Sweep<'_>) -> Result<Option<Figure>, ReportError> {
     let series = by_setting(sweep, |record| {
-        let stages = record.tokens.iter().flat_map(|tokens| &tokens.head_accuracy_on_paused).enumerate();
-        stages.filter_map(|(stage, accuracy)| Some((stage as f64, 100.0 * (*accuracy)?))).collect()
+        let accuracies = record
+            .tokens
+            .iter()
+            .flat_map(|tokens| at_points(&record.pause, &tokens.head_accuracy_on_paused, sweep.points()));
+        let stages = accuracies.enumerate();
+        stages.filter_map(|(stage, accuracy)| Some((stage as f64, 100.0 * accuracy?))).collect()
     });
     if series.is_empty() {
         return Ok(None);
@@ -59,10 +66,10 @@ fn head_accuracy(dataset: &str, split: &str, sweep: &Sweep<'_>) -> Result<Option
 /// One series for each setting that has points, in the order of the sweep, from dark to light.
 fn by_setting(sweep: &Sweep<'_>, values: impl Fn(&EvaluationRecord) -> Vec<(f64, f64)>) -> Vec<Series> {
     let entry = |index: usize, pause: &PauseRecord| {
-        let color = if is_never(pause) { NEUTRAL } else { viridis(index, sweep.records.len()) };
-        let recommended = if pause.recommended { " (recommended)" } else { "" };
-        let mut entry = Series::entry(format!("{}{recommended}", setting(pause)), index, color);
-        entry.line += 2 * u32::from(pause.recommended);
+        let color = if pause.is_never() { NEUTRAL } else { viridis(index, sweep.records.len()) };
+        let recommended = if pause.recommended.is_some() { " (recommended)" } else { "" };
+        let mut entry = Series::entry(format!("{}{recommended}", pause.label()), index, color);
+        entry.line += 2 * u32::from(pause.recommended.is_some());
         entry
     };
     let series = sweep

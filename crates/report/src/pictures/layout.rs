@@ -8,7 +8,6 @@ use super::panel::fit;
 use crate::draw::canvas::{Canvas, Drawn, LegendEntry, MARGIN, Marker, Plot, size};
 use crate::draw::color::{FAINT, INK, of_label, viridis};
 use crate::names::{point, points};
-use crate::settings::{is_never, setting};
 
 /// The panels of a row.
 pub const COLUMNS: [&str; 4] = ["Image", "Ground truth", "Prediction", "Where tokens paused"];
@@ -39,8 +38,7 @@ pub struct Layout<'a> {
 impl<'a> Layout<'a> {
     /// The layout for the settings of one slice, of which there is at least one.
     pub fn new(title: String, settings: &'a [&'a SliceRecord]) -> Self {
-        let mut stages: Vec<usize> =
-            settings.iter().flat_map(|slice| slice.pause.pause_points.iter().copied()).collect();
+        let mut stages: Vec<usize> = settings.iter().flat_map(|slice| slice.pause.used_points()).collect();
         stages.sort_unstable();
         stages.dedup();
         Self { title, settings, stages, panel: fit(settings[0], PANEL) }
@@ -68,16 +66,16 @@ impl<'a> Layout<'a> {
     }
 
     fn row_label(slice: &SliceRecord) -> String {
-        let recommended = if slice.pause.recommended { " (recommended)" } else { "" };
-        if is_never(&slice.pause) {
+        let recommended = if slice.pause.recommended.is_some() { " (recommended)" } else { "" };
+        if slice.pause.is_never() {
             return format!("No pausing{recommended}");
         }
         let active = slice.paused_after.iter().filter(|point| **point == 0).count();
         let share = 100.0 * active as f64 / slice.paused_after.len() as f64;
         format!(
             "Pausing at {}, {}{recommended}: {share:.1}% of the tokens are never paused",
-            points(&slice.pause.pause_points),
-            setting(&slice.pause)
+            points(&slice.pause.used_points()),
+            slice.pause.label()
         )
     }
 }

@@ -101,7 +101,8 @@ fn end_to_end_table(measured: &EndToEnd) -> Table {
     let [slices, height, width] = measured.scan;
     table.notes.push(format!(
         "Medians. A phantom of {slices} slices of {height} x {width} pixels ({:.1} MiB compressed), {} at {} px. The parts \
-         are timed one after the other; end to end is a single run, in which the next batch is resampled while the current one is computed.",
+         are timed within the end-to-end run. The next batch is resampled while the current one is computed, so the parts \
+         can add up to more than the whole.",
         measured.scan_mib, measured.preset, measured.input_size
     ));
     table

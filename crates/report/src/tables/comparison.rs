@@ -3,10 +3,10 @@
 use fastersam_records::{EvaluationRecord, PublishedSet, slug};
 
 use super::parts::{OURS, table};
-use crate::names::{place, points};
+use crate::names::place;
 use crate::published::{Published, PublishedRow, PublishedScores};
 use crate::scores::{Protocol, scores};
-use crate::settings::{is_never, setting};
+use crate::settings::{chosen_on, used_points};
 use crate::table::{Cell, Column, Emphasis, Table};
 
 /// The columns before those of the classes.
@@ -51,7 +51,10 @@ pub fn comparison(
     let shown = |(index, record): &(usize, &&EvaluationRecord)| is_shown(record, &records[..*index]);
     for (_, record) in records.iter().enumerate().filter(shown) {
         for protocol in [Protocol::TransUnet, Protocol::Strict] {
-            table.rows.push((Emphasis::ours(record.pause.recommended), own_row(record, protocol, classes.len())));
+            table.rows.push((
+                Emphasis::ours(record.pause.recommended.is_some()),
+                own_row(record, protocol, classes.len()),
+            ));
         }
     }
     table.notes.push(
@@ -60,6 +63,7 @@ pub fn comparison(
          volume's diagonal, and leaves out organs that are neither in the volume nor in the prediction."
             .into(),
     );
+    table.notes.extend(chosen_on(records));
     if let Some(note) = records.iter().find_map(|record| record.dataset_note.as_ref()) {
         table.notes.push(format!("Our rows: {note}."));
     }
@@ -98,14 +102,13 @@ fn published_row(row: &PublishedRow, places: &[Option<usize>]) -> Vec<Cell> {
 fn own_row(record: &EvaluationRecord, protocol: Protocol, n_classes: usize) -> Vec<Cell> {
     let scores = scores(record, protocol);
     let interval = |(low, high): (f64, f64)| Cell::Text(format!("{:.2} to {:.2}", 100.0 * low, 100.0 * high));
-    let pause_points = &record.pause.pause_points;
-    let has_points = !pause_points.is_empty();
-    let recommended = if record.pause.recommended { " (recommended)" } else { "" };
+    let has_points = !record.pause.pause_points.is_empty();
+    let recommended = if record.pause.recommended.is_some() { " (recommended)" } else { "" };
     let mut cells = vec![
         Cell::text(&record.method),
         backbone_and_input(record.backbone.clone(), record.input_size.map(|size| size.to_string())),
-        if has_points { Cell::Text(points(pause_points)) } else { Cell::Missing },
-        if has_points { Cell::Text(format!("{}{recommended}", setting(&record.pause))) } else { Cell::Missing },
+        used_points(&record.pause),
+        if has_points { Cell::Text(format!("{}{recommended}", record.pause.label())) } else { Cell::Missing },
         Cell::text(protocol.name()),
         Cell::percent(scores.dice, 2),
         Cell::percent(scores.dice_interval.map(|interval| interval.0), 2),
@@ -130,14 +133,14 @@ fn backbone_and_input(backbone: Option<String>, input: Option<String>) -> Cell {
 fn is_shown(record: &EvaluationRecord, before: &[&EvaluationRecord]) -> bool {
     let weights = |record: &EvaluationRecord| record.provenance.weights_sha256.clone();
     let is_again = |other: &&EvaluationRecord| {
-        is_never(&other.pause)
+        other.pause.is_never()
             && other.method == record.method
             && other.summary == record.summary
             && weights(other).is_some()
             && weights(other) == weights(record)
     };
-    let is_first_never = is_never(&record.pause) && !before.iter().any(is_again);
-    is_first_never || record.pause.recommended
+    let is_first_never = record.pause.is_never() && !before.iter().any(is_again);
+    is_first_never || record.pause.recommended.is_some()
 }
 
 /// Columns of classes in a published table. Names differ in order and spelling: `left kidney`,

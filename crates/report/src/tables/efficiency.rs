@@ -3,8 +3,7 @@
 use fastersam_records::ThroughputRecord;
 
 use super::parts::{OURS, table};
-use crate::names::points;
-use crate::settings::setting;
+use crate::settings::used_points;
 use crate::table::{Cell, Emphasis, Table};
 
 /// Speed, memory and cost of everything that was measured.
@@ -35,7 +34,7 @@ pub fn efficiency(throughputs: &[ThroughputRecord]) -> Table {
         ("commit", ""),
     ];
     let mut table = table("efficiency", "Speed, memory, and cost", &columns);
-    let rows = throughputs.iter().map(|record| (Emphasis::ours(record.pause.recommended), row(record)));
+    let rows = throughputs.iter().map(|record| (Emphasis::ours(record.pause.recommended.is_some()), row(record)));
     table.rows = rows.collect();
     table.notes.push(
         "GMACs: multiply-accumulates per slice, from shapes and the active tokens at that setting. Peak memory: peak \
@@ -50,8 +49,8 @@ fn row(record: &ThroughputRecord) -> Vec<Cell> {
     vec![
         Cell::text(&record.dataset),
         Cell::text(&record.method),
-        Cell::Text(points(&record.pause.pause_points)),
-        Cell::Text(setting(&record.pause)),
+        used_points(&record.pause),
+        Cell::Text(record.pause.label()),
         Cell::text(record.scope.to_string()),
         Cell::Number(record.batch_size as f64, 0),
         Cell::Number(record.input_size as f64, 0),

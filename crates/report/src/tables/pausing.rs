@@ -3,10 +3,10 @@
 use fastersam_records::{EvaluationRecord, TokenRecord, slug};
 
 use super::parts::{OURS, table};
-use crate::names::{place, points, timed};
+use crate::names::{place, timed};
 use crate::results::Results;
 use crate::scores::{Protocol, dice_change, scores};
-use crate::settings::{never_of, setting, sweeps};
+use crate::settings::{at_points, chosen_on, never_of, sweeps, used_points};
 use crate::table::{Cell, Emphasis, Table};
 
 const COLUMNS: [(&str, &str); 17] = [
@@ -33,9 +33,12 @@ const COLUMNS: [(&str, &str); 17] = [
 pub fn pausing(dataset: &str, split: &str, records: &[&EvaluationRecord], results: &Results) -> Option<Table> {
     let id = slug(&format!("pausing {dataset} {split}"));
     let mut table = table(id, format!("Pausing on {}", place(dataset, split)), &COLUMNS);
-    for record in sweeps(records).iter().flat_map(|sweep| &sweep.records) {
-        if let Some(tokens) = &record.tokens {
-            table.rows.push((Emphasis::ours(record.pause.recommended), row(record, tokens, records, results)));
+    for sweep in &sweeps(records) {
+        for record in &sweep.records {
+            if let Some(tokens) = &record.tokens {
+                let cells = row(record, tokens, sweep.points(), records, results);
+                table.rows.push((Emphasis::ours(record.pause.recommended.is_some()), cells));
+            }
         }
     }
     table.notes.push(
@@ -43,13 +46,7 @@ pub fn pausing(dataset: &str, split: &str, records: &[&EvaluationRecord], result
          the same checkpoint without pausing."
             .into(),
     );
-    if let Some(chosen_on) = records.iter().find_map(|record| record.pause.chosen_on.as_deref()) {
-        table.notes.push(if chosen_on == split {
-            "The recommended setting was chosen on this same split, which favors it.".into()
-        } else {
-            format!("The recommended setting was chosen on: {chosen_on}.")
-        });
-    }
+    table.notes.extend(chosen_on(records));
     if let Some(speed) = records.iter().find_map(|record| results.throughput_of(record)) {
         table.notes.push(format!("Slices/s: {}.", timed(speed.scope, speed.batch_size)));
     }
@@ -59,18 +56,19 @@ pub fn pausing(dataset: &str, split: &str, records: &[&EvaluationRecord], result
 fn row(
     record: &EvaluationRecord,
     tokens: &TokenRecord,
+    points: &[usize],
     records: &[&EvaluationRecord],
     results: &Results,
 ) -> Vec<Cell> {
     let mut cells = vec![
         Cell::text(&record.method),
-        Cell::Text(points(&record.pause.pause_points)),
-        Cell::Text(setting(&record.pause)),
-        if record.pause.recommended { Cell::text("yes") } else { Cell::Missing },
-        Cell::text(&record.pause.criterion),
-        Cell::text(&record.pause.context),
-        shares(tokens.active_share_after_stage.iter().copied().map(Some)),
-        shares(tokens.head_accuracy_on_paused.iter().copied()),
+        used_points(&record.pause),
+        Cell::Text(record.pause.label()),
+        if record.pause.recommended.is_some() { Cell::text("yes") } else { Cell::Missing },
+        Cell::text(record.pause.settings.criterion.name()),
+        Cell::text(record.pause.settings.context.name()),
+        shares(at_points(&record.pause, &tokens.active_share_after_stage, points).into_iter().map(Some)),
+        shares(at_points(&record.pause, &tokens.head_accuracy_on_paused, points).into_iter()),
         Cell::percent(record.cost.as_ref().map(|cost| cost.encoder_macs_saved), 1),
     ];
     let never = never_of(record, records);

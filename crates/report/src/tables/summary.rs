@@ -3,10 +3,10 @@
 use fastersam_records::EvaluationRecord;
 
 use super::parts::{OURS, table};
-use crate::names::points;
+use crate::names::{place, points};
 use crate::results::Results;
 use crate::scores::{Protocol, dice_change, scores};
-use crate::settings::{never_of, setting};
+use crate::settings::{chosen_on, never_of};
 use crate::table::{Cell, Emphasis, Table};
 
 const COLUMNS: [(&str, &str); 13] = [
@@ -30,11 +30,13 @@ pub fn summary(results: &Results) -> Option<Table> {
     let mut table = table("summary", "Without pausing and with the recommended pausing", &COLUMNS);
     for (dataset, split) in results.evaluated() {
         let records = results.evaluations_on(&dataset, &split);
-        for record in records.iter().filter(|record| record.pause.recommended) {
+        for record in records.iter().filter(|record| record.pause.recommended.is_some()) {
             if let Some(never) = never_of(record, &records) {
                 table.rows.push((Emphasis::Ours, row(record, never, results)));
             }
         }
+        let place = place(&dataset, &split);
+        table.notes.extend(chosen_on(&records).into_iter().map(|note| format!("{place}: {note}")));
     }
     table.notes.push(
         "Mean Dice, transunet protocol. Speed: the whole model from network input to logits at the largest batch size that \
@@ -52,7 +54,7 @@ fn row(record: &EvaluationRecord, never: &EvaluationRecord, results: &Results) -
         Cell::text(&record.split),
         Cell::text(&record.method),
         dice(never),
-        Cell::Text(format!("{} at {}", setting(&record.pause), points(&record.pause.pause_points))),
+        Cell::Text(format!("{} at {}", record.pause.label(), points(&record.pause.used_points()))),
         dice(record),
         Cell::percent(dice_change(record, never, Protocol::TransUnet), 2),
         Cell::percent(record.cost.as_ref().map(|cost| cost.encoder_macs_saved), 1),

@@ -24,14 +24,14 @@ pub fn floats<const D: usize>(x: Tensor<D>) -> Vec<f32> {
 }
 
 /// The fixture's encoder, at some input size.
-pub fn encoder_config(sizes: &Value, image_size: usize) -> EncoderConfig {
+pub fn encoder_config(sizes: &Value, img_size: usize) -> EncoderConfig {
     let size = |key: &str| sizes[key].as_u64().unwrap_or_else(|| panic!("{key} in {sizes}")) as usize;
-    let mut config = EncoderConfig::vit_b(image_size);
+    let mut config = EncoderConfig::vit_b(img_size);
     config.patch_size = size("patch_size");
     config.embed_dim = size("embed_dim");
     config.depth = size("depth");
     config.mlp_ratio = sizes["mlp_ratio"].as_f64().unwrap();
-    config.n_heads = size("num_heads");
+    config.num_heads = size("num_heads");
     config.out_chans = size("out_chans");
     config.window_size = size("window_size");
     config.global_attn_indexes = sizes["global_attn_indexes"]
@@ -112,7 +112,7 @@ pub fn decoder_config(sizes: &Value, fixture: &Fixture) -> MaskDecoderConfig {
     let [n_mask_tokens, dim] = fixture.get("mask_decoder.mask_tokens.weight").dims::<2>();
     let mut decoder = MaskDecoderConfig::sam(n_mask_tokens);
     decoder.transformer_dim = dim;
-    decoder.n_heads = size("num_heads");
+    decoder.num_heads = size("num_heads");
     decoder.mlp_dim = fixture.get("mask_decoder.transformer.layers.0.mlp.lin1.bias").dims::<1>()[0];
     decoder.iou_head_hidden_dim = fixture.get("mask_decoder.iou_prediction_head.layers.0.bias").dims::<1>()[0];
     decoder

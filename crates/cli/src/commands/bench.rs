@@ -1,0 +1,194 @@
+//! `fastersam bench`
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use burn::tensor::Device;
+use clap::Args;
+use fastersam::PauseSettings;
+use fastersam_bench as bench;
+use fastersam_experiments::provenance::Origin;
+use fastersam_experiments::throughput;
+use fastersam_experiments::trained_model::TrainedModel;
+use fastersam_progress::{self as progress, say};
+use fastersam_records::{NOTICE, Scope, write_record};
+use fastersam_report as report;
+
+use super::{Batching, Measured, PauseChoice, Printing, with_notice};
+
+use crate::output::print;
+
+/// What the bench measures: models whose weights are drawn, at all sizes, or (with --model) one checkpoint.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    #[command(flatten)]
+    checkpoint: Option<Measured>,
+    /// With --model: a pause setting to time beside `never`; may be given several times, and is written as for
+    /// `segment` [default: 0.02, then 0.1, then 0.4]
+    #[arg(long, value_name = "SETTING", requires = "model")]
+    pause: Vec<PauseChoice>,
+    /// A Python with torch and segment-anything: PyTorch's side is timed in turn with ours
+    #[arg(long, value_name = "PYTHON")]
+    peer: Option<PathBuf>,
+    /// Only rows whose name contains one of these; `targets` and `waterfall` stand for the rows of these
+    /// tables, `end_to_end` for the time from a scan's file to the file of its label map
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Rounds; each visits every row [default: 11, with --quick 3, with --model 7]
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Few rounds
+    #[arg(long)]
+    quick: bool,
+    /// Also the rows of more than 500e9 multiply-accumulates a pass
+    #[arg(long)]
+    all: bool,
+    /// Leave out peak memory, which takes a process of its own for each row
+    #[arg(long)]
+    no_memory: bool,
+    /// Folder of a suite's run: its checkpoints' scores stand beside rows that pause alike
+    #[arg(long, value_name = "RUN")]
+    dice_from: Option<PathBuf>,
+    /// Folder for the record and the report
+    #[arg(long, short, default_value = "runs/bench")]
+    output: PathBuf,
+    /// Also copy the report's Markdown page and the plots that it shows to this folder, for instance
+    /// docs/results
+    #[arg(long, value_name = "FOLDER")]
+    page: Option<PathBuf>,
+    #[command(flatten)]
+    batching: Batching,
+    #[command(flatten)]
+    printing: Printing,
+    /// Count instructions of small cases with valgrind instead, and compare them with the baseline
+    #[arg(long, conflicts_with_all = ["peer", "only", "rounds", "quick", "all"])]
+    instructions: bool,
+    /// Make the baseline of the instruction counts anew
+    #[arg(long, requires = "instructions")]
+    update: bool,
+    /// File with the instruction counts to compare with
+    #[arg(long, default_value = "configs/baselines/instructions.json")]
+    baseline: PathBuf,
+    /// Folder with the published results
+    #[arg(long, default_value = "configs/published")]
+    published: PathBuf,
+    /// Print the peak memory of one row
+    #[arg(long, hide = true)]
+    memory_of: Option<String>,
+    /// Run one of the cases whose instructions are counted
+    #[arg(long, hide = true)]
+    instructions_of: Option<String>,
+    /// Passes of that case
+    #[arg(long, hide = true, default_value_t = 1)]
+    passes: u64,
+}
+
+impl BenchArgs {
+    fn rounds(&self) -> usize {
+        let usual = match (self.quick, &self.checkpoint) {
+            (true, _) => 3,
+            (false, Some(_)) => 7,
+            (false, None) => 11,
+        };
+        self.rounds.unwrap_or(usual).max(1)
+    }
+
+    /// Whether it is one of the cases whose instructions are counted. It sets up a single thread for everything,
+    /// which can be done once only, so nothing else must have started.
+    pub fn runs_alone(&self) -> bool {
+        self.instructions_of.is_some()
+    }
+
+    /// Runs that case.
+    ///
+    /// # Errors
+    /// Where there is no such case.
+    pub fn run_alone(&self) -> Result<()> {
+        bench::instructions::run_case(self.instructions_of.as_deref().unwrap_or_default(), self.passes)
+    }
+}
+
+/// Runs the bench, writes record and report, and prints the times.
+///
+/// # Errors
+/// Where no row matches, the peer fails or a file can't be written.
+pub fn run(arguments: &BenchArgs, device: &Device, origin: &Origin) -> Result<()> {
+    if let Some(measured) = &arguments.checkpoint {
+        return of_checkpoint(measured, arguments, device, origin);
+    }
+    if let Some(id) = &arguments.memory_of {
+        print(&bench::memory_of(id, device)?.map_or_else(String::new, |mib| format!("{mib:.1}")));
+        return Ok(());
+    }
+    if arguments.instructions {
+        bench::instructions::compare(&arguments.baseline, arguments.update)?.iter().for_each(|line| print(line));
+        return Ok(());
+    }
+    let options = bench::Options {
+        only: arguments.only.clone(),
+        peer: arguments.peer.clone(),
+        rounds: arguments.rounds(),
+        all: arguments.all,
+        memory: !arguments.no_memory,
+        dice_from: arguments.dice_from.clone(),
+        output: arguments.output.clone(),
+    };
+    let record = bench::run(&options, device, origin.provenance(serde_json::Value::Null, 1, "none", None))?;
+    let output = &arguments.output;
+    let index = report::build(&output.join("records"), &arguments.published, &output.join("report"))?;
+    if let Some(folder) = &arguments.page {
+        report::copy_bench_page(&output.join("report"), folder)?;
+    }
+    if arguments.printing.json {
+        print(&serde_json::to_string(&record)?);
+    } else {
+        print(&report::bench_summary(&record));
+        print(&index.display().to_string());
+    }
+    Ok(())
+}
+
+/// Times a checkpoint, writes the records and prints the times.
+///
+/// # Errors
+/// Where checkpoint, experiment or data can't be read, or don't fit each other.
+fn of_checkpoint(measured: &Measured, arguments: &BenchArgs, device: &Device, origin: &Origin) -> Result<()> {
+    let (experiment, data) = measured.read()?;
+    let weights = measured.weights.as_deref();
+    let subject = TrainedModel::load(&experiment, &data, &measured.model, weights, device, origin)?;
+    progress::catch_interrupt()?;
+    let given: Vec<PauseSettings> = match &arguments.pause[..] {
+        [] => [0.02, 0.1, 0.4].map(|threshold| PauseSettings::threshold([threshold])).into(),
+        given => {
+            given.iter().map(|choice| choice.settings(subject.recommended.as_ref())).collect::<Result<_>>()?
+        }
+    };
+    let never = PauseSettings::never();
+    let settings: Vec<&PauseSettings> = std::iter::once(&never).chain(&given).collect();
+    let (batch, scope) = (arguments.batching.batch_size, Scope::NetworkInputToLogits);
+    let timings = throughput::measure(&subject, &settings, batch, arguments.rounds(), scope)?;
+    let never_ms = timings[0].ms_per_slice(0.5);
+    let folder = measured.records()?;
+    for (setting, timing) in settings.into_iter().zip(&timings) {
+        let record = subject.throughput(timing, subject.pause(setting, None), batch, scope, never_ms);
+        let path = write_record(&folder, &record.clone().into())?;
+        if arguments.printing.json {
+            print(&with_notice(&record, &path)?);
+        } else {
+            print(&format!(
+                "{:<20} {:8.2} ms/slice ({:.2} to {:.2})  {:8.1} slices/s  {:5.2}x",
+                setting.full_label(subject.points()),
+                record.ms_per_slice_median,
+                record.ms_per_slice_p10,
+                record.ms_per_slice_p90,
+                record.slices_per_s,
+                record.speed_up_over_never
+            ));
+        }
+    }
+    if !arguments.printing.json {
+        print(&format!("{scope}, batch {batch}; median, and 10th to 90th percentile. {NOTICE}"));
+        say(&format!("records: {}", folder.display()));
+    }
+    Ok(())
+}

@@ -1,0 +1,33 @@
+//! Names of files, and what is in a folder.
+
+use std::path::{Path, PathBuf};
+
+use fastersam_files::FileError;
+
+/// The names of a folder's files and folders, sorted.
+pub(crate) fn names_in(folder: &Path) -> Result<Vec<String>, FileError> {
+    let entries = std::fs::read_dir(folder).map_err(FileError::at(folder))?;
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// The name of a NIfTI file without its ending.
+pub(crate) fn without_ending(name: &str) -> Option<&str> {
+    name.strip_suffix(".nii.gz").or_else(|| name.strip_suffix(".nii"))
+}
+
+/// A NIfTI file by its name without ending: `.nii.gz`, unless only `.nii` is there.
+pub(crate) fn with_ending(folder: &Path, stem: &str) -> PathBuf {
+    let plain = folder.join(format!("{stem}.nii"));
+    let zipped = folder.join(format!("{stem}.nii.gz"));
+    if plain.is_file() && !zipped.exists() { plain } else { zipped }
+}
+
+/// A file below a folder; the folders on the way are made.
+pub(crate) fn new_file(folder: &Path, parts: &[&str]) -> Result<PathBuf, FileError> {
+    let path = parts.iter().fold(folder.to_owned(), |path, part| path.join(part));
+    let parent = fastersam_files::parent_folder(&path);
+    std::fs::create_dir_all(parent).map_err(FileError::at(parent))?;
+    Ok(path)
+}

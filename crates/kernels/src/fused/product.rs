@@ -1,0 +1,187 @@
+//! Matrix products with weights in [`Panels`].
+//!
+//! The kernel keeps a tile of the result in registers while it walks down a panel, and adds along k one by one, so
+//! that a row of the result depends on its own row of the left matrix only, bit for bit, whatever the number of
+//! rows and threads.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::memory::Slot;
+use super::panels::Panels;
+use super::simd::MAX_TILE_ROWS;
+use super::tile::{Piece, multiply_piece};
+use super::view::{Shared, View};
+
+/// Panels are read in pieces of up to this many rows: the piece of the left matrix that belongs to it
+/// stays in the second-level cache.
+const DEPTH: usize = 1024;
+/// Rows of the left matrix in one task, at most.
+const TASK_ROWS: usize = 112;
+/// Products of fewer multiply-accumulates stay on one thread.
+const PARALLEL_MACS: usize = 64 * 1024;
+
+/// What is added to a product, and what becomes of it.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Epilogue<'a> {
+    /// The sums start from this matrix instead of zero.
+    pub start: Option<View<'a>>,
+    /// One value a column, added at the end.
+    pub bias: Option<&'a [f32]>,
+    /// GELU after the bias.
+    pub gelu: bool,
+}
+
+/// Everything that a product reads, checked to fit together and into its target.
+#[derive(Clone, Copy)]
+struct Product<'a> {
+    a: View<'a>,
+    b: &'a Panels,
+    epilogue: Epilogue<'a>,
+    /// The sums start from what the target holds.
+    onto_target: bool,
+    /// `[m, n]`, dense.
+    target: Shared<'a>,
+}
+
+impl<'a> Product<'a> {
+    /// # Safety
+    /// If the sums start from the target, it must have been written.
+    unsafe fn checked(
+        target: Shared<'a>,
+        a: View<'a>,
+        b: &'a Panels,
+        epilogue: Epilogue<'a>,
+        onto_target: bool,
+    ) -> Self {
+        let (m, [k, n]) = (a.n_rows(), b.shape());
+        assert!(a.n_cols() == k && a.has_dense_rows(), "matrix product of {:?} and [{k}, {n}]", a.shape());
+        assert!(m.checked_mul(n) == Some(target.len()), "matrix product [{m}, {n}] to {} values", target.len());
+        if let Some(bias) = epilogue.bias {
+            assert!(bias.len() == n, "matrix product [{m}, {n}]: {} values of bias", bias.len());
+        }
+        if let Some(start) = epilogue.start {
+            assert!(
+                start.shape() == [m, n] && start.has_dense_rows(),
+                "matrix product [{m}, {n}] from {:?} on",
+                start.shape()
+            );
+        }
+        Self { a, b, epilogue, onto_target, target }
+    }
+
+    /// Splits it over the threads.
+    fn run(&self) {
+        let (m, [k, n]) = (self.a.n_rows(), self.b.shape());
+        if m == 0 || n == 0 {
+            return;
+        }
+        let n_panels = self.b.n_panels();
+        // Tasks: blocks of rows times groups of panels, some for each thread to even out.
+        let block = m.div_ceil(m.div_ceil(TASK_ROWS)).next_multiple_of(MAX_TILE_ROWS);
+        let n_blocks = m.div_ceil(block);
+        let n_groups = (4 * rayon::current_num_threads()).div_ceil(n_blocks).min(n_panels);
+        let group = n_panels.div_ceil(n_groups);
+        let n_groups = n_panels.div_ceil(group);
+        let task = |task: usize| {
+            let (first, panel) = (task / n_groups * block, task % n_groups * group);
+            let rows = first..(first + block).min(m);
+            // SAFETY: no other task has both these rows and these panels.
+            unsafe { self.multiply_panels(rows, panel..(panel + group).min(n_panels)) };
+        };
+        let n_tasks = n_blocks * n_groups;
+        let n_macs = m.saturating_mul(n).saturating_mul(k);
+        if n_tasks == 1 || n_macs < PARALLEL_MACS {
+            (0..n_tasks).for_each(task);
+        } else {
+            (0..n_tasks).into_par_iter().with_max_len(1).for_each(task);
+        }
+    }
+
+    /// The columns of some panels in some rows.
+    ///
+    /// # Safety
+    /// Nobody else may be at work on them.
+    unsafe fn multiply_panels(&self, rows: Range<usize>, panels: Range<usize>) {
+        let (b, epilogue, [k, n], width) = (self.b, &self.epilogue, self.b.shape(), self.b.width());
+        let a = self.a.rows(rows.clone());
+        let start = epilogue.start.map(|start| start.rows(rows.clone()));
+        let depth = k.div_ceil(k.div_ceil(DEPTH).max(1)).max(1);
+        let mut row = 0;
+        loop {
+            let length = depth.min(k - row);
+            let is_last = row + length == k;
+            for panel in panels.clone() {
+                let cols = panel * width..((panel + 1) * width).min(n);
+                let mut target = self.target.matrix(rows.start * n + cols.start, [rows.len(), cols.len()], n);
+                let target_start = target.as_mut_ptr();
+                let start = match start {
+                    // What the pieces above have left there.
+                    _ if row > 0 || self.onto_target => Some((target_start.cast_const(), n)),
+                    Some(start) => {
+                        let start = start.cols(cols.clone());
+                        Some((start.as_ptr(), start.row_stride() as usize))
+                    }
+                    None => None,
+                };
+                let piece = Piece {
+                    a: a.cols(row..row + length).as_ptr(),
+                    a_stride: a.row_stride() as usize,
+                    panel: b.row(panel, row),
+                    k: length,
+                    start,
+                    target: target_start,
+                    target_stride: n,
+                    n_cols: cols.len(),
+                    bias: epilogue.bias.filter(|_| is_last).map(|bias| bias[cols].as_ptr()),
+                    gelu: epilogue.gelu && is_last,
+                };
+                // SAFETY: `checked` saw to it that a, start and bias have these rows and columns; the panel is
+                // made for its level and has `length` rows from here on; the target is a matrix of its own.
+                unsafe { multiply_piece(b.level(), rows.len(), &piece) };
+            }
+            row += length;
+            if is_last {
+                return;
+            }
+        }
+    }
+}
+
+/// `target = epilogue(a * b)`, without gaps in the target; a must have dense rows.
+pub(crate) fn multiply(target: &mut [Slot], a: View<'_>, b: &Panels, epilogue: Epilogue<'_>) {
+    // SAFETY: the tasks write different tiles, and the sums start elsewhere.
+    unsafe { Product::checked(Shared::new(target), a, b, epilogue, false) }.run();
+}
+
+/// `target = epilogue(target + a * b)`; there must be no other start.
+pub(crate) fn multiply_onto(target: &mut [f32], a: View<'_>, b: &Panels, epilogue: Epilogue<'_>) {
+    assert!(epilogue.start.is_none());
+    // SAFETY: the tasks write different tiles, and the target holds values.
+    unsafe { Product::checked(Shared::of_values(target), a, b, epilogue, true) }.run();
+}
+
+/// [`multiply`] on this thread, over values that may be anything.
+pub(crate) fn multiply_block(target: &mut [f32], a: View<'_>, b: &Panels, epilogue: Epilogue<'_>) {
+    // SAFETY: there is one task, and what it writes are values.
+    unsafe { run_block(Shared::of_values(target), a, b, epilogue) };
+}
+
+/// [`multiply`] on this thread.
+pub(crate) fn multiply_new_block(target: &mut [Slot], a: View<'_>, b: &Panels, epilogue: Epilogue<'_>) {
+    // SAFETY: there is one task.
+    unsafe { run_block(Shared::new(target), a, b, epilogue) };
+}
+
+/// # Safety
+/// Nobody else may be at work on the target.
+unsafe fn run_block(target: Shared<'_>, a: View<'_>, b: &Panels, epilogue: Epilogue<'_>) {
+    // SAFETY: the sums start elsewhere; the rest is the caller's promise.
+    unsafe {
+        let product = Product::checked(target, a, b, epilogue, false);
+        if a.n_rows() > 0 {
+            product.multiply_panels(0..a.n_rows(), 0..b.n_panels());
+        }
+    }
+}

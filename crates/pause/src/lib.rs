@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod decide;
+mod label;
+mod recommendation;
+mod settings;
+mod written;
+
+pub use decide::{criteria, keep};
+pub use recommendation::{CalibrationCases, Recommendation};
+pub use settings::{Context, Criterion, PauseError, PausePolicy, PauseSettings};
