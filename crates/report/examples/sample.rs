@@ -1,8 +1,7 @@
 //! Writes the report of the sample records, which are invented: `sample FOLDER`.
 
-#![allow(clippy::print_stdout)]
-
 use std::error::Error;
+use std::io::Write;
 use std::path::Path;
 
 use fastersam_records::{samples, write_record};
@@ -17,6 +16,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let published = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/published");
     let page = build(&records, &published, &folder.join("report"))?;
-    println!("{}", page.display());
+    writeln!(std::io::stdout(), "{}", page.display())?;
     Ok(())
 }

@@ -59,11 +59,9 @@ pub fn markdown(record: &BenchRecord, tables: &[Table], figures: &[Figure]) -> S
     for figure in BENCH_SHOWN.iter().filter_map(|id| figures.iter().find(|figure| figure.id == *id)) {
         _ = write!(page, "\n![{}](plots/{}.png)\n", figure.caption, figure.id);
     }
-    for mut table in tables.iter().cloned() {
-        // It stands at the top already.
-        table.notes.retain(|note| !note.contains(RECONSTRUCTION));
+    for table in tables {
         page.push('\n');
-        page.push_str(&table.to_markdown());
+        page.push_str(&Table { notice: None, ..table.clone() }.to_markdown());
     }
     page
 }

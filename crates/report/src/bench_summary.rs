@@ -1,44 +1,48 @@
 //! A run of the bench as text, for the terminal.
 
-use fastersam_records::BenchRecord;
-use fastersam_records::bench::targets::targets;
+use fastersam_records::bench::targets::{Target, targets};
+use fastersam_records::{BenchRecord, BenchRow};
 
 /// The matrix products, rows, parts and targets of a run, a line each.
 #[must_use]
 pub fn bench_summary(record: &BenchRecord) -> String {
-    let mut lines = Vec::new();
-    for product in &record.products {
+    let products = record.products.iter().map(|product| {
         let [m, k, n] = product.shape;
-        lines.push(format!("gemm {m} x {k} x {n:<42} {:8.1} GFLOP/s", product.gflops()));
-    }
-    let peak = record.peak_gflops();
-    for row in &record.rows {
-        let rate = row.gflops().map_or_else(String::new, |rate| {
-            let share = peak.map_or_else(String::new, |peak| format!(" {:5.1}% of peak", 100.0 * rate / peak));
-            format!("{rate:7.1} GFLOP/s{share}")
-        });
-        let memory = row.peak_memory_mib.map_or_else(String::new, |mib| format!("  {mib:.0} MiB"));
-        lines.push(format!(
-            "{:<42} {:9.2} ms/slice ({:.2} to {:.2})  {rate}{memory}",
-            row.id,
-            row.ms_per_slice(0.5),
-            row.ms_per_slice(0.1),
-            row.ms_per_slice(0.9)
-        ));
-    }
-    for row in record.end_to_end.iter().flat_map(|measured| &measured.rows) {
+        (format!("gemm {m} x {k} x {n}"), format!("{:9.1} GFLOP/s", product.gflops()))
+    });
+    let rows = record.rows.iter().map(|row| (row.id.clone(), measured(row, record.peak_gflops())));
+    let parts = record.end_to_end.iter().flat_map(|measured| &measured.rows).map(|row| {
         let name = format!("batch size {}, {}: {}", row.batch_size, row.pause, row.part);
-        lines.push(format!("{name:<82} {:9.2} ms/slice", row.median()));
+        (name, format!("{:9.2} ms/slice", row.median()))
+    });
+    let targets = targets(record);
+    let targets = targets.iter().filter_map(|target| Some((target.what.to_owned(), verdict(target)?)));
+    let groups: [Vec<(String, String)>; 4] =
+        [products.collect(), rows.collect(), parts.collect(), targets.collect()];
+    groups.iter().flat_map(|group| aligned(group)).collect::<Vec<_>>().join("\n")
+}
+
+/// Names and what is said of them, in two columns.
+fn aligned(lines: &[(String, String)]) -> impl Iterator<Item = String> {
+    let width = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    lines.iter().map(move |(name, text)| format!("{name:<width$} {text}"))
+}
+
+fn measured(row: &BenchRow, peak: Option<f64>) -> String {
+    let spread = format!("({:.2} to {:.2})", row.ms_per_slice(0.1), row.ms_per_slice(0.9));
+    let mut text = format!("{:9.2} ms/slice {spread:<22}", row.ms_per_slice(0.5));
+    if let Some(rate) = row.gflops() {
+        text += &format!(" {rate:7.1} GFLOP/s");
+        text += &peak.map_or_else(String::new, |peak| format!(" {:5.1}% of peak", 100.0 * rate / peak));
     }
-    for target in targets(record) {
-        let Some(measured) = target.measured else { continue };
-        let spread = target.spread.map_or_else(String::new, |(low, high)| format!(" ({low:.2} to {high:.2})"));
-        let verdict = if target.is_met() == Some(true) { "met" } else { "missed" };
-        let bound = if target.at_most { "at most" } else { "at least" };
-        lines.push(format!(
-            "{:<82} {measured:7.2}{spread}, target {bound} {}: {verdict}",
-            target.what, target.wanted
-        ));
-    }
-    lines.join("\n")
+    text += &row.peak_memory_mib.map_or_else(String::new, |mib| format!(" {mib:6.0} MiB"));
+    text.trim_end().to_owned()
+}
+
+/// None where the target was not measured.
+fn verdict(target: &Target) -> Option<String> {
+    let spread = target.spread.map_or_else(String::new, |(low, high)| format!(" ({low:.2} to {high:.2})"));
+    let verdict = if target.is_met()? { "met" } else { "missed" };
+    let bound = if target.at_most { "at most" } else { "at least" };
+    Some(format!("{:9.2}{spread}, target: {bound} {}, {verdict}", target.measured?, target.wanted))
 }

@@ -61,6 +61,7 @@ impl Results {
         results
             .trainings
             .sort_by(|a, b| (&a.dataset, &a.method, &a.experiment).cmp(&(&b.dataset, &b.method, &b.experiment)));
+        results.benches.sort_by(|a, b| a.experiment.cmp(&b.experiment));
         results
     }
 
@@ -131,7 +132,7 @@ impl Results {
 }
 
 /// The score that methods are ordered by, in [0, 1].
-pub fn dice(record: &EvaluationRecord) -> f64 {
+fn dice(record: &EvaluationRecord) -> f64 {
     scores(record, Protocol::TransUnet).dice.unwrap_or(0.0)
 }
 

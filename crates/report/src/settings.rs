@@ -87,8 +87,7 @@ pub fn chosen_on(records: &[&EvaluationRecord]) -> Vec<String> {
     cases.dedup();
     let note = |cases: &fastersam_records::CalibrationCases| {
         let flatters = if cases.trained_on {
-            " The model was trained on these cases as well, so its scores on them, and with them the choice, are too \
-             optimistic."
+            " The model was also trained on these cases, so the scores behind the choice are optimistic."
         } else {
             ""
         };

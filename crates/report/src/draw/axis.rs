@@ -99,7 +99,8 @@ fn linear_ticks(range: &Range<f64>) -> Vec<(f64, String)> {
         if power < 0.0 { index * multiple / 10_f64.powf(-power) } else { index * multiple * 10_f64.powf(power) }
     };
     let step = multiple * 10_f64.powf(power);
-    let (first, last) = ((range.start / step).ceil() as i64, (range.end / step).floor() as i64);
+    // An end that is a tick but for rounding belongs to the axis.
+    let (first, last) = ((range.start / step - 1e-9).ceil() as i64, (range.end / step + 1e-9).floor() as i64);
     // Adding zero turns a negative zero, which would print as `-0`, into zero.
     (first..=last).map(|index| at(index as f64) + 0.0).map(|tick| (tick, format!("{tick:.decimals$}"))).collect()
 }
@@ -126,7 +127,8 @@ impl Ranged for Axis {
     fn map(&self, value: &f64, (start, end): (i32, i32)) -> i32 {
         let scaled = |value: f64| if self.is_logarithmic { value.ln() } else { value };
         let (low, high) = (scaled(self.range.start), scaled(self.range.end));
-        let share = (scaled(*value) - low) / (high - low);
+        // What is far outside would leave the range of pixels.
+        let share = ((scaled(*value) - low) / (high - low)).clamp(-1.0, 2.0);
         start + (share * f64::from(end - start)).round() as i32
     }
 

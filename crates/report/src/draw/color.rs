@@ -17,8 +17,8 @@ const SAND: RGBColor = RGBColor(221, 204, 119);
 pub const SERIES: [RGBColor; 6] = [BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY];
 /// Colors of bars: usual ones light, highlighted ones dark.
 pub const BARS: [RGBColor; 2] = [SKY, BLUE];
-/// Colors of labels 1, 2, ... over a gray image.
-const LABELS: [RGBColor; 9] = [ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE, WINE, SAND];
+/// Colors of labels 1, 2, ... over a gray image; neighbors differ in lightness.
+const LABELS: [RGBColor; 9] = [BLUE, YELLOW, VERMILION, SKY, GREEN, ORANGE, WINE, PURPLE, SAND];
 
 /// Text.
 pub const INK: RGBColor = RGBColor(32, 33, 36);

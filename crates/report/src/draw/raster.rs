@@ -1,5 +1,5 @@
-//! SVG as pixels and as PNG files. The one font is part of the program, so that pixels and the width of text are
-//! the same on every machine.
+//! SVG as pixels and as PNG files. The one font is part of the program, so that neither pixels nor the width of text
+//! depend on the fonts of the machine.
 
 use std::sync::{Arc, LazyLock};
 
@@ -85,9 +85,9 @@ mod tests {
 
     #[test]
     fn text_is_set_in_the_embedded_font_with_kerning() {
-        // Advances of DejaVu Sans, units of 2048: T 1251, o 1253; T and o are kerned by -352.
+        // In the font's units, 2048 to the em: T is 1251 wide, o 1253, and kerning moves an o after a T by -348.
         assert_eq!(text_width("o", 2048), 1253);
-        assert_eq!(text_width("To", 2048), 1251 + 1253 - 352);
+        assert_eq!(text_width("To", 2048), 1251 + 1253 - 348);
         assert_eq!(text_width("", 20), 0);
         assert!(text_width("a < b & c", 20) > text_width("a < b", 20));
     }

@@ -84,8 +84,8 @@ fn end_to_end(record: &BenchRecord) -> Option<Bars> {
         is_highlighted: row.is_whole,
     };
     Some(Bars {
-        title: format!("From file to file: batch size {}, {}", fastest.batch_size, fastest.pause),
-        subtitle: "Bars: median; black lines: 10th to 90th percentile. Dark: end to end, in one go.".into(),
+        title: format!("End-to-end time by part: batch size {}, {}", fastest.batch_size, fastest.pause),
+        subtitle: "Bars: median; black lines: 10th to 90th percentile. Dark: the whole, from file to file.".into(),
         label: "ms/slice".into(),
         decimals: 2,
         bars: same.map(bar).collect(),

@@ -6,7 +6,9 @@ use plotters::style::RGBColor;
 use crate::draw::color::{PAPER, mix, of_label, viridis};
 
 /// Share of the tint over the image.
-const TINT: f64 = 0.6;
+const TINT: f64 = 0.5;
+/// Width of the line around a label, in pixels.
+const OUTLINE: usize = 2;
 
 /// Height and width of a slice whose longer side becomes `side`.
 pub fn fit(slice: &SliceRecord, side: usize) -> (usize, usize) {
@@ -44,13 +46,20 @@ impl<'a> Panel<'a> {
         RGBColor(mean, mean, mean)
     }
 
-    /// `gray`, or the color of a label over it.
-    pub fn labelled(&self, gray: RGBColor, labels: &[u8], y: usize, x: usize) -> RGBColor {
-        let (row, col) = (y * self.slice.rows / self.height, x * self.slice.cols / self.width);
-        match labels[row * self.slice.cols + col] {
-            0 => gray,
-            label => mix(gray, of_label(usize::from(label)), TINT),
+    /// `gray`, or the color of a label over it, at full strength along its outline.
+    pub fn labeled(&self, gray: RGBColor, labels: &[u8], y: usize, x: usize) -> RGBColor {
+        let label = |y: usize, x: usize| {
+            let (y, x) = (y.min(self.height - 1), x.min(self.width - 1));
+            labels[y * self.slice.rows / self.height * self.slice.cols + x * self.slice.cols / self.width]
+        };
+        let own = label(y, x);
+        if own == 0 {
+            return gray;
         }
+        let (up, left) = (y.saturating_sub(OUTLINE), x.saturating_sub(OUTLINE));
+        let around = [label(up, x), label(y + OUTLINE, x), label(y, left), label(y, x + OUTLINE)];
+        let is_outline = around.iter().any(|label| *label != own);
+        mix(gray, of_label(usize::from(own)), if is_outline { 1.0 } else { TINT })
     }
 
     /// `gray`, under a paused token tinted by its place among `stages`, with the token grid drawn in.

@@ -14,8 +14,8 @@ pub fn paint(layout: &Layout<'_>, raster: &mut Raster) {
             let gray = panel.gray(y, x);
             let colors = [
                 gray,
-                panel.labelled(gray, &slice.truth, y, x),
-                panel.labelled(gray, &slice.prediction, y, x),
+                panel.labeled(gray, &slice.truth, y, x),
+                panel.labeled(gray, &slice.prediction, y, x),
                 panel.paused(gray, &layout.stages, y, x),
             ];
             for ((top, left), color) in corners.iter().zip(colors) {

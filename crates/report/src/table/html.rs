@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::model::{Emphasis, Table};
 
 /// Words of up to this many letters stay on one line.
-const SHORT: usize = 30;
+const SHORT: usize = 40;
 
 impl Table {
     /// `<table>` and `<ul>` of the page.

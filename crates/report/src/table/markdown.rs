@@ -24,7 +24,8 @@ impl Table {
             }
         }
         markdown.push('\n');
-        for note in &self.notes {
+        let notice = self.notice.map(|notice| format!("A reconstruction. {notice}"));
+        for note in notice.iter().chain(&self.notes) {
             _ = write!(markdown, "\n* {}", note.replace('\n', " "));
         }
         markdown.push('\n');

@@ -89,6 +89,8 @@ pub struct Table {
     pub id: String,
     /// Heading.
     pub title: String,
+    /// Said above the notes where the table stands alone; pages say it once for all of their tables.
+    pub notice: Option<&'static str>,
     /// What a reader must know; printed below the table.
     pub notes: Vec<String>,
     /// The columns.
@@ -106,6 +108,7 @@ impl Table {
         Self {
             id: id.into(),
             title: title.into(),
+            notice: None,
             notes: Vec::new(),
             columns: columns.iter().map(column).collect(),
             rows: Vec::new(),

@@ -40,7 +40,7 @@ fn targets_table(record: &BenchRecord) -> Table {
         table.rows.push((Emphasis::Ours, cells));
     }
     table.notes.push(
-        "Ratios of medians within this one run, per slice; the percentiles are those of the rounds' ratios. The programs \
+        "Ratios of the medians per slice within this run; the percentiles are of the ratio in each round. The programs \
          were interleaved and used the same number of threads."
             .into(),
     );
@@ -81,7 +81,7 @@ fn end_to_end_table(measured: &EndToEnd) -> Table {
     let mut columns = vec![("part", "Part, ms/slice")];
     columns.extend(headings.iter().map(|(id, heading)| (id.as_str(), heading.as_str())));
     let mut table =
-        table("bench-end-to-end", "End to end: from a scan's file to the file of its class map", &columns);
+        table("bench-end-to-end", "End to end: from the scan's file to the file of its class map", &columns);
     let line = |part: &str, emphasis: Emphasis, value: &dyn Fn(Kind<'_>) -> Option<f64>| {
         let cells = kinds.iter().map(|kind| Cell::number(value(*kind), 2));
         (emphasis, [Cell::text(part)].into_iter().chain(cells).collect())
@@ -101,7 +101,8 @@ fn end_to_end_table(measured: &EndToEnd) -> Table {
     let [slices, height, width] = measured.scan;
     table.notes.push(format!(
         "Medians. A phantom of {slices} slices of {height} x {width} pixels ({:.1} MiB compressed), {} at {} px. The parts \
-         are timed one after the other; end to end is one go, in which the next batch is resampled while one is computed.",
+         are timed within the end-to-end run. The next batch is resampled while the current one is computed, so the parts \
+         can add up to more than the whole.",
         measured.scan_mib, measured.preset, measured.input_size
     ));
     table

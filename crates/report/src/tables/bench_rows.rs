@@ -26,8 +26,8 @@ const MEASURES: [(&str, &str); 12] = [
 /// Said of the measures.
 const ABOUT_MEASURES: &str = "Median and percentiles over the rounds. GMACs: multiply-accumulates of the matrix \
      products, predicted from shapes and active tokens; counted: what one pass executed, in this project's kernels. \
-     GFLOP/s: two operations per multiply-accumulate. Peak memory: of a separate process over one pass after loading; \
-     weights are taken before prepacking, four bytes each.";
+     GFLOP/s: two operations per multiply-accumulate. Peak memory: of a separate process, over one pass after loading; \
+     weights count four bytes per parameter, before prepacking.";
 
 /// Said where scores may stand.
 const ABOUT_DICE: &str = "Dice: of a trained checkpoint with the same backbone and input size whose share of active \

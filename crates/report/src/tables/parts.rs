@@ -8,6 +8,5 @@ pub const OURS: &str = "this reconstruction";
 
 /// A table with rows of ours: it says that they are a reconstruction's.
 pub fn table(id: impl Into<String>, title: impl Into<String>, columns: &[(&str, &str)]) -> Table {
-    let notes = vec![format!("A reconstruction. {RECONSTRUCTION}")];
-    Table { notes, ..Table::new(id, title, columns) }
+    Table { notice: Some(RECONSTRUCTION), ..Table::new(id, title, columns) }
 }

@@ -3,7 +3,7 @@
 use fastersam_records::EvaluationRecord;
 
 use super::parts::{OURS, table};
-use crate::names::points;
+use crate::names::{place, points};
 use crate::results::Results;
 use crate::scores::{Protocol, dice_change, scores};
 use crate::settings::{chosen_on, never_of};
@@ -35,9 +35,9 @@ pub fn summary(results: &Results) -> Option<Table> {
                 table.rows.push((Emphasis::Ours, row(record, never, results)));
             }
         }
+        let place = place(&dataset, &split);
+        table.notes.extend(chosen_on(&records).into_iter().map(|note| format!("{place}: {note}")));
     }
-    let all: Vec<&EvaluationRecord> = results.evaluations.iter().collect();
-    table.notes.extend(chosen_on(&all));
     table.notes.push(
         "Mean Dice, transunet protocol. Speed: the whole model from network input to logits at the largest batch size that \
          was timed; the runs of all settings were interleaved."
