@@ -169,7 +169,7 @@ fn divide(set: &DataSet, train: &str, calibrate: &Calibrate, evaluate: &str) -> 
                     set.id(both)
                 );
             }
-            Ok(parts(trained, cases, format!("the split {name}"), false))
+            Ok(parts(trained, cases, format!("the {name} split"), false))
         }
         Calibrate::HoldOut(HoldOut { hold_out }) => {
             let (kept, chosen) = choose(set, &trained, *hold_out, train)?;

@@ -8,7 +8,7 @@ use crate::settings::PauseSettings;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CalibrationCases {
-    /// Which cases they are, in words: `the split valid`, `10 patients held out of train`.
+    /// Which cases they are, in words: `the valid split`, `10 patients held out of train`.
     pub cases: String,
     /// Whether the model was trained on them as well. Its scores on them, and so the setting, then flatter it.
     pub trained_on: bool,

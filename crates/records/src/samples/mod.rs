@@ -62,7 +62,7 @@ fn pause(points: &[usize], setting: usize) -> PauseRecord {
     let recommended = setting == 2 && points[0] == 0;
     PauseRecord {
         settings: if setting == 0 { PauseSettings::never() } else { PauseSettings::threshold(thresholds) },
-        recommended: recommended.then(|| CalibrationCases { cases: "the split valid".into(), trained_on: false }),
+        recommended: recommended.then(|| CalibrationCases { cases: "the valid split".into(), trained_on: false }),
         ..PauseRecord::never(&POINTS)
     }
 }
