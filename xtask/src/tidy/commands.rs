@@ -26,6 +26,7 @@ const OPTIONS_OF_OTHERS: [&str; 12] = [
     "--check",
     "--config",
     "--exclude",
+    "--example",
     "--features",
     "--locked",
     "--no-capture",
