@@ -21,7 +21,7 @@ pub struct Known<'a> {
 }
 
 /// Options in prose that are other tools'.
-const OPTIONS_OF_OTHERS: [&str; 12] = [
+const OPTIONS_OF_OTHERS: [&str; 13] = [
     "--all-targets",
     "--check",
     "--config",
