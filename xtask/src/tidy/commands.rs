@@ -21,11 +21,12 @@ pub struct Known<'a> {
 }
 
 /// Options in prose that are other tools'.
-const OPTIONS_OF_OTHERS: [&str; 12] = [
+const OPTIONS_OF_OTHERS: [&str; 13] = [
     "--all-targets",
     "--check",
     "--config",
     "--exclude",
+    "--example",
     "--features",
     "--locked",
     "--no-capture",
