@@ -1,8 +1,9 @@
 //! The instruction set that the fused operations use.
 //!
 //! By default it is the widest that the machine has. The environment variable `FASTERSAM_SIMD` (`portable`,
-//! `avx2` or `avx512`), read once, sets another for the whole process, and [`with_level`](crate::level::with_level) for one call: both are
-//! there so that tests reach every path on one machine.
+//! `avx2` or `avx512`), read once, sets another for the whole process, and
+//! [`with_level`](crate::level::with_level) for one call: both are there so that tests reach every path on one
+//! machine.
 
 use std::fmt;
 use std::sync::OnceLock;

@@ -25,6 +25,10 @@ pub fn run_fast(collected: &Collected, checked: bool) -> Result<()> {
     let checks = CHECKS.iter().filter(|_| checked).flat_map(|setting| ["--config", setting]);
     for program in programs::build(&checks.collect::<Vec<_>>())? {
         if !SLOW.iter().any(|folder| program.is_of(folder)) {
+            #[allow(clippy::print_stdout)]
+            {
+                println!("{} ({})", program.folder.file_name().unwrap_or_default().display(), program.kind);
+            }
             let mut tests = Command::new(&program.path);
             run(collected.collect(tests.arg("--quiet").current_dir(&program.folder)))?;
         }

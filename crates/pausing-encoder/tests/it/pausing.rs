@@ -44,7 +44,7 @@ fn a_paused_token_keeps_its_features() {
 }
 
 #[test]
-fn a_token_paused_by_the_pre_encoder_is_patch_position_and_injection() {
+fn a_token_that_the_pre_encoder_head_pauses_is_patch_position_and_injection() {
     let device = Device::flex();
     let (_, config) = forms().swap_remove(0);
     let encoder = build(&config, &device);
