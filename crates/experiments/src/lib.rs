@@ -15,3 +15,8 @@ pub mod train;
 pub mod trained_model;
 
 pub use error::ExperimentError;
+
+/// The project's own README: what it says in Rust compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct ProjectReadme;
