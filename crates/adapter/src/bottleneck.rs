@@ -126,7 +126,7 @@ impl MsaAdapters {
         self.space.forward_with_skip(attended)
     }
 
-    /// What is added to the MLP's output: half of the adapter's, on the MLP's normalised input.
+    /// What is added to the MLP's output: half of the adapter's, on the MLP's normalized input.
     ///
     /// # Shapes
     /// - normal, output: `[m, embed_dim]`

@@ -73,7 +73,7 @@ impl ChannelGateAdapter {
     /// What is added to the MLP's output.
     ///
     /// # Shapes
-    /// - normal: the MLP's normalised input, full grids `[b * grid * grid, d]`
+    /// - normal: the MLP's normalized input, full grids `[b * grid * grid, d]`
     /// - output: the same shape
     #[must_use]
     pub fn forward(&self, normal: Tensor<2>, grid: usize) -> Tensor<2> {

@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::error::AdapterError;
 use crate::group_norm::GroupNorm;
 
-/// Groups of the normalisation.
+/// Groups of the normalization.
 const N_GROUPS: usize = 8;
 
-/// The normalisation after each convolution.
+/// The normalization after each convolution.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConvNorm {
@@ -33,7 +33,7 @@ pub enum ConvNorm {
 pub struct ConvBranchConfig {
     /// Channels of the maps at strides 4, 8 and 16; the first a multiple of 16, the others of 8.
     pub channels: [usize; 3],
-    /// The normalisation after each convolution. Default: group.
+    /// The normalization after each convolution. Default: group.
     #[serde(default)]
     pub norm: ConvNorm,
 }
@@ -52,7 +52,7 @@ impl ConvBranchConfig {
         [(1, stem, 2), (stem, c4, 2), (c4, c4, 1), (c4, c8, 2), (c8, c8, 1), (c8, c16, 2)]
     }
 
-    /// Checks that the channels can be split into the groups of the normalisation.
+    /// Checks that the channels can be split into the groups of the normalization.
     ///
     /// # Errors
     /// Where they can't.
@@ -104,7 +104,7 @@ pub struct ConvFeatures {
     pub stride16: Tensor<4>,
 }
 
-/// Six 3 x 3 convolutions, each with normalisation and GELU.
+/// Six 3 x 3 convolutions, each with normalization and GELU.
 #[derive(Module, Debug)]
 pub struct ConvBranch {
     layers: Vec<ConvLayer>,

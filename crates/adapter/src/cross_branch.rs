@@ -1,6 +1,6 @@
 //! SAMUS's cross-branch attention (arXiv 2309.06824): tokens look at the CNN branch's map.
 //!
-//! In chosen blocks the normalised tokens attend to the map before the block's own attention, the map
+//! In chosen blocks the normalized tokens attend to the map before the block's own attention, the map
 //! is refined by a convolution after each use, and what is left of it joins the tokens after the last
 //! block. SAMUS does so in the global blocks; its adapters on the tokens come with it.
 //!
@@ -142,7 +142,7 @@ impl CrossBranchBlock {
     /// The input of the block's own attention.
     ///
     /// # Shapes
-    /// - normal: normalised active rows `[m, embed_dim]`; map: `[b * n, embed_dim]`
+    /// - normal: normalized active rows `[m, embed_dim]`; map: `[b * n, embed_dim]`
     /// - output: `[m, embed_dim]`
     #[must_use]
     pub fn attend(&self, normal: Tensor<2>, map: Tensor<2>, layout: &Arc<RaggedLayout>) -> Tensor<2> {
@@ -162,7 +162,7 @@ impl CrossBranchBlock {
         gelu(self.refine_norm.forward(map))
     }
 
-    /// What is added to the MLP's output: half of the adapter's, on the MLP's normalised input.
+    /// What is added to the MLP's output: half of the adapter's, on the MLP's normalized input.
     #[must_use]
     pub fn parallel_to_mlp(&self, normal: Tensor<2>) -> Tensor<2> {
         parallel_to_mlp(&self.mlp_adapter, normal)

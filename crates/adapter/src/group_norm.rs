@@ -1,4 +1,4 @@
-//! Group normalisation of maps.
+//! Group normalization of maps.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};

@@ -22,7 +22,7 @@ pub struct MaskDecoderConfig {
     pub iou_head_depth: usize,
     /// Width of that head.
     pub iou_head_hidden_dim: usize,
-    /// Channels of the CNN branch at strides 4 and 8, where its maps are added in the up-scaling.
+    /// Channels of the CNN branch at strides 4 and 8, where its maps are added in the upscaling.
     pub skip_channels: Option<[usize; 2]>,
     /// Rank of low-rank updates of q and v in the transformer's attentions (`SAMed_s`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,7 +59,7 @@ impl MaskDecoderConfig {
     pub fn validate(&self) -> Result<(), DecoderError> {
         let complain = |what: String| Err(DecoderError::Config(what));
         let d = self.transformer_dim;
-        // The up-scaling ends with an eighth of the channels; two attentions work in half of them.
+        // The upscaling ends with an eighth of the channels; two attentions work in half of them.
         if d == 0 || !d.is_multiple_of(8) || self.num_heads == 0 || !(d / 2).is_multiple_of(self.num_heads) {
             return complain(format!(
                 "a decoder of {d} channels with {} heads; it takes a multiple of 8, whose half the heads divide",

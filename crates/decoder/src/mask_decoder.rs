@@ -59,7 +59,7 @@ pub struct MaskDecoder {
     pub iou_token: Embedding,
     /// `[n_mask_tokens, dim]`
     pub mask_tokens: Embedding,
-    /// The up-scaling of the image rows.
+    /// The upscaling of the image rows.
     pub output_upscaling: OutputUpscaling,
     /// One MLP a mask token.
     pub output_hypernetworks_mlps: Vec<Mlp>,

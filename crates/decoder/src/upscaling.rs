@@ -1,4 +1,4 @@
-//! The up-scaling of the image rows to four times the grid, with skips from a CNN branch.
+//! The upscaling of the image rows to four times the grid, with skips from a CNN branch.
 
 use burn::module::Module;
 use burn::nn::Initializer;
@@ -6,7 +6,7 @@ use burn::nn::conv::{ConvTranspose2d, ConvTranspose2dConfig};
 use burn::tensor::{Device, Tensor};
 use fastersam_kernels::{LayerNorm, Linear, LinearConfig, gelu, linear, resize_bilinear};
 
-/// Eps of the up-scaling's `LayerNorm2d`.
+/// Eps of the upscaling's `LayerNorm2d`.
 const EPS: f64 = 1e-6;
 
 /// SAM's `output_upscaling`: two transposed convolutions of size and stride 2.

@@ -62,11 +62,11 @@ pub struct ModelOptions {
     /// Blocks (0-based) before which the CNN branch's features are added. Default: the preset's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub injection_blocks: Option<Vec<usize>>,
-    /// Whether the CNN branch's maps are added in the decoder's up-scaling too, where the tuning scheme
+    /// Whether the CNN branch's maps are added in the decoder's upscaling too, where the tuning scheme
     /// injects them.
     #[serde(default = "yes")]
     pub skips: bool,
-    /// The normalisation in the CNN branch.
+    /// The normalization in the CNN branch.
     #[serde(default)]
     pub conv_norm: ConvNorm,
     /// What the zero padding of attention windows does.
@@ -173,7 +173,7 @@ impl ModelOptions {
     }
 }
 
-/// Everything that fixes a model's structure and its pixel normalisation.
+/// Everything that fixes a model's structure and its pixel normalization.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {

@@ -1,6 +1,6 @@
-//! Starting values from the project's own generators.
+//! Initial values from the project's own generators.
 //!
-//! Burn draws starting values from a generator that is global to the process. A run that must be
+//! Burn draws initial values from a generator that is global to the process. A run that must be
 //! repeatable can't depend on it, so [`initialise`] draws every random starting value anew, each
 //! tensor from a generator keyed by the seed and the parameter's name. Tensors that start as a
 //! constant (norms, scales, up-projections at zero) stay as they are.
@@ -62,7 +62,7 @@ impl ModuleMapper for Initialiser<'_> {
     }
 }
 
-/// The starting values of one tensor.
+/// The initial values of one tensor.
 fn starting_values(path: &str, dims: &[usize], len: usize, seed: u64) -> Vec<f32> {
     let std = if path.ends_with("pos_embed") || path.contains("rel_pos") {
         0.02

@@ -36,7 +36,7 @@ pub struct ModelOutput {
 }
 
 impl ModelConfig {
-    /// Builds the model with starting values drawn from `seed`, frozen as the configuration says.
+    /// Builds the model with initial values drawn from `seed`, frozen as the configuration says.
     ///
     /// # Errors
     /// Where the configuration does not [validate](Self::validate).
@@ -87,7 +87,7 @@ impl FasterSam {
         })
     }
 
-    /// Gray `[b, 1, s, s]` in [0, 1] to the three normalised channels that the backbone expects.
+    /// Gray `[b, 1, s, s]` in [0, 1] to the three normalized channels that the backbone expects.
     #[must_use]
     pub fn normalise(&self, images: Tensor<4>) -> Tensor<4> {
         let Normalisation { mean, std } = self.normalisation;

@@ -72,7 +72,7 @@ impl ModelConfig {
     }
 }
 
-/// Whether no optimiser touches what lies at this path: SAM's random frequencies of the positions, and the
+/// Whether no optimizer touches what lies at this path: SAM's random frequencies of the positions, and the
 /// running statistics of `BatchNorm`.
 pub(crate) fn is_buffer(path: &str) -> bool {
     let name = path.rsplit('.').next().unwrap_or_default();

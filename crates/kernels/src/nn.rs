@@ -19,7 +19,7 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// The identity of normalised input: weight 1, bias 0.
+    /// The identity of normalized input: weight 1, bias 0.
     #[must_use]
     pub fn new(channels: usize, eps: f64, device: &Device) -> Self {
         Self {
@@ -77,7 +77,7 @@ impl LinearConfig {
         Self(self.0.with_bias(bias))
     }
 
-    /// Other starting values.
+    /// Other initial values.
     #[must_use]
     pub fn with_initializer(self, initializer: Initializer) -> Self {
         Self(self.0.with_initializer(initializer))

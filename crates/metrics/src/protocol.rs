@@ -51,7 +51,7 @@ pub struct SurfaceScore {
     pub asd: f64,
     /// Average symmetric surface distance.
     pub assd: f64,
-    /// Normalised surface Dice with a tolerance of [`SURFACE_TOLERANCE`].
+    /// Normalized surface Dice with a tolerance of [`SURFACE_TOLERANCE`].
     pub surface_dice: f64,
 }
 

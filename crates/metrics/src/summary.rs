@@ -61,7 +61,7 @@ pub struct SurfaceSummary {
     pub asd: MeasureSummary,
     /// Average symmetric surface distance.
     pub assd: MeasureSummary,
-    /// Normalised surface Dice with a tolerance of [`SURFACE_TOLERANCE`](crate::SURFACE_TOLERANCE).
+    /// Normalized surface Dice with a tolerance of [`SURFACE_TOLERANCE`](crate::SURFACE_TOLERANCE).
     pub surface_dice: MeasureSummary,
 }
 

@@ -95,7 +95,7 @@ impl SurfaceDistances {
         sum / n as f64
     }
 
-    /// Normalised surface Dice: the share of border voxels, of both borders, that lie within
+    /// Normalized surface Dice: the share of border voxels, of both borders, that lie within
     /// `tolerance` of the other one. Voxel borders as medpy's, not surface elements.
     #[must_use]
     pub fn surface_dice(&self, tolerance: f64) -> f64 {

@@ -71,7 +71,7 @@ impl Attention {
     /// Attention without the output projection.
     ///
     /// # Shapes
-    /// - x: normalised active rows `[m, d]`; frozen: normalised rows of the plan's paused tokens
+    /// - x: normalized active rows `[m, d]`; frozen: normalized rows of the plan's paused tokens
     /// - output: `[m, d]`
     pub(crate) fn attend(&self, x: Tensor<2>, frozen: Option<Tensor<2>>, plan: &AttentionPlan) -> Tensor<2> {
         let [m, d] = x.dims();

@@ -125,7 +125,7 @@ impl Block {
         self.finish(x, attended, cross)
     }
 
-    /// The normalised rows, with what they gather from the CNN branch.
+    /// The normalized rows, with what they gather from the CNN branch.
     pub(crate) fn attention_input(&self, x: Tensor<2>, cross: Option<CrossView<'_>>) -> Tensor<2> {
         let normal = self.norm1.forward(x);
         match cross {

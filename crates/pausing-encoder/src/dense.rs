@@ -33,7 +33,7 @@ impl PausingEncoder {
     /// Encodes a batch without pause points, block by block.
     ///
     /// # Shapes
-    /// - images: `[b, 3, s, s]`, normalised
+    /// - images: `[b, 3, s, s]`, normalized
     ///
     /// # Errors
     /// Where the inputs don't fit the encoder.

@@ -82,7 +82,7 @@ impl PausingEncoder {
     /// Encodes a batch.
     ///
     /// # Shapes
-    /// - images: `[b, 3, s, s]`, normalised
+    /// - images: `[b, 3, s, s]`, normalized
     /// - conv: the CNN branch's features of the same images, where the tuning scheme has a branch
     ///
     /// # Errors

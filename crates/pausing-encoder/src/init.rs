@@ -14,7 +14,7 @@ use crate::patch_embed::PatchEmbed;
 use crate::pause_head::PauseHead;
 
 impl EncoderConfig {
-    /// Builds the encoder with burn's starting values.
+    /// Builds the encoder with burn's initial values.
     #[must_use]
     pub fn init(&self, device: &Device) -> PausingEncoder {
         let (d, grid) = (self.embed_dim, self.grid());

@@ -70,7 +70,7 @@ fn every_parameter_gets_a_gradient() {
     for norm in [ConvNorm::Group, ConvNorm::Batch] {
         let branch = tiny(norm).init(&device);
         let maps = branch.forward(tensor([2, 1, 32, 32], 4, &device));
-        // Not the plain sum: a normalised map's sum does not depend on the convolution.
+        // Not the plain sum: a normalized map's sum does not depend on the convolution.
         let loss = maps.stride16.clone() * tensor(maps.stride16.dims(), 5, &device);
         let lacking = without_gradient(&branch, loss.sum());
         // A bias before a norm over single channels has gradient zero but for rounding.

@@ -43,7 +43,7 @@ pub struct BenchArgs {
     /// `segment` [default: 0.02, then 0.1, then 0.4]
     #[arg(long, value_name = "SETTING", requires = "model")]
     pause: Vec<PauseChoice>,
-    /// A Python with torch and segment-anything: PyTorch's side is timed in turn with ours
+    /// A Python with torch and segment-anything: PyTorch's rows are interleaved with ours
     #[arg(long, value_name = "PYTHON")]
     peer: Option<PathBuf>,
     /// Only rows whose name contains one of these; `targets` and `waterfall` stand for the rows of these

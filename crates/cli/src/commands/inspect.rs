@@ -195,6 +195,6 @@ fn text(inspection: &Inspection, all_tensors: bool) -> String {
             let _ = writeln!(out, "    {key}");
         }
     }
-    let _ = writeln!(out, "  {} parameters of the model are new and keep their starting values", report.new.len());
+    let _ = writeln!(out, "  {} parameters of the model are new and keep their initial values", report.new.len());
     out.trim_end().to_owned()
 }

@@ -23,7 +23,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Times the settings `chosen`, the first of which is `never`, in turn.
+    /// Times the settings `chosen`, the first of which is `never`, interleaved.
     fn time_some(
         &self,
         settings: &[PauseSettings],

@@ -15,7 +15,7 @@ use super::Trainer;
 const PAUSING: u64 = 3;
 
 impl Trainer {
-    /// One step of the optimiser; gives loss, cross entropy, Dice loss and pause heads' loss.
+    /// One step of the optimizer; gives loss, cross entropy, Dice loss and pause heads' loss.
     pub(super) fn step(&mut self, set: &SliceSet, batch: &Batch, learning_rate: f64) -> Result<[f64; 4]> {
         let (b, s) = (batch.slices.len(), self.config.input_size());
         let n_classes = self.config.n_classes();

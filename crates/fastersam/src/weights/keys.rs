@@ -14,7 +14,7 @@ use super::transform::Transform;
 pub(crate) enum Origin {
     /// From tensors of the file, by way of a transformation.
     File { keys: Vec<String>, transform: Transform },
-    /// From nowhere: it is new in this project and keeps its starting values.
+    /// From nowhere: it is new in this project and keeps its initial values.
     New,
     /// The model's backbone has it, but this architecture never does.
     Lacking,

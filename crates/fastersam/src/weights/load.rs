@@ -64,7 +64,7 @@ pub struct LoadReport {
     pub set_aside: Vec<String>,
     /// Position tables of another size than the model's.
     pub resized: Vec<Resized>,
-    /// Paths of the model's parameters that no such file has: they keep their starting values.
+    /// Paths of the model's parameters that no such file has: they keep their initial values.
     pub new: Vec<String>,
 }
 

@@ -263,7 +263,7 @@ fn the_running_statistics_of_batch_norm_survive() {
     let after = logits(&model.valid());
     assert_ne!(before, after);
     assert_eq!(logits(&Checkpoint::load(&run, &Device::flex()).unwrap().model), after);
-    // They are no parameters that an optimiser moves.
+    // They are no parameters that an optimizer moves.
     let counts = config.count_parameters(&model);
     let group = tiny_config().n_parameters(&Device::flex()).unwrap();
     assert_eq!(counts.trained, group.trained);

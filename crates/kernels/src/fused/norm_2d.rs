@@ -9,7 +9,7 @@ use super::simd::{MAX_LANES, Vector, each_vector, multiversion};
 use super::view::Shared;
 use crate::level;
 
-/// Pixels of the map that are normalised together: few enough that they stay in the cache over all
+/// Pixels of the map that are normalized together: few enough that they stay in the cache over all
 /// channels, enough to fill cache lines.
 const BLOCK: usize = 64;
 /// Blocks whose contributions to the gradients of weight and bias are added up in one go.

@@ -1,7 +1,7 @@
 //! Vectors of `f32`, and functions compiled once for every instruction set.
 //!
 //! A kernel is written once, generic over [`Vector`], and compiled for AVX-512, for AVX2 with FMA and
-//! for whatever the target has (SSE2, NEON: arrays that the compiler vectorises); [`multiversion!`]
+//! for whatever the target has (SSE2, NEON: arrays that the compiler vectorizes); [`multiversion!`]
 //! makes the function that picks by [`Level`]. An operation asks for the level once and hands it to all its
 //! kernels, so that results never depend on how work is split between threads.
 
