@@ -37,7 +37,8 @@ pub fn run(command: &mut Command) -> Result<()> {
 pub fn output(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("{} can't be started", shown(command)))?;
     if !output.status.success() {
-        bail!("{} failed: {}", shown(command), String::from_utf8_lossy(&output.stderr).trim());
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("{} failed ({}): {}", shown(command), output.status, said.trim());
     }
     String::from_utf8(output.stdout).with_context(|| format!("{} prints no text", shown(command)))
 }
