@@ -25,7 +25,7 @@ use burn::tensor::Device;
 
 use self::dice::Scores;
 pub use self::memory::memory_of;
-use self::ours::{Models, Subject};
+use self::ours::{Models, Runner};
 use self::peak::{Product, SHAPES};
 use self::peer::Peer;
 use self::timing::Rounds;
@@ -165,7 +165,7 @@ fn choose(options: &Options) -> Result<Vec<Workload>> {
 struct Station {
     row: BenchRow,
     /// None for the peer's.
-    subject: Option<Subject>,
+    runner: Option<Runner>,
     passes: usize,
     warm_up: bool,
 }
@@ -180,8 +180,8 @@ impl Station {
 
     /// The seconds of each of `n` passes.
     fn passes(&mut self, peer: Option<&mut Peer>, n: usize) -> Result<Vec<f64>> {
-        let seconds = match (&mut self.subject, peer) {
-            (Some(subject), _) => (0..n).map(|_| subject.pass()).collect::<Result<Vec<f64>>>()?,
+        let seconds = match (&mut self.runner, peer) {
+            (Some(runner), _) => (0..n).map(|_| runner.pass()).collect::<Result<Vec<f64>>>()?,
             (None, Some(peer)) => peer.run(&self.row.id, n)?,
             (None, None) => Vec::new(),
         };
@@ -203,19 +203,19 @@ fn load(
     let mut stations = Vec::with_capacity(workloads.len());
     for workload in workloads {
         bar.set_message(workload.id());
-        let (mut subject, weight_bytes) = match (workload.program, peer.as_deref_mut()) {
+        let (mut runner, weight_bytes) = match (workload.program, peer.as_deref_mut()) {
             (Program::PyTorch, Some(peer)) => (None, 4.0 * peer.load(workload)? as f64),
             _ => {
-                let subject = Subject::new(workload, models, device)?;
-                let weight_bytes = subject.weight_bytes;
-                (Some(subject), weight_bytes)
+                let runner = Runner::new(workload, models, device)?;
+                let weight_bytes = runner.weight_bytes;
+                (Some(runner), weight_bytes)
             }
         };
         let mut row = row(workload, weight_bytes)?;
         // The first pass allocates; the second one tells the time.
-        let counted = subject.as_mut().map(Subject::counted_pass).transpose()?.flatten();
+        let counted = runner.as_mut().map(Runner::counted_pass).transpose()?.flatten();
         row.counted_gmacs = counted.map(|gmacs| gmacs / row.slices as f64);
-        let mut station = Station { row, subject, passes: 1, warm_up: false };
+        let mut station = Station { row, runner, passes: 1, warm_up: false };
         let seconds = station.passes(peer.as_deref_mut(), 1)?[0];
         station.passes = ((VISIT / seconds).ceil() as usize).clamp(1, MAX_PASSES);
         station.warm_up = seconds < WARM;

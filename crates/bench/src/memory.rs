@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use burn::tensor::Device;
 
 use super::Options;
-use super::ours::{Models, Subject};
+use super::ours::{Models, Runner};
 use super::peer::Peer;
 use super::workload::{self, Workload};
 use crate::machine::{peak_memory_mib, reset_peak_memory};
@@ -50,8 +50,8 @@ pub fn memory_of(id: &str, device: &Device) -> Result<Option<f64>> {
     let Some(workload) = workload::all(false).into_iter().find(|workload| workload.id() == id) else {
         bail!("there is no row {id}");
     };
-    let mut subject = Subject::new(&workload, &mut Models::default(), device)?;
+    let mut runner = Runner::new(&workload, &mut Models::default(), device)?;
     reset_peak_memory();
-    subject.pass()?;
+    runner.pass()?;
     Ok(peak_memory_mib())
 }

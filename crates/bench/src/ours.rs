@@ -25,7 +25,7 @@ const NATIVE_SIDE: usize = 512;
 const LEARNING_RATE: f64 = 1e-4;
 
 /// Something that can run a pass.
-pub struct Subject {
+pub struct Runner {
     work: Work,
     /// Bytes of the weights.
     pub weight_bytes: f64,
@@ -121,7 +121,7 @@ fn bytes(model: &impl Module) -> f64 {
     4.0 * model.num_params() as f64
 }
 
-impl Subject {
+impl Runner {
     /// Builds what a workload needs.
     pub fn new(workload: &Workload, models: &mut Models, device: &Device) -> Result<Self> {
         if workload.scope == BenchScope::Training {

@@ -183,29 +183,29 @@ pub fn run(arguments: &BenchArgs, device: &Device, origin: &Origin) -> Result<()
 fn of_checkpoint(measured: &Measured, arguments: &BenchArgs, device: &Device, origin: &Origin) -> Result<()> {
     let (experiment, data) = measured.read()?;
     let weights = measured.weights.as_deref();
-    let subject = TrainedModel::load(&experiment, &data, &measured.model, weights, device, origin)?;
+    let trained = TrainedModel::load(&experiment, &data, &measured.model, weights, device, origin)?;
     progress::catch_interrupt()?;
     let given: Vec<PauseSettings> = match &arguments.pause[..] {
         [] => [0.02, 0.1, 0.4].map(|threshold| PauseSettings::threshold([threshold])).into(),
         given => {
-            given.iter().map(|choice| choice.settings(subject.recommended.as_ref())).collect::<Result<_>>()?
+            given.iter().map(|choice| choice.settings(trained.recommended.as_ref())).collect::<Result<_>>()?
         }
     };
     let never = PauseSettings::never();
     let settings: Vec<&PauseSettings> = std::iter::once(&never).chain(&given).collect();
     let (batch, scope) = (arguments.batching.batch_size, Scope::NetworkInputToLogits);
-    let timings = throughput::measure(&subject, &settings, batch, arguments.rounds(), scope)?;
+    let timings = throughput::measure(&trained, &settings, batch, arguments.rounds(), scope)?;
     let never_ms = timings[0].ms_per_slice(0.5);
     let folder = measured.records()?;
     for (setting, timing) in settings.into_iter().zip(&timings) {
-        let record = subject.throughput(timing, subject.pause(setting, None), batch, scope, never_ms);
+        let record = trained.throughput(timing, trained.pause(setting, None), batch, scope, never_ms);
         let path = write_record(&folder, &record.clone().into())?;
         if arguments.printing.json {
             print(&with_notice(&record, &path)?);
         } else {
             print(&format!(
                 "{:<20} {:8.2} ms/slice ({:.2} to {:.2})  {:8.1} slices/s  {:5.2}x",
-                setting.full_label(subject.points()),
+                setting.full_label(trained.points()),
                 record.ms_per_slice_median,
                 record.ms_per_slice_p10,
                 record.ms_per_slice_p90,

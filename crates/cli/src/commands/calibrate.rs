@@ -69,18 +69,18 @@ pub fn run(arguments: &CalibrateArgs, device: &Device, origin: &Origin) -> Resul
     let measured = &arguments.measured;
     let (experiment, data) = measured.read()?;
     let weights = measured.weights.as_deref();
-    let subject = TrainedModel::load(&experiment, &data, &measured.model, weights, device, origin)?;
+    let trained = TrainedModel::load(&experiment, &data, &measured.model, weights, device, origin)?;
     progress::catch_interrupt()?;
-    let points = subject.points();
+    let points = trained.points();
     if points.is_empty() {
         bail!("the model has no pause points");
     }
     let batch_size = arguments.batching.batch_size;
-    let Some(settings) = calibrate::solve(&subject, &budget, &experiment.measure.pause, batch_size)? else {
+    let Some(settings) = calibrate::solve(&trained, &budget, &experiment.measure.pause, batch_size)? else {
         bail!("no pause threshold meets {budget:?} on {}; ask for less", data.calibrated_on)
     };
-    let never = calibrate::measure(&subject, &PauseSettings::never(), batch_size)?;
-    let found = calibrate::measure(&subject, &settings, batch_size)?;
+    let never = calibrate::measure(&trained, &PauseSettings::never(), batch_size)?;
+    let found = calibrate::measure(&trained, &settings, batch_size)?;
     let (macs_share, dice_loss) = (1.0 - found.macs_saved, never.dice - found.dice);
     let recommendation = Recommendation { settings, chosen_on: data.calibrated_on.clone() };
     if !arguments.dry_run {

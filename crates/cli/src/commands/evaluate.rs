@@ -33,14 +33,14 @@ pub fn run(arguments: &EvaluateArgs, device: &Device, origin: &Origin) -> Result
     let measured = &arguments.measured;
     let (experiment, data) = measured.read()?;
     let weights = measured.weights.as_deref();
-    let subject = TrainedModel::load(&experiment, &data, &measured.model, weights, device, origin)?;
+    let trained = TrainedModel::load(&experiment, &data, &measured.model, weights, device, origin)?;
     progress::catch_interrupt()?;
-    let settings = arguments.pausing.settings(subject.recommended.as_ref())?;
-    let found = subject.evaluate(&data.evaluate, &settings, arguments.batching.batch_size, "scoring")?;
+    let settings = arguments.pausing.settings(trained.recommended.as_ref())?;
+    let found = trained.evaluate(&data.evaluate, &settings, arguments.batching.batch_size, "scoring")?;
     // What is recommended was chosen on other cases than these; the record says on which.
-    let recommended = subject.recommended.as_ref().filter(|found| found.settings == settings);
-    let pause = subject.pause(&settings, recommended.map(|found| found.chosen_on.clone()));
-    let record = subject.evaluation(found, pause);
+    let recommended = trained.recommended.as_ref().filter(|found| found.settings == settings);
+    let pause = trained.pause(&settings, recommended.map(|found| found.chosen_on.clone()));
+    let record = trained.evaluation(found, pause);
     let path = write_record(&measured.records()?, &record.clone().into())?;
     if arguments.printing.json {
         print(&with_notice(&record, &path)?);

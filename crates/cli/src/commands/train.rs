@@ -61,8 +61,8 @@ pub fn run(arguments: &TrainArgs, device: &Device, origin: &Origin) -> Result<()
     let data = data::load(&experiment, arguments.data.as_deref())?;
     let trained = train::train(&experiment, &data, &folder, arguments.resume, device)?;
     let weights = experiment.weight_files.backbone.as_deref();
-    let subject = TrainedModel::load(&experiment, &data, &trained.checkpoint, weights, device, origin)?;
-    write_record(&folder.join("records"), &subject.training(trained.rows).into())?;
+    let model = TrainedModel::load(&experiment, &data, &trained.checkpoint, weights, device, origin)?;
+    write_record(&folder.join("records"), &model.training(trained.rows).into())?;
     print(&trained.checkpoint.display().to_string());
     Ok(())
 }
