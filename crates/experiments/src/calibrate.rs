@@ -61,6 +61,17 @@ pub fn choose(
     Ok(best.0)
 }
 
+/// Thresholds that just meet a budget, and what they and `never` came to.
+#[derive(Clone, Debug)]
+pub struct Solution {
+    /// The setting.
+    pub settings: PauseSettings,
+    /// What it came to.
+    pub found: Calibrated,
+    /// What `never` came to.
+    pub never: Calibrated,
+}
+
 /// The thresholds that just meet a budget, beside the other options of `base`; `None` where none do.
 ///
 /// # Errors
@@ -70,7 +81,7 @@ pub fn solve(
     budget: &Budget,
     base: &PauseSettings,
     batch_size: usize,
-) -> Result<Option<PauseSettings>> {
+) -> Result<Option<Solution>> {
     let never = measure(trained, &PauseSettings::never(), batch_size)?;
     let threshold = budget.solve(base, |settings| {
         if matches!(budget, Budget::SlicesPerSecond(_)) {
@@ -83,5 +94,8 @@ pub fn solve(
         let (macs_share, dice_loss) = (1.0 - found.macs_saved, never.dice - found.dice);
         Ok(Outcome { macs_share, dice_loss, ..Outcome::default() })
     })?;
-    Ok(threshold.map(|threshold| base.with_thresholds([threshold])))
+    let Some(threshold) = threshold else { return Ok(None) };
+    let settings = base.with_thresholds([threshold]);
+    let found = measure(trained, &settings, batch_size)?;
+    Ok(Some(Solution { settings, found, never }))
 }

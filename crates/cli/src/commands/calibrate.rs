@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use burn::tensor::Device;
 use clap::Args;
-use fastersam::{Budget, PauseSettings, Recommendation, checkpoint};
+use fastersam::{Budget, Recommendation, checkpoint};
 use fastersam_experiments::calibrate;
 use fastersam_experiments::provenance::Origin;
 use fastersam_experiments::trained_model::TrainedModel;
@@ -76,11 +76,11 @@ pub fn run(arguments: &CalibrateArgs, device: &Device, origin: &Origin) -> Resul
         bail!("the model has no pause points");
     }
     let batch_size = arguments.batching.batch_size;
-    let Some(settings) = calibrate::solve(&trained, &budget, &experiment.measure.pause, batch_size)? else {
+    let Some(calibrate::Solution { settings, found, never }) =
+        calibrate::solve(&trained, &budget, &experiment.measure.pause, batch_size)?
+    else {
         bail!("no pause threshold meets {budget:?} on {}; ask for less", data.calibrated_on)
     };
-    let never = calibrate::measure(&trained, &PauseSettings::never(), batch_size)?;
-    let found = calibrate::measure(&trained, &settings, batch_size)?;
     let (macs_share, dice_loss) = (1.0 - found.macs_saved, never.dice - found.dice);
     let recommendation = Recommendation { settings, chosen_on: data.calibrated_on.clone() };
     if !arguments.dry_run {
@@ -88,8 +88,8 @@ pub fn run(arguments: &CalibrateArgs, device: &Device, origin: &Origin) -> Resul
     }
     if arguments.printing.json {
         let result = json!({
-            "notice": NOTICE, "budget": budget, "pause_points": points, "pause": recommendation.settings, "macs_share": macs_share,
-            "dice": found.dice, "dice_never": never.dice, "chosen_on": recommendation.chosen_on,
+            "notice": NOTICE, "budget": budget, "pause_points": points, "pause": recommendation.settings,
+            "macs_share": macs_share, "dice": found.dice, "dice_never": never.dice, "chosen_on": recommendation.chosen_on,
         });
         print(&result.to_string());
         return Ok(());
