@@ -11,6 +11,9 @@ use crate::{FileError, parent_folder};
 /// How the names of scratch files and folders begin: what a killed process leaves behind is known by it.
 pub const SCRATCH_PREFIX: &str = ".fastersam-writing-";
 
+/// A file in every scratch folder, by which [`remove_leftovers`] knows it from a folder of somebody else's.
+const MARK: &str = ".fastersam-scratch";
+
 /// A file that appears under its name when it is committed, and never if it is dropped before.
 ///
 /// Its permissions follow the user's mask, as those of any new file.
@@ -31,8 +34,12 @@ impl AtomicFile {
         builder.prefix(SCRATCH_PREFIX).suffix(ending(&name));
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let scratch = builder.tempfile_in(parent_folder(target)).map_err(FileError::at(target))?;
-        Ok(Self { scratch, target: target.to_owned() })
+        loop {
+            let scratch = builder.tempfile_in(parent_folder(target)).map_err(FileError::at(target))?;
+            if holds(scratch.as_file(), scratch.path()) {
+                return Ok(Self { scratch, target: target.to_owned() });
+            }
+        }
     }
 
     /// Where the scratch file lies, for a writer that takes a path.
@@ -92,6 +99,8 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 #[derive(Debug)]
 pub struct AtomicFolder {
     scratch: TempDir,
+    /// Locked as long as the folder is being filled.
+    mark: File,
     target: PathBuf,
 }
 
@@ -106,7 +115,13 @@ impl AtomicFolder {
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
         let scratch = builder.tempdir_in(parent_folder(target)).map_err(FileError::at(target))?;
-        Ok(Self { scratch, target: target.to_owned() })
+        // Nobody takes the mark away from a folder before it is locked: one without a mark is not known as a leftover.
+        let path = scratch.path().join(MARK);
+        let mark = File::create_new(&path).map_err(FileError::at(target))?;
+        if !holds(&mark, &path) {
+            return Self::create(target);
+        }
+        Ok(Self { scratch, mark, target: target.to_owned() })
     }
 
     /// The scratch folder, to be filled.
@@ -120,7 +135,9 @@ impl AtomicFolder {
     /// # Errors
     /// A file can't be brought to the disk, or the target exists and is not an empty folder.
     pub fn commit(self) -> Result<(), FileError> {
-        let Self { scratch, target } = self;
+        let Self { scratch, mark, target } = self;
+        fs::remove_file(scratch.path().join(MARK)).map_err(FileError::at(&target))?;
+        drop(mark);
         sync_tree(scratch.path())?;
         // Kept from here on: after the rename there is nothing left to remove under the old name.
         let scratch = scratch.keep();
@@ -129,6 +146,36 @@ impl AtomicFolder {
             FileError::at(&target)(cause)
         })?;
         sync_folder(parent_folder(&target))
+    }
+}
+
+/// Locks a new scratch file; false where it was taken for a leftover and removed before that.
+fn holds(file: &File, path: &Path) -> bool {
+    // Where the file system has no locks, nobody removes leftovers. On Windows, a lock would keep writers out that open
+    // the file by its path.
+    cfg!(not(unix)) || file.try_lock().is_err() || path.exists()
+}
+
+/// Removes the scratch files and folders that killed processes left in `folder`: by their name and, in folders, their
+/// mark, and because no living process holds them. What can't be removed does no harm.
+pub fn remove_leftovers(folder: &Path) {
+    if cfg!(not(unix)) {
+        return;
+    }
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let (name, path) = (entry.file_name(), entry.path());
+        let Ok(kind) = entry.file_type() else { continue };
+        if !name.as_encoded_bytes().starts_with(SCRATCH_PREFIX.as_bytes()) || kind.is_symlink() {
+            continue;
+        }
+        let held = if kind.is_dir() { path.join(MARK) } else { path.clone() };
+        if !fs::symlink_metadata(&held).is_ok_and(|held| held.is_file()) {
+            continue;
+        }
+        let Ok(file) = File::options().read(true).write(true).open(&held) else { continue };
+        if file.try_lock().is_ok() {
+            let _ = if kind.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        }
     }
 }
 
@@ -215,6 +262,37 @@ mod tests {
         assert!(scratch.commit().is_err());
         assert_eq!(fs::read(target.join("mine")).unwrap(), b"kept");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_what_a_killed_process_of_this_program_left_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        // What is being written.
+        let file = AtomicFile::create(&at("scan.nii.gz")).unwrap();
+        let living = AtomicFolder::create(&at("step-1")).unwrap();
+        // What was, when its process was killed.
+        fs::write(at(".fastersam-writing-1.nii"), b"half").unwrap();
+        fs::create_dir(at(".fastersam-writing-2")).unwrap();
+        fs::write(at(".fastersam-writing-2").join(MARK), b"").unwrap();
+        fs::write(at(".fastersam-writing-2/model.bpk"), b"half").unwrap();
+        // What others made.
+        fs::create_dir(at(".fastersam-writing-notes")).unwrap();
+        fs::write(at(".fastersam-writing-notes/mine"), b"kept").unwrap();
+        fs::write(at("notes"), b"kept").unwrap();
+        std::os::unix::fs::symlink("notes", at(".fastersam-writing-link")).unwrap();
+        remove_leftovers(folder.path());
+        assert!(file.scratch_path().exists() && living.path().join(MARK).exists());
+        file.commit().unwrap();
+        living.commit().unwrap();
+        let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(
+            left,
+            [".fastersam-writing-link", ".fastersam-writing-notes", "notes", "scan.nii.gz", "step-1"]
+        );
+        assert_eq!(fs::read_dir(at("step-1")).unwrap().count(), 0);
     }
 
     #[test]

@@ -3,12 +3,18 @@
 
 mod atomic;
 mod hash;
+mod lock;
+mod output;
+mod seal;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use atomic::{AtomicFile, AtomicFolder, SCRATCH_PREFIX, write_atomically};
+pub use atomic::{AtomicFile, AtomicFolder, SCRATCH_PREFIX, remove_leftovers, write_atomically};
 pub use hash::{Sha256Hasher, sha256, sha256_of_file};
+pub use lock::{FolderLock, LockError};
+pub use output::{OutputError, claim_output, same_file};
+pub use seal::{UNSEALED, is_sealed, seal};
 
 /// A file or folder that the system would not read or write.
 ///
