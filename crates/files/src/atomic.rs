@@ -149,6 +149,58 @@ impl AtomicFolder {
     }
 }
 
+impl AtomicFolder {
+    /// [`commit`](Self::commit) that takes the place of a folder of that name, at once where the system can exchange two
+    /// folders. The old folder is removed with all that is in it: what is worth keeping was copied before.
+    ///
+    /// # Errors
+    /// A file can't be brought to the disk or the folders can't be renamed; the old folder is in its place then.
+    pub fn replace(self) -> Result<(), FileError> {
+        let target = self.target.clone();
+        if !target.exists() {
+            return self.commit();
+        }
+        let at = FileError::at(&target);
+        let Self { scratch, mark, .. } = self;
+        fs::remove_file(scratch.path().join(MARK)).map_err(&at)?;
+        drop(mark);
+        sync_tree(scratch.path())?;
+        // From here on the old folder is what a kill would leave: it gets the mark.
+        let old_mark = target.join(MARK);
+        let mark = File::create(&old_mark).map_err(&at)?;
+        let _ = mark.try_lock();
+        let exchanged = exchange(scratch.path(), &target);
+        if exchanged.is_err() {
+            let _ = fs::remove_file(&old_mark);
+        }
+        exchanged.map_err(&at)?;
+        drop(scratch);
+        sync_folder(parent_folder(&target))
+    }
+}
+
+/// Gives two folders each other's names.
+fn exchange(new: &Path, old: &Path) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        if renameat_with(CWD, new, CWD, old, RenameFlags::EXCHANGE).is_ok() {
+            return Ok(());
+        }
+    }
+    exchange_by_renaming(new, old)
+}
+
+fn exchange_by_renaming(new: &Path, old: &Path) -> io::Result<()> {
+    let aside = tempfile::Builder::new().prefix(SCRATCH_PREFIX).tempdir_in(parent_folder(old))?.keep();
+    fs::rename(old, &aside)?;
+    if let Err(error) = fs::rename(new, old) {
+        fs::rename(&aside, old)?;
+        return Err(error);
+    }
+    fs::rename(&aside, new)
+}
+
 /// Locks a new scratch file; false where it was taken for a leftover and removed before that.
 fn holds(file: &File, path: &Path) -> bool {
     // Where the file system has no locks, nobody removes leftovers. On Windows, a lock would keep writers out that open
@@ -262,6 +314,34 @@ mod tests {
         assert!(scratch.commit().is_err());
         assert_eq!(fs::read(target.join("mine")).unwrap(), b"kept");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_replaces_another_as_a_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("report");
+        for content in [&b"old"[..], b"new"] {
+            let scratch = AtomicFolder::create(&target).unwrap();
+            fs::write(scratch.path().join("index.html"), content).unwrap();
+            fs::write(scratch.path().join(String::from_utf8_lossy(content).as_ref()), b"").unwrap();
+            scratch.replace().unwrap();
+            assert_eq!(fs::read(target.join("index.html")).unwrap(), content);
+            assert_eq!(fs::read_dir(&target).unwrap().count(), 2);
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        }
+    }
+
+    #[test]
+    fn folders_change_places_where_the_system_has_no_exchange() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in ["new", "old"] {
+            fs::create_dir(at(name)).unwrap();
+            fs::write(at(name).join("file"), name).unwrap();
+        }
+        exchange_by_renaming(&at("new"), &at("old")).unwrap();
+        assert_eq!(fs::read(at("old/file")).unwrap(), b"new");
+        assert_eq!(fs::read(at("new/file")).unwrap(), b"old");
     }
 
     #[cfg(unix)]

@@ -6,6 +6,7 @@ mod hash;
 mod lock;
 mod output;
 mod seal;
+mod text;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ pub use hash::{Sha256Hasher, sha256, sha256_of_file};
 pub use lock::{FolderLock, LockError};
 pub use output::{OutputError, claim_output, same_file};
 pub use seal::{UNSEALED, is_sealed, seal};
+pub use text::read_text;
 
 /// A file or folder that the system would not read or write.
 ///
