@@ -6,14 +6,21 @@
 //! what the trainer adds (`optimizer.bpk`, `trainer.json`). It is written under another name, flushed to the
 //! disk and renamed; a small file `latest` beside it names the newest one. A process killed at any moment
 //! leaves the old checkpoint or the new one, never half of one.
+//!
+//! `checkpoint.json` has the SHA-256 of every other file and is sealed with its own; all are checked whenever a
+//! checkpoint is read. Only folders that hold such a file are ever removed, and of these only the files that it names.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::module::{Module, ParamGroup};
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Device;
-use fastersam_files::{AtomicFolder, FileError, SCRATCH_PREFIX, sha256_of_file, write_atomically};
+use fastersam_files::{
+    AtomicFolder, FileError, UNSEALED, is_sealed, read_text, remove_leftovers, seal, sha256_of_file,
+    write_atomically,
+};
 use fastersam_pausing_encoder::Recommendation;
 use fastersam_volume::{Intensity, LabelTable, Orientation};
 use serde::{Deserialize, Serialize};
@@ -25,11 +32,16 @@ use crate::parameters::{for_each_parameter, is_buffer};
 use crate::pretrained::fill_frozen;
 
 /// The layout that this version writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 const INFO: &str = "checkpoint.json";
 const MODEL: &str = "model.bpk";
 const LATEST: &str = "latest";
+
+/// Configurations have a few KiB, training figures of thousands of epochs some hundred.
+const MAX_TEXT_BYTES: u64 = 16 << 20;
+/// The name of a folder has at most 255.
+const MAX_NAME_BYTES: u64 = 1024;
 
 /// What a checkpoint says of itself; enough to use the model without any other file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,6 +49,10 @@ const LATEST: &str = "latest";
 pub struct CheckpointInfo {
     /// Layout of the folder, see [`FORMAT`].
     pub format: u32,
+    /// SHA-256 of the file that this is read from, see [`fastersam_files::seal`]; written by [`save`] and [`recommend`].
+    pub seal: String,
+    /// SHA-256 of the checkpoint's other files, by name; written by [`save`].
+    pub files: BTreeMap<String, String>,
     /// Version of this crate that wrote it.
     pub version: String,
     /// The resolved configuration of the model.
@@ -77,6 +93,8 @@ impl CheckpointInfo {
     ) -> Self {
         Self {
             format: FORMAT,
+            seal: UNSEALED.to_owned(),
+            files: BTreeMap::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             model,
             labels,
@@ -88,6 +106,36 @@ impl CheckpointInfo {
             decoder_sha256: None,
             decoder_file: None,
             recommended: None,
+        }
+    }
+
+    /// Whether what it says can be: a model that can be built, classes and intensities that fit it, files inside the folder.
+    ///
+    /// # Errors
+    /// The first thing that can't.
+    fn validate(&self) -> Result<(), String> {
+        self.model.validate().map_err(|error| error.to_string())?;
+        self.labels.validate()?;
+        self.intensity.validate()?;
+        if self.labels.n_classes() != self.model.n_classes() {
+            let (names, classes) = (self.labels.n_classes(), self.model.n_classes());
+            return Err(format!("it names {names} classes, its model tells {classes} apart"));
+        }
+        let mut axes = self.orientation.axes;
+        axes.sort_unstable();
+        if axes != [0, 1, 2] {
+            return Err(format!(
+                "its volumes' axes are {:?}, not 0, 1 and 2 in some order",
+                self.orientation.axes
+            ));
+        }
+        if let Some(Recommendation { settings, .. }) = &self.recommended {
+            let n_points = self.model.encoder.pause_points.len();
+            settings.validate(n_points, self.model.encoder.n_tokens()).map_err(|error| error.to_string())?;
+        }
+        match self.files.keys().find(|name| !is_plain(name)) {
+            Some(name) => Err(format!("it names a file {name:?} that is not in its folder")),
+            None => Ok(()),
         }
     }
 
@@ -129,8 +177,9 @@ impl Checkpoint {
     pub fn load_with(path: &Path, weights: Option<&Path>, device: &Device) -> Result<Self, FasterSamError> {
         let folder = resolve(path)?;
         let info = read_info(&folder)?;
+        verify_files(&folder, &info)?;
         let file = folder.join(MODEL);
-        let weights_sha256 = sha256_of_file(&file)?;
+        let weights_sha256 = info.files.get(MODEL).cloned().unwrap_or_default();
         // No parameter is drawn: all of them are in one of the files.
         let model = info.model.freeze(info.model.build(device)?);
         let model = fill_frozen(model, &folder, &info, weights)?;
@@ -174,8 +223,6 @@ pub fn save(
         .find(|name| !folder.join(name).exists())
         .unwrap_or_else(|| name.to_owned());
     let scratch = AtomicFolder::create(&folder.join(&name))?;
-    let text = to_json(info)?;
-    fs::write(scratch.path().join(INFO), text).map_err(FileError::at(&folder.join(&name)))?;
     let file = scratch.path().join(MODEL);
     let mut paths = Vec::new();
     for_each_parameter(model, |path, _| {
@@ -190,10 +237,48 @@ pub fn save(
         .save(&file)
         .map_err(|error| FileError { path: file.clone(), cause: std::io::Error::other(error) })?;
     write_more(scratch.path())?;
+    let info = CheckpointInfo { files: hashes(scratch.path())?, ..info.clone() };
+    fs::write(scratch.path().join(INFO), sealed(&info)?).map_err(FileError::at(&folder.join(&name)))?;
     scratch.commit()?;
     write_atomically(&folder.join(LATEST), name.as_bytes())?;
-    remove_others(folder, &name);
+    remove_leftovers(folder);
+    remove_checkpoints(folder, Some(&name));
     Ok(folder.join(&name))
+}
+
+/// SHA-256 of every file that a new checkpoint has so far, by name.
+fn hashes(folder: &Path) -> Result<BTreeMap<String, String>, FileError> {
+    let entries =
+        fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(FileError::at(folder))?;
+    let names = entries.iter().filter_map(|entry| entry.file_name().into_string().ok());
+    // The scratch folder's own mark goes before the folder is put in place.
+    names
+        .filter(|name| !name.starts_with('.'))
+        .map(|name| Ok((name.clone(), sha256_of_file(&folder.join(&name))?)))
+        .collect()
+}
+
+fn sealed(info: &CheckpointInfo) -> Result<String, FasterSamError> {
+    Ok(seal(&to_json(&CheckpointInfo { seal: UNSEALED.to_owned(), ..info.clone() })?))
+}
+
+/// Compares a checkpoint's files with their hashes. What only training needs may be left out.
+fn verify_files(folder: &Path, info: &CheckpointInfo) -> Result<(), FasterSamError> {
+    if !info.files.contains_key(MODEL) {
+        return Err(FasterSamError::checkpoint(&folder.join(INFO), format!("it does not name {MODEL}")));
+    }
+    for (name, expected) in &info.files {
+        let path = folder.join(name);
+        if name != MODEL && !path.exists() {
+            continue;
+        }
+        let found = sha256_of_file(&path)?;
+        if found != *expected {
+            let reason = format!("it is damaged: its SHA-256 is {found}, written was {expected}; get it again");
+            return Err(FasterSamError::checkpoint(&path, reason));
+        }
+    }
+    Ok(())
 }
 
 /// Notes in a checkpoint which pause setting a calibration found.
@@ -203,52 +288,107 @@ pub fn save(
 pub fn recommend(folder: &Path, recommended: Recommendation) -> Result<(), FasterSamError> {
     let mut info = read_info(folder)?;
     info.recommended = Some(recommended);
-    Ok(write_atomically(&folder.join(INFO), to_json(&info)?.as_bytes())?)
+    Ok(write_atomically(&folder.join(INFO), sealed(&info)?.as_bytes())?)
 }
 
 /// Reads what a checkpoint says of itself, without its parameters.
 ///
 /// # Errors
-/// Where `checkpoint.json` is missing, malformed or of another format.
+/// Where `checkpoint.json` is missing, damaged or of another format, or says what can't be.
 pub fn read_info(folder: &Path) -> Result<CheckpointInfo, FasterSamError> {
-    let path = folder.join(INFO);
-    let text = fs::read_to_string(&path).map_err(FileError::at(&path))?;
-    let info: CheckpointInfo =
-        serde_json::from_str(&text).map_err(|e| FasterSamError::checkpoint(&path, format!("{e}")))?;
-    if info.format != FORMAT {
-        return Err(FasterSamError::checkpoint(
-            &path,
-            format!("it has format {}, this version reads format {FORMAT}", info.format),
-        ));
+    /// What all formats have in common.
+    #[derive(Deserialize)]
+    struct Versioned {
+        format: u32,
     }
+    let path = folder.join(INFO);
+    let complain = |reason: String| FasterSamError::checkpoint(&path, reason);
+    let text = read_text(&path, MAX_TEXT_BYTES)?;
+    let Versioned { format } = serde_json::from_str(&text).map_err(|e| complain(e.to_string()))?;
+    if format != FORMAT {
+        return Err(complain(format!("it has format {format}, this version reads format {FORMAT}")));
+    }
+    let info: CheckpointInfo = serde_json::from_str(&text).map_err(|e| complain(e.to_string()))?;
+    if !is_sealed(&text, &info.seal) {
+        return Err(complain("it was changed or damaged after it was written: its seal does not fit".to_owned()));
+    }
+    info.validate().map_err(complain)?;
     Ok(info)
 }
 
-/// The checkpoint that `path` stands for: itself, or the one that its `latest` names.
+/// The checkpoint that `path` stands for: itself, or the one that its `latest` names. Where `latest` is lost and there is
+/// only one checkpoint, that is it.
 ///
 /// # Errors
 /// Where it is neither.
 pub fn resolve(path: &Path) -> Result<PathBuf, FasterSamError> {
+    let complain = |reason: String| FasterSamError::checkpoint(path, reason);
+    if !path.exists() {
+        return Err(complain("it does not exist; check the path".to_owned()));
+    }
+    if path.is_file() {
+        return Err(complain("it is a file; give the folder that `fastersam train` wrote".to_owned()));
+    }
     if path.join(INFO).is_file() {
         return Ok(path.to_owned());
     }
     let latest = path.join(LATEST);
-    let Ok(name) = fs::read_to_string(&latest) else {
-        return Err(FasterSamError::checkpoint(
-            path,
-            format!("it holds neither {INFO} nor a file `{LATEST}`; give the folder that `fastersam train` wrote"),
-        ));
-    };
+    if !latest.exists() {
+        return match checkpoints_in(path).as_slice() {
+            [] => Err(complain(format!(
+                "it holds neither {INFO} nor a file `{LATEST}`; give the folder `checkpoints` that training wrote"
+            ))),
+            [only] => Ok(path.join(only)),
+            several => Err(complain(format!(
+                "its file `{LATEST}` is missing, and it holds several: give one of {}",
+                several.join(", ")
+            ))),
+        };
+    }
+    let name = read_text(&latest, MAX_NAME_BYTES)?;
     let name = name.trim();
-    let is_plain = !name.is_empty() && Path::new(name).file_name() == Some(name.as_ref());
     let folder = path.join(name);
-    if !is_plain || !folder.join(INFO).is_file() {
-        return Err(FasterSamError::checkpoint(
-            path,
-            format!("its file `{LATEST}` names {name:?}, which is no checkpoint"),
-        ));
+    if !is_plain(name) || !folder.join(INFO).is_file() {
+        return Err(complain(format!("its file `{LATEST}` names {name:?}, which is no checkpoint")));
     }
     Ok(folder)
+}
+
+/// Whether a name leads nowhere but into its folder.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && Path::new(name).file_name() == Some(name.as_ref())
+}
+
+/// Whether training has left anything in a folder of checkpoints.
+#[must_use]
+pub fn is_occupied(folder: &Path) -> bool {
+    folder.join(LATEST).exists() || !checkpoints_in(folder).is_empty()
+}
+
+/// The checkpoints that lie in a folder, by name: folders with a whole and sealed description of this format.
+fn checkpoints_in(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<String> = names.filter(|name| read_info(&folder.join(name)).is_ok()).collect();
+    names.sort();
+    names
+}
+
+/// Removes the checkpoints of a folder, but the one called `keep`: the files that they name, and what is empty then.
+/// Without `keep`, `latest` goes too. What can't be removed does no harm.
+pub fn remove_checkpoints(folder: &Path, keep: Option<&str>) {
+    if keep.is_none() {
+        let _ = fs::remove_file(folder.join(LATEST));
+    }
+    for name in checkpoints_in(folder).iter().filter(|name| Some(name.as_str()) != keep) {
+        let checkpoint = folder.join(name);
+        let Ok(info) = read_info(&checkpoint) else { continue };
+        // Its description last: whenever this is killed, the next call goes on with it.
+        for file in info.files.keys().map(String::as_str).chain([INFO]) {
+            let _ = fs::remove_file(checkpoint.join(file));
+        }
+        let _ = fs::remove_dir(checkpoint);
+    }
 }
 
 /// Serialises to indented JSON.
@@ -257,17 +397,4 @@ pub fn resolve(path: &Path) -> Result<PathBuf, FasterSamError> {
 /// Where a value has no JSON form.
 pub fn to_json<T: Serialize>(value: &T) -> Result<String, FasterSamError> {
     serde_json::to_string_pretty(value).map_err(|e| FasterSamError::Config(e.to_string()))
-}
-
-/// Removes older checkpoints and what killed processes left. What can't be removed does no harm.
-fn remove_others(folder: &Path, keep: &str) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let Some(name) = name.to_str() else { continue };
-        let is_ours = name.starts_with("step-") || name.starts_with(SCRATCH_PREFIX);
-        if is_ours && name != keep {
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
 }

@@ -10,6 +10,7 @@ use fastersam_decoder::MaskDecoderConfig;
 use fastersam_pausing_encoder::{EncoderConfig, WindowPadding};
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::{self, MODEL_BOUNDS};
 use crate::error::FasterSamError;
 
 /// A named size of the backbone.
@@ -220,12 +221,9 @@ impl ModelConfig {
     /// # Errors
     /// Names the first thing that does not fit.
     pub fn validate(&self) -> Result<(), FasterSamError> {
+        bounds::check(self, MODEL_BOUNDS).map_err(FasterSamError::Config)?;
         self.encoder.validate()?;
         let complain = |what: String| Err(FasterSamError::Config(what));
-        // Class maps are bytes.
-        if !(2..=256).contains(&self.n_classes()) {
-            return complain(format!("{} classes; 2 to 256 with background are possible", self.n_classes()));
-        }
         if self.decoder.n_mask_tokens != self.n_classes() {
             return complain(format!(
                 "the decoder has {} mask tokens, but there are {} classes",

@@ -4,14 +4,17 @@
 //! repeatable can't depend on it, so [`initialise`] draws every random starting value anew, each
 //! tensor from a generator keyed by the seed and the parameter's name. Tensors that start as a
 //! constant (norms, scales, up-projections at zero) stay as they are.
+//!
+//! Burn's identities of parameters are random as well, and lie in the files that it writes. They become hashes of the
+//! names, so that equal trainings write equal files.
 
 use std::collections::BTreeSet;
 
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::tensor::{Tensor, TensorData};
 use fastersam_volume::KeyedRng;
 
-/// Replaces every random starting value of `module`.
+/// Replaces every random starting value of `module`, and the identities of its parameters.
 ///
 /// Linear and convolution weights are normal with the variance of PyTorch's default
 /// (1 / (3 fan-in)), biases zero; position tables have a standard deviation of 0.02; embeddings and
@@ -41,8 +44,9 @@ impl ModuleMapper for Initialiser<'_> {
         self.path.pop();
     }
 
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+    fn map_float<const D: usize>(&mut self, mut param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let path = self.path.join(".");
+        param.id = ParamId::from(hash(&path));
         if self.filled.contains(&path) {
             return param;
         }

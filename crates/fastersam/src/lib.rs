@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+pub mod bounds;
 pub mod budget;
 pub mod checkpoint;
 mod class_map;

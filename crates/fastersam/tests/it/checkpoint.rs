@@ -55,18 +55,15 @@ fn write_backbone(folder: &Folder, name: &str, seed: u64) -> PathBuf {
 
 fn info(model: ModelConfig, backbone: Option<(&Path, &str)>) -> CheckpointInfo {
     CheckpointInfo {
-        format: checkpoint::FORMAT,
-        version: "0".to_owned(),
-        model,
-        labels: LabelTable::new(&["right ventricle", "myocardium", "left ventricle"]),
-        intensity: Intensity::Unit,
-        orientation: Orientation { axes: [2, 1, 0], positive: [true, false, false] },
-        dataset: "noise".to_owned(),
         backbone_sha256: backbone.map(|(_, sha256)| sha256.to_owned()),
         backbone_file: backbone.map(|(path, _)| path.to_owned()),
-        decoder_sha256: None,
-        decoder_file: None,
-        recommended: None,
+        ..CheckpointInfo::new(
+            model,
+            LabelTable::new(&["right ventricle", "myocardium", "left ventricle"]),
+            Intensity::Unit,
+            Orientation { axes: [2, 1, 0], positive: [true, false, false] },
+            "noise".to_owned(),
+        )
     }
 }
 
@@ -310,36 +307,55 @@ fn a_model_that_was_trained_as_a_whole_needs_no_other_file() {
     assert_eq!(logits(&Checkpoint::load(&run, &Device::flex()).unwrap().model), logits(&model));
 }
 
-#[test]
-fn a_damaged_checkpoint_is_refused() {
-    let folder = Folder::new();
-    let config = tiny_config();
-    let model = config.init(1, &Device::flex()).unwrap();
-    let place = save(&folder.path().join("run"), &info(config, None), &model);
-    let file = place.join("model.bpk");
-    let whole = std::fs::read(&file).unwrap();
-    let check = |bytes: &[u8]| {
-        std::fs::write(&file, bytes).unwrap();
-        // Values may be damaged unseen; anything else is an error that names the file.
-        if let Err(error) = Checkpoint::load(&place, &Device::flex()) {
-            let text = error.to_string();
-            assert!(matches!(error, FasterSamError::Checkpoint { .. }) && text.contains("model.bpk"), "{text}");
-            return false;
-        }
-        true
+/// A whole tiny model with a file of the trainer's beside it.
+fn whole(folder: &Folder) -> PathBuf {
+    let model = tiny_config().init(1, &Device::flex()).unwrap();
+    let trainer = |folder: &Path| {
+        std::fs::write(folder.join("trainer.json"), "{}").unwrap();
+        Ok(())
     };
-    for len in (0..64).chain((64..whole.len()).step_by(whole.len() / 40)) {
-        assert!(!check(&whole[..len]), "cut to {len} of {} bytes", whole.len());
-    }
+    checkpoint::save(&folder.path().join("run"), "step-1", &info(tiny_config(), None), &model, trainer).unwrap()
+}
+
+#[test]
+fn a_checkpoint_with_one_flipped_bit_or_cut_short_is_refused_and_its_file_named() {
+    let folder = Folder::new();
+    let place = whole(&folder);
     let mut rng = KeyedRng::new(6, &[]);
-    for _ in 0..200 {
-        // The names and sizes lie at the start.
-        let mut bytes = whole.clone();
-        let at = (rng.uniform() * 4096.0) as usize;
-        bytes[at] = (rng.uniform() * 256.0) as u8;
-        check(&bytes);
+    for name in ["model.bpk", "trainer.json", "checkpoint.json"] {
+        let file = place.join(name);
+        let whole = std::fs::read(&file).unwrap();
+        let refuse = |bytes: &[u8], what: String| {
+            std::fs::write(&file, bytes).unwrap();
+            let text = Checkpoint::load(&place, &Device::flex()).map(|_| what).unwrap_err().to_string();
+            assert!(text.contains(name), "{text}");
+        };
+        for _ in 0..100 {
+            let bit = rng.below(8 * whole.len());
+            let mut bytes = whole.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            refuse(&bytes, format!("bit {bit} of {name}"));
+        }
+        for len in (0..whole.len()).step_by(whole.len().div_ceil(20)) {
+            refuse(&whole[..len], format!("{len} of {} bytes of {name}", whole.len()));
+        }
+        std::fs::write(&file, whole).unwrap();
     }
-    assert!(check(&whole));
+    Checkpoint::load(&place, &Device::flex()).unwrap();
+    // What only training needs may be left out, the parameters may not.
+    std::fs::remove_file(place.join("trainer.json")).unwrap();
+    Checkpoint::load(&place, &Device::flex()).unwrap();
+    std::fs::remove_file(place.join("model.bpk")).unwrap();
+    assert!(Checkpoint::load(&place, &Device::flex()).unwrap_err().to_string().contains("model.bpk"));
+}
+
+/// Changes what a checkpoint says of itself, and seals it again, as whoever means harm would.
+fn rewrite(place: &Path, change: impl FnOnce(&mut serde_json::Value)) {
+    let path = place.join("checkpoint.json");
+    let mut info: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    change(&mut info);
+    info["seal"] = fastersam_files::UNSEALED.into();
+    std::fs::write(&path, fastersam_files::seal(&info.to_string())).unwrap();
 }
 
 #[test]
@@ -347,12 +363,132 @@ fn a_checkpoint_that_lacks_a_trained_parameter_is_refused() {
     let folder = Folder::new();
     let (place, _, _) = tuned(&folder);
     // A whole model says that it has everything, but holds what was tuned only.
-    let path = place.join("checkpoint.json");
-    let mut info: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    info["backbone_sha256"] = serde_json::Value::Null;
-    std::fs::write(&path, info.to_string()).unwrap();
+    rewrite(&place, |info| info["backbone_sha256"] = serde_json::Value::Null);
     let error = Checkpoint::load(&place, &Device::flex()).unwrap_err().to_string();
     assert!(error.contains("parameters"), "{error}");
+}
+
+#[test]
+fn a_checkpoint_that_says_what_cannot_be_is_refused_by_name() {
+    use serde_json::json;
+    let folder = Folder::new();
+    let place = whole(&folder);
+    let text = std::fs::read(place.join("checkpoint.json")).unwrap();
+    for (pointer, value, expected) in [
+        ("/model/encoder/img_size", json!(1_000_000_000), "encoder.img_size"),
+        ("/model/encoder/img_size", json!(4096), "model.bpk"),
+        ("/model/encoder/depth", json!(1_000_000_000), "encoder.depth"),
+        ("/model/encoder/embed_dim", json!(usize::MAX), "encoder.embed_dim"),
+        ("/model/encoder/mlp_ratio", json!(1e300), "encoder.mlp_ratio"),
+        ("/model/encoder/window_size", json!(usize::MAX), "encoder.window_size"),
+        ("/model/encoder/conv_channels", json!([16, 32, 1_u64 << 40]), "encoder.conv_channels"),
+        ("/model/encoder/pause_points", json!([2, 2]), "pause points"),
+        ("/model/encoder/tuning/reduction", json!(0), "encoder.tuning.reduction"),
+        ("/model/decoder/depth", json!(1_000_000_000), "decoder.depth"),
+        ("/model/decoder/mlp_dim", json!(1_u64 << 60), "decoder.mlp_dim"),
+        ("/model/decoder/iou_head_depth", json!(1_000_000_000), "decoder.iou_head_depth"),
+        ("/model/normalisation/std", json!([0.0, 1.0, 1.0]), "normalisation.std"),
+        ("/labels/names", json!(["background"]), "1 classes"),
+        ("/labels/names", json!(["background", "liver"]), "2 classes"),
+        ("/intensity", json!({"percentiles": {"low": 90.0, "high": 10.0}}), "percentiles"),
+        ("/intensity", json!({"window": {"low": 1.0, "high": 1.0}}), "no width"),
+        ("/orientation/axes", json!([0, 0, 2]), "axes"),
+        (
+            "/recommended",
+            json!({"settings": {"pause_threshold": [0.1, 0.2, 0.3]},
+            "chosen_on": {"cases": "valid", "trained_on": false}}),
+            "pause threshold",
+        ),
+        ("/files", json!({}), "model.bpk"),
+        ("/files", json!({"../model.bpk": "00"}), "not in its folder"),
+        ("/format", json!(1), "format 1"),
+    ] {
+        std::fs::write(place.join("checkpoint.json"), &text).unwrap();
+        rewrite(&place, |info| *info.pointer_mut(pointer).unwrap() = value);
+        let error = Checkpoint::load(&place, &Device::flex()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{pointer}: {error}");
+    }
+}
+
+#[test]
+fn only_checkpoints_that_were_written_here_are_removed() {
+    let folder = Folder::new();
+    let run = folder.path().join("run");
+    let model = tiny_config().init(1, &Device::flex()).unwrap();
+    let first = whole(&folder);
+    // What a user keeps beside the checkpoints and in one of them.
+    for name in ["step-mine", ".fastersam-writing-notes"] {
+        std::fs::create_dir(run.join(name)).unwrap();
+        std::fs::write(run.join(name).join("notes"), "kept").unwrap();
+    }
+    std::fs::write(first.join("notes"), "kept").unwrap();
+    let second = checkpoint::save(&run, "step-2", &info(tiny_config(), None), &model, |_| Ok(())).unwrap();
+    let mut left: Vec<String> = walk(&run);
+    left.sort();
+    let kept = [".fastersam-writing-notes/notes", "latest", "step-1/notes"];
+    assert_eq!(left, [&kept[..], &["step-2/checkpoint.json", "step-2/model.bpk", "step-mine/notes"]].concat());
+    assert_eq!(checkpoint::resolve(&run).unwrap(), second);
+    checkpoint::remove_checkpoints(&run, None);
+    let mut left = walk(&run);
+    left.sort();
+    assert_eq!(left, [".fastersam-writing-notes/notes", "step-1/notes", "step-mine/notes"]);
+}
+
+/// The files below a folder.
+fn walk(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            if path.is_dir() {
+                walk(&path).iter().map(|file| format!("{name}/{file}")).collect()
+            } else {
+                vec![name]
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn the_newest_checkpoint_is_found_or_the_reason_told() {
+    let folder = Folder::new();
+    let place = whole(&folder);
+    let run = place.parent().unwrap();
+    let reason = |path: &Path| checkpoint::resolve(path).unwrap_err().to_string();
+    assert_eq!(checkpoint::resolve(run).unwrap(), place);
+    assert_eq!(checkpoint::resolve(&place).unwrap(), place);
+    for bad in ["", "..", "../run/step-1", "step-2", "/"] {
+        std::fs::write(run.join("latest"), bad).unwrap();
+        assert!(reason(run).contains("which is no checkpoint"), "{bad}");
+    }
+    // Lost: the only checkpoint that there is; of several, the user chooses.
+    std::fs::remove_file(run.join("latest")).unwrap();
+    assert_eq!(checkpoint::resolve(run).unwrap(), place);
+    std::fs::create_dir(run.join("step-2")).unwrap();
+    std::fs::copy(place.join("checkpoint.json"), run.join("step-2/checkpoint.json")).unwrap();
+    assert!(reason(run).contains("step-1, step-2"), "{}", reason(run));
+    assert!(reason(&run.join("nowhere")).contains("does not exist"));
+    assert!(reason(&place.join("model.bpk")).contains("is a file"));
+    assert!(reason(folder.path()).contains("checkpoints"));
+    #[cfg(unix)]
+    {
+        assert!(Command::new("mkfifo").arg(run.join("latest")).status().unwrap().success());
+        assert!(reason(run).contains("no file"), "{}", reason(run));
+    }
+}
+
+#[test]
+fn equal_trainings_write_equal_files() {
+    let folder = Folder::new();
+    let bytes = |name: &str| {
+        let place = save(
+            &folder.path().join(name),
+            &info(tiny_config(), None),
+            &train(&tiny_config(), &WeightPaths::default()),
+        );
+        std::fs::read(place.join("model.bpk")).unwrap()
+    };
+    assert!(bytes("first") == bytes("second"));
 }
 
 /// The child process is this very test with an environment variable: it loads, and writes its logits.
