@@ -1,15 +1,18 @@
 //! Records as files: one JSON file a record, put in place atomically.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
-use fastersam_files::{FileError, write_atomically};
+use fastersam_files::{FileError, UNSEALED, is_sealed, read_text, seal, write_atomically};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{PauseRecord, Record};
+use super::{PauseRecord, Provenance, Record};
 
 /// Version of the files' layout. A file of another version is refused, never guessed at.
-pub const RECORD_SCHEMA: u32 = 1;
+pub const RECORD_SCHEMA: u32 = 2;
+/// Those of thousands of cases have less.
+const MAX_BYTES: u64 = 256 << 20;
 
 /// Why a record could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +43,8 @@ pub enum RecordError {
 #[serde(deny_unknown_fields)]
 struct Envelope {
     schema: u32,
+    /// SHA-256 of the file, see [`fastersam_files::seal`].
+    seal: String,
     kind: String,
     record: serde_json::Value,
 }
@@ -56,8 +61,31 @@ impl Record {
         }
     }
 
+    /// The experiment that it belongs to.
+    pub fn experiment(&self) -> &str {
+        match self {
+            Self::Evaluation(r) => &r.experiment,
+            Self::Throughput(r) => &r.experiment,
+            Self::Slice(r) => &r.experiment,
+            Self::Training(r) => &r.experiment,
+            Self::Bench(r) => &r.experiment,
+        }
+    }
+
+    /// Where it comes from.
+    pub fn provenance(&self) -> &Provenance {
+        match self {
+            Self::Evaluation(r) => &r.provenance,
+            Self::Throughput(r) => &r.provenance,
+            Self::Slice(r) => &r.provenance,
+            Self::Training(r) => &r.provenance,
+            Self::Bench(r) => &r.provenance,
+        }
+    }
+
     /// File name: readable words, then eight hex digits that keep two identities apart whose words agree.
-    /// The same measurement made again has the same name and replaces the old file.
+    /// The same measurement of the same weights on the same data, made again, has the same name and replaces the old
+    /// file.
     pub fn file_name(&self) -> String {
         // Which setting is recommended is not part of what was measured.
         let identity_of =
@@ -79,7 +107,9 @@ impl Record {
         };
         let mut words: Vec<String> = words.into_iter().cloned().collect();
         words.extend(pause.map(|pause| pause.settings.full_label(&pause.pause_points)));
-        let identity = format!("{} {identity}", pause.map(identity_of).unwrap_or_default());
+        let Provenance { weights_sha256, data_manifest_sha256, .. } = self.provenance();
+        let measured = serde_json::json!([weights_sha256, data_manifest_sha256]);
+        let identity = format!("{} {identity} {measured}", pause.map(identity_of).unwrap_or_default());
         // A zero byte between the parts, so that no two lists of parts run into the same bytes.
         let parts = words.iter().map(|word| word.as_bytes()).chain([identity.as_bytes()]);
         let digest = fastersam_files::sha256(parts.flat_map(|part| [part, &[0]]));
@@ -114,14 +144,16 @@ pub fn write_record(folder: &Path, record: &Record) -> Result<PathBuf, RecordErr
     let name = record.file_name();
     let unwritable = |reason: String| RecordError::Unwritable { name: name.clone(), reason };
     let value = serde_json::to_value(record).map_err(|error| unwritable(error.to_string()))?;
-    let envelope = Envelope { schema: RECORD_SCHEMA, kind: record.kind().into(), record: value };
-    let mut json = serde_json::to_vec_pretty(&envelope).map_err(|error| unwritable(error.to_string()))?;
-    json.push(b'\n');
+    let envelope =
+        Envelope { schema: RECORD_SCHEMA, seal: UNSEALED.to_owned(), kind: record.kind().into(), record: value };
+    let mut json = serde_json::to_string_pretty(&envelope).map_err(|error| unwritable(error.to_string()))?;
+    json.push('\n');
+    let json = seal(&json);
     parse(&json).map_err(unwritable)?;
 
     let path = folder.join(&name);
     std::fs::create_dir_all(folder).map_err(FileError::at(folder))?;
-    write_atomically(&path, &json)?;
+    write_atomically(&path, json.as_bytes())?;
     Ok(path)
 }
 
@@ -130,10 +162,18 @@ pub fn write_record(folder: &Path, record: &Record) -> Result<PathBuf, RecordErr
 /// # Errors
 /// The folder can't be read, or one of the files is not a record of this version; the error names it.
 pub fn read_records(folder: &Path) -> Result<Vec<Record>, RecordError> {
-    let io = FileError::at(folder);
+    record_files(folder).map_err(FileError::at(folder))?.into_iter().map(|path| read_record(&path)).collect()
+}
+
+fn read_record(path: &Path) -> Result<Record, RecordError> {
+    parse(&read_text(path, MAX_BYTES)?).map_err(|reason| RecordError::Broken { path: path.to_owned(), reason })
+}
+
+/// Every `*.json` of a folder, by name.
+fn record_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(&io)? {
-        let entry = entry.map_err(&io)?;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
         let hidden = entry.file_name().to_string_lossy().starts_with('.');
         let path = entry.path();
         if !hidden && path.extension().is_some_and(|extension| extension == "json") && path.is_file() {
@@ -141,23 +181,45 @@ pub fn read_records(folder: &Path) -> Result<Vec<Record>, RecordError> {
         }
     }
     paths.sort();
-    paths
-        .into_iter()
-        .map(|path| match std::fs::read(&path) {
-            Ok(json) => parse(&json).map_err(|reason| RecordError::Broken { path, reason }),
-            Err(cause) => Err(FileError { path, cause }.into()),
-        })
-        .collect()
+    Ok(paths)
 }
 
-/// A record from a file's bytes; `Err` says what is wrong.
-fn parse(json: &[u8]) -> Result<Record, String> {
+/// The records of an experiment in a folder; files that are none are passed over.
+fn records_of(folder: &Path, experiment: &str) -> impl Iterator<Item = PathBuf> {
+    let files = record_files(folder).unwrap_or_default().into_iter();
+    files.filter(move |path| read_record(path).is_ok_and(|record| record.experiment() == experiment))
+}
+
+/// Whether a folder holds records of an experiment.
+#[must_use]
+pub fn has_records(folder: &Path, experiment: &str) -> bool {
+    records_of(folder, experiment).next().is_some()
+}
+
+/// Removes the records of an experiment, and nothing else. What can't be removed does no harm.
+pub fn remove_records(folder: &Path, experiment: &str) {
+    records_of(folder, experiment).for_each(|path| {
+        let _ = std::fs::remove_file(path);
+    });
+}
+
+/// A record from a file's text; `Err` says what is wrong.
+fn parse(json: &str) -> Result<Record, String> {
     fn inner<T: DeserializeOwned>(value: serde_json::Value) -> Result<Box<T>, String> {
         serde_json::from_value(value).map(Box::new).map_err(|error| error.to_string())
     }
-    let envelope: Envelope = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-    if envelope.schema != RECORD_SCHEMA {
-        return Err(format!("schema {} where this version reads {RECORD_SCHEMA}", envelope.schema));
+    /// What all versions have in common.
+    #[derive(Deserialize)]
+    struct Versioned {
+        schema: u32,
+    }
+    let Versioned { schema } = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    if schema != RECORD_SCHEMA {
+        return Err(format!("schema {schema} where this version reads {RECORD_SCHEMA}"));
+    }
+    let envelope: Envelope = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    if !is_sealed(json, &envelope.seal) {
+        return Err("it was changed or damaged after it was written: its seal does not fit".to_owned());
     }
     match envelope.kind.as_str() {
         "evaluation" => inner(envelope.record).map(Record::Evaluation),

@@ -15,7 +15,7 @@ pub use bench::{
     BenchDice, BenchRecord, BenchRow, BenchScope, EndToEnd, EndToEndRow, PeerVersions, ProductRow, Program,
     quantile,
 };
-pub use files::{RECORD_SCHEMA, RecordError, read_records, slug, write_record};
+pub use files::{RECORD_SCHEMA, RecordError, has_records, read_records, remove_records, slug, write_record};
 pub use training::{EPOCH_COLUMNS, EpochRow, TrainingRecord};
 
 /// Said wherever a result is printed, in one line.

@@ -1,7 +1,8 @@
 //! Records survive the way to disk and back; what can't is refused with the file's name.
 
 use fastersam_records::{
-    EPOCH_COLUMNS, EpochRow, Record, RecordError, TrainingRecord, read_records, write_record,
+    EPOCH_COLUMNS, EpochRow, Record, RecordError, TrainingRecord, has_records, read_records, remove_records,
+    write_record,
 };
 
 use serde_json::Value;
@@ -77,12 +78,49 @@ fn a_broken_file_is_named() {
         write_record(folder.path(), &samples::slice("set", &samples::HEART, "method", &[2, 4], 1).into()).unwrap();
     let text = std::fs::read_to_string(path).unwrap();
     check_broken(&text[..text.len() / 2], "EOF");
-    check_broken(&text.replacen("\"schema\": 1", "\"schema\": 2", 1), "schema 2");
-    check_broken(&text.replacen("\"kind\": \"slice\"", "\"kind\": \"slices\"", 1), "unknown kind `slices`");
-    check_broken(&text.replacen("\"grid\": 8", "\"grid\": 8, \"grids\": 8", 1), "grids");
-    check_broken(&text.replacen("\"grid\": 8", "\"grid\": 9", 1), "paused_after");
-    check_broken(&text.replacen("\"rows\": 128", "\"rows\": 64", 1), "image");
+    check_broken(&text.replacen("\"schema\": 2", "\"schema\": 1", 1), "schema 1");
+    check_broken(&text.replacen("\"grid\": 8", "\"grid\": 9", 1), "seal");
     check_broken("", "EOF");
+    // Made by hand, with a seal that fits.
+    let value: Value = serde_json::from_str(&text).unwrap();
+    let unsealed = text.replacen(value["seal"].as_str().unwrap(), fastersam_files::UNSEALED, 1);
+    let forged = |from: &str, to: &str| fastersam_files::seal(&unsealed.replacen(from, to, 1));
+    check_broken(&forged("\"kind\": \"slice\"", "\"kind\": \"slices\""), "unknown kind `slices`");
+    check_broken(&forged("\"grid\": 8", "\"grid\": 8, \"grids\": 8"), "grids");
+    check_broken(&forged("\"grid\": 8", "\"grid\": 9"), "paused_after");
+    check_broken(&forged("\"rows\": 128", "\"rows\": 64"), "image");
+}
+
+#[test]
+fn a_record_with_one_flipped_bit_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write_record(folder.path(), &samples::training("set", "method").into()).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    for bit in (0..8 * whole.len()).step_by(131) {
+        let mut bytes = whole.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        std::fs::write(&path, bytes).unwrap();
+        let error = read_records(folder.path()).map(|_| bit).unwrap_err().to_string();
+        assert!(error.contains(path.to_str().unwrap()), "{error}");
+    }
+}
+
+#[test]
+fn records_of_other_weights_do_not_replace_each_other_and_go_by_experiment() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = samples::training("set", "method");
+    let mut other = record.clone();
+    other.provenance.weights_sha256 = Some("ff".repeat(32));
+    let mut foreign = record.clone();
+    foreign.experiment = "other".to_owned();
+    for record in [&record, &other, &foreign] {
+        write_record(folder.path(), &record.clone().into()).unwrap();
+    }
+    std::fs::write(folder.path().join("notes.json"), "{}").unwrap();
+    assert!(has_records(folder.path(), &record.experiment));
+    remove_records(folder.path(), &record.experiment);
+    assert!(!has_records(folder.path(), &record.experiment) && has_records(folder.path(), "other"));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "another experiment's and a user's own");
 }
 
 #[test]
