@@ -9,7 +9,7 @@ use crate::figures::BENCH_SHOWN;
 use crate::notice::RECONSTRUCTION;
 use crate::table::Table;
 
-/// Its name in the report's folder.
+/// The name of the bench's Markdown page in the report's folder.
 pub const FILE: &str = "bench.md";
 /// The section of the report with the same tables.
 pub const SECTION: &str = "bench";

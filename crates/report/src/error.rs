@@ -20,6 +20,12 @@ pub enum ReportError {
         /// The folder of records.
         folder: PathBuf,
     },
+    /// There is something of somebody else's where a file of the report belongs.
+    #[error("{} is no file of a report and lies where one belongs; move it away", path.display())]
+    NotOurs {
+        /// The file, pipe or device.
+        path: PathBuf,
+    },
     /// A file of published results is not such a table.
     #[error("{}: {reason}", path.display())]
     Published {

@@ -21,6 +21,7 @@ mod settings;
 mod table;
 mod tables;
 
+pub use bench_page::FILE as BENCH_PAGE;
 pub use bench_summary::bench_summary;
 pub use error::ReportError;
 pub use files::{build, copy_bench_page, files};

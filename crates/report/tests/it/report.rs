@@ -83,6 +83,38 @@ fn reports_are_the_same_to_the_byte_and_complete() {
 }
 
 #[test]
+fn a_report_takes_the_place_of_an_older_one_and_of_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let (records, out) = (folder.path().join("records"), folder.path().join("report"));
+    let mut record = samples::training("set", "method");
+    write_record(&records, &record.clone().into()).unwrap();
+    build(&records, &published_folder(), &out).unwrap();
+    // Of an older report, and a user's own.
+    let sums = std::fs::read_to_string(out.join("SHA256SUMS")).unwrap();
+    std::fs::write(out.join("old.csv"), "").unwrap();
+    std::fs::write(out.join("SHA256SUMS"), format!("{sums}{}  old.csv\n", "0".repeat(64))).unwrap();
+    std::fs::create_dir(out.join("mine")).unwrap();
+    std::fs::write(out.join("mine/notes.txt"), "kept").unwrap();
+    record.method = "another".to_owned();
+    write_record(&records, &record.into()).unwrap();
+    build(&records, &published_folder(), &out).unwrap();
+    assert!(!out.join("old.csv").exists());
+    assert_eq!(std::fs::read_to_string(out.join("mine/notes.txt")).unwrap(), "kept");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left beside it");
+    for line in std::fs::read_to_string(out.join("SHA256SUMS")).unwrap().lines() {
+        let (sum, name) = line.split_once("  ").unwrap();
+        assert_eq!(fastersam_files::sha256_of_file(&out.join(name)).unwrap(), sum, "{name}");
+    }
+
+    // A page of somebody else's.
+    let other = folder.path().join("site");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("index.html"), "mine").unwrap();
+    assert!(matches!(build(&records, &published_folder(), &other).unwrap_err(), ReportError::NotOurs { .. }));
+    assert_eq!(std::fs::read_to_string(other.join("index.html")).unwrap(), "mine");
+}
+
+#[test]
 fn plots_carry_their_text_as_text_and_pictures_have_twice_the_size_of_the_page() {
     let files = sample_files();
     let svg = text(files, "plots/dice-throughput-phantom-heart-test.svg");
