@@ -35,6 +35,9 @@ use fastersam_progress::{self as progress, say};
 use fastersam_records::bench::{targets, waterfall};
 use fastersam_records::{BenchRecord, BenchRow, ProductRow, Program, Provenance, Record, quantile, write_record};
 
+/// What its record is called.
+pub const EXPERIMENT: &str = "bench";
+
 /// What a user asks of the bench.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -121,7 +124,7 @@ pub fn run(options: &Options, device: &Device, provenance: Provenance) -> Result
     }
     let config = serde_json::json!({ "rounds": options.rounds, "only": options.only, "all": options.all });
     let record = BenchRecord {
-        experiment: "bench".to_owned(),
+        experiment: EXPERIMENT.to_owned(),
         vectors: vectors().to_owned(),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         used_by_others,

@@ -97,22 +97,15 @@ impl Cli {
             Command::Segment(arguments) => segment::run(&arguments, &device),
             Command::Train(arguments) => train::run(&arguments, &device, &origin),
             Command::Evaluate(arguments) => evaluate::run(&arguments, &device, &origin),
-            Command::Compare(arguments) => {
-                print(&compare::compare(&arguments)?);
-                Ok(())
-            }
+            Command::Compare(arguments) => print(&compare::compare(&arguments)?),
             Command::Calibrate(arguments) => calibrate::run(&arguments, &device, &origin),
             Command::Bench(arguments) => bench::run(&arguments, &device, &origin),
-            Command::Inspect(arguments) => {
-                print(&inspect::inspect(&arguments, &device)?);
-                Ok(())
-            }
+            Command::Inspect(arguments) => print(&inspect::inspect(&arguments, &device)?),
             Command::Data(command) => data::run(&command, print),
             Command::Reproduce(arguments) => reproduce::run(&arguments, device, origin),
             Command::Report { run, published } => {
                 let index = fastersam_report::build(&run.join("records"), &published, &run.join("report"))?;
-                print(&index.display().to_string());
-                Ok(())
+                print(&index.display().to_string())
             }
         }
     }

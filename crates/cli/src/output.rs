@@ -2,8 +2,14 @@
 
 use std::io::Write as _;
 
+use anyhow::{Context, Result};
+
 /// The result of a command, on standard output.
-pub fn print(line: &str) {
-    // A reader that has gone (`| head`) has seen enough.
-    let _ = writeln!(std::io::stdout(), "{line}");
+///
+/// # Errors
+/// It could not be written: the disk is full, or the reader has gone. A caller may take an exit code of 0 for all of the
+/// result.
+pub fn print(line: &str) -> Result<()> {
+    let mut out = std::io::stdout();
+    writeln!(out, "{line}").and_then(|()| out.flush()).context("the result can't be printed")
 }

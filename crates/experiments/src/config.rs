@@ -9,10 +9,15 @@ use anyhow::{Context, Result, bail};
 use fastersam::{ModelOptions, WeightPaths};
 use fastersam_datasets::phantom::Phantom;
 use fastersam_datasets::{AxisOrder, LabelScheme};
+use fastersam_files::read_text;
 use fastersam_pausing_encoder::{PausePolicy, PauseSettings};
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::BOUNDS;
 use crate::error::ExperimentError;
+
+/// Experiment files have a few KiB.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// One experiment: a data set, a model, its training and what is measured on it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -232,7 +237,7 @@ impl Experiment {
     /// # Errors
     /// Where the file can't be read, holds an unknown key or lacks one.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
-        let text = read_text(path)?;
+        let text = read_text(path, MAX_BYTES)?;
         let place = if overrides.is_empty() { "in" } else { "in an override or in" };
         let experiment = Self::parse(&text, overrides);
         let mut experiment = experiment.with_context(|| format!("{place} {}", path.display()))?;
@@ -294,12 +299,8 @@ impl Experiment {
         if self.id.is_empty() || !plain {
             bail!("the id {:?} must consist of letters, digits, - and _", self.id);
         }
-        if self.train.epochs == 0 || self.train.batch_size == 0 || self.measure.batch_size == 0 {
-            bail!("epochs and batch sizes must be 1 or more");
-        }
-        let rates = [self.train.learning_rate, self.train.weight_decay, self.train.lambda_aux];
-        if rates.iter().any(|rate| !rate.is_finite() || *rate < 0.0) {
-            bail!("learning rate, weight decay and lambda_aux must be 0 or more");
+        if let Err(reason) = fastersam::bounds::check(self, BOUNDS) {
+            bail!(reason);
         }
         if self.measure.pause.policy != PausePolicy::Never {
             bail!("[measure] pause takes no thresholds or ratios: those of the sweep are `thresholds`");
@@ -319,7 +320,7 @@ impl Suite {
     /// # Errors
     /// Where one of the files can't be read or parsed.
     pub fn read(path: &Path, overrides: &[String]) -> Result<(Self, Vec<Experiment>)> {
-        let text = read_text(path)?;
+        let text = read_text(path, MAX_BYTES)?;
         let suite: Self = toml::from_str(&text).with_context(|| format!("in {}", path.display()))?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let experiments = suite
@@ -337,16 +338,6 @@ fn beside(folder: &Path, file: &Path) -> PathBuf {
         (Ok(rest), Some(parent), Some(_)) => beside(parent, rest),
         _ => folder.join(file),
     }
-}
-
-fn read_text(path: &Path) -> Result<String> {
-    /// Experiment files have a few KiB.
-    const MAX_BYTES: u64 = 1 << 20;
-    let found = std::fs::metadata(path).with_context(|| format!("{} can't be read", path.display()))?;
-    if !found.is_file() || found.len() > MAX_BYTES {
-        bail!("{} is no file of at most {MAX_BYTES} bytes", path.display());
-    }
-    std::fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()))
 }
 
 fn toml_value(text: &str) -> config::Value {

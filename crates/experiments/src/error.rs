@@ -37,6 +37,12 @@ pub enum ExperimentError {
         /// The run's folder.
         folder: PathBuf,
     },
+    /// A folder holds a run, finished or not, and nobody asked to continue or replace it.
+    #[error("{} holds a run already", folder.display())]
+    RunExists {
+        /// The run's folder.
+        folder: PathBuf,
+    },
     /// A checkpoint can't be resumed with these settings.
     #[error("{} was trained with another {what}", folder.display())]
     OtherTraining {

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod baseline;
+pub mod bounds;
 pub mod calibrate;
 pub mod config;
 pub mod data;
@@ -9,6 +10,7 @@ pub mod device;
 mod error;
 pub mod evaluate;
 pub mod provenance;
+pub mod run_folder;
 pub mod suite;
 pub mod throughput;
 pub mod train;

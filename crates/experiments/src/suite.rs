@@ -4,7 +4,7 @@ mod baselines;
 mod pictures;
 mod timing;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
@@ -12,95 +12,128 @@ use fastersam::checkpoint;
 use fastersam_pausing_encoder::{PauseSettings, Recommendation};
 
 use crate::config::Experiment;
-use crate::data::ExperimentData;
+use crate::data::{self, ExperimentData};
 use crate::error::ExperimentError;
 use crate::provenance::Origin;
+use crate::run_folder::{Existing, RunFolder};
 use crate::trained_model::TrainedModel;
 use crate::{calibrate, train};
+use fastersam_files::{FolderLock, remove_leftovers};
 use fastersam_progress::say;
-use fastersam_records::{PauseRecord, Record, TokenRecord, write_record};
-
-/// In an experiment's folder once it is done: its configuration, so that another is not taken for it.
-const DONE: &str = "done.json";
+use fastersam_records::{PauseRecord, Record, TokenRecord, has_records, remove_records, write_record};
 
 /// Where experiments run and where their results go.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Workspace {
     /// Folder of this suite's runs and records.
-    pub folder: PathBuf,
+    folder: PathBuf,
     /// Folder that real data sets lie in.
-    pub data: Option<PathBuf>,
+    data: Option<PathBuf>,
     /// The device.
-    pub device: Device,
+    device: Device,
     /// What provenance says of device and threads.
-    pub origin: Origin,
-    /// Continue what was interrupted and keep what is done.
-    pub resume: bool,
+    origin: Origin,
+    /// What to do about runs that are there already.
+    existing: Existing,
+    /// Held, not read.
+    _lock: FolderLock,
 }
 
 impl Workspace {
+    /// Takes the folder for this process.
+    ///
+    /// # Errors
+    /// Another process is at work in it, or it can't be made.
+    pub fn open(
+        folder: &Path,
+        data: Option<&Path>,
+        existing: Existing,
+        device: Device,
+        origin: Origin,
+    ) -> Result<Self> {
+        let lock = FolderLock::acquire(folder)?;
+        remove_leftovers(folder);
+        Ok(Self {
+            folder: folder.to_owned(),
+            data: data.map(Path::to_owned),
+            device,
+            origin,
+            existing,
+            _lock: lock,
+        })
+    }
+
     /// Where records lie.
     #[must_use]
     pub fn records(&self) -> PathBuf {
         self.folder.join("records")
     }
 
-    /// Where an experiment's checkpoints lie.
-    #[must_use]
-    pub fn run_folder(&self, experiment: &Experiment) -> PathBuf {
-        self.folder.join(&experiment.id)
+    /// Where an experiment's checkpoints lie, and what becomes of those that are there.
+    fn run_folder(&self, experiment: &Experiment) -> RunFolder {
+        RunFolder { path: self.folder.join(&experiment.id), existing: self.existing }
     }
-}
 
-/// Whether an experiment is done, which only a resumed run asks.
-///
-/// # Errors
-/// Where the folder holds results of another configuration.
-pub fn is_done(experiment: &Experiment, workspace: &Workspace) -> Result<bool> {
-    let folder = workspace.run_folder(experiment);
-    let Ok(before) = std::fs::read_to_string(folder.join(DONE)) else { return Ok(false) };
-    if !workspace.resume {
-        return Ok(false);
+    /// Runs experiments one after the other and keeps what is done, where a run is resumed.
+    ///
+    /// # Errors
+    /// Where the folder holds results already and nobody asked to resume or overwrite them, where data are missing or
+    /// broken, training or measuring fail, or the user interrupts. Nothing is removed before the first data are read.
+    pub fn run(&self, experiments: &[Experiment]) -> Result<()> {
+        for experiment in experiments {
+            self.run_folder(experiment).check()?;
+            if self.existing == Existing::Refuse && has_records(&self.records(), &experiment.id) {
+                return Err(ExperimentError::RunExists { folder: self.folder.clone() }.into());
+            }
+        }
+        for experiment in experiments {
+            let context = || format!("experiment {}", experiment.id);
+            if self.is_done(experiment).with_context(context)? {
+                continue;
+            }
+            say(&format!("{}: reading data", experiment.id));
+            let data = data::load(experiment, self.data.as_deref()).with_context(context)?;
+            if self.existing == Existing::Overwrite {
+                remove_records(&self.records(), &experiment.id);
+            }
+            self.run_one(experiment, &data).with_context(context)?;
+        }
+        Ok(())
     }
-    if before != checkpoint::to_json(experiment)? {
-        return Err(ExperimentError::OtherConfiguration { folder }.into());
-    }
-    say(&format!("{}: already done, skipping", experiment.id));
-    Ok(true)
-}
 
-/// Runs one experiment on its data, from training to records.
-///
-/// # Errors
-/// Where training or measuring fail, or the user interrupts.
-pub fn run(experiment: &Experiment, data: &ExperimentData, workspace: &Workspace) -> Result<()> {
-    let folder = workspace.run_folder(experiment);
-    std::fs::create_dir_all(&folder).with_context(|| format!("{} can't be made", folder.display()))?;
-    if !workspace.resume {
-        // A later --resume must not go on from the run before.
-        let _ = std::fs::remove_dir_all(folder.join("checkpoints"));
-        let _ = std::fs::remove_file(folder.join(DONE));
+    fn is_done(&self, experiment: &Experiment) -> Result<bool> {
+        let folder = self.run_folder(experiment);
+        let Some(before) = folder.done() else { return Ok(false) };
+        if before != checkpoint::to_json(experiment)? {
+            return Err(ExperimentError::OtherConfiguration { folder: folder.path }.into());
+        }
+        say(&format!("{}: already done, skipping", experiment.id));
+        Ok(true)
     }
-    let training = train::train(experiment, data, &folder, workspace.resume, &workspace.device)?;
-    let weights = experiment.weight_files.backbone.as_deref();
-    let (device, origin) = (&workspace.device, &workspace.origin);
-    let trained = TrainedModel::load(experiment, data, &training.checkpoint, weights, device, origin)?;
-    let run = Run { trained, workspace };
-    run.write(run.trained.training(training.rows))?;
-    if experiment.measure.baselines {
-        run.baselines()?;
+
+    /// Runs one experiment on its data, from training to records.
+    fn run_one(&self, experiment: &Experiment, data: &ExperimentData) -> Result<()> {
+        let folder = self.run_folder(experiment);
+        let training = train::train(experiment, data, &folder, &self.device)?;
+        let weights = experiment.weight_files.backbone.as_deref();
+        let (device, origin) = (&self.device, &self.origin);
+        let trained = TrainedModel::load(experiment, data, &training.checkpoint, weights, device, origin)?;
+        let run = Run { trained, workspace: self };
+        run.write(run.trained.training(training.rows))?;
+        if experiment.measure.baselines {
+            run.baselines()?;
+        }
+        let settings = run.sweep();
+        let recommended = run.calibrate(&settings)?;
+        let chosen_on = data.calibrated_on.clone();
+        checkpoint::recommend(
+            &training.checkpoint,
+            Recommendation { settings: settings[recommended].clone(), chosen_on },
+        )?;
+        run.score(&settings, recommended)?;
+        run.time(&settings, recommended)?;
+        folder.set_done(&checkpoint::to_json(experiment)?)
     }
-    let settings = run.sweep();
-    let recommended = run.calibrate(&settings)?;
-    let chosen_on = data.calibrated_on.clone();
-    checkpoint::recommend(
-        &training.checkpoint,
-        Recommendation { settings: settings[recommended].clone(), chosen_on },
-    )?;
-    run.score(&settings, recommended)?;
-    run.time(&settings, recommended)?;
-    fastersam_files::write_atomically(&folder.join(DONE), checkpoint::to_json(experiment)?.as_bytes())?;
-    Ok(())
 }
 
 /// A trained model on its way to its records.

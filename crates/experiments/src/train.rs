@@ -9,19 +9,21 @@ mod step;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
 use fastersam::checkpoint::{self, CheckpointInfo};
 use fastersam::{FasterSam, ModelConfig, VolumeSegmenter};
 use fastersam_datasets::{BatchLoader, SliceSet};
+use fastersam_files::{FolderLock, remove_leftovers};
 use fastersam_kernels::on_workers;
 
 use crate::config::{Experiment, TrainConfig};
 use crate::data::ExperimentData;
 use crate::error::ExperimentError;
 use crate::evaluate;
+use crate::run_folder::RunFolder;
 use fastersam_progress as progress;
 use fastersam_records::EpochRow;
 use state::Progress;
@@ -39,26 +41,29 @@ pub struct Trained {
     pub rows: Vec<EpochRow>,
 }
 
-/// Trains an experiment's model in `folder`, from the start or, with `resume`, from its last checkpoint.
+/// Trains an experiment's model in `folder`, from the start or, where that is asked for, from its last checkpoint.
 ///
 /// # Errors
-/// Where the loss stops being finite (names the slices), files can't be written, the checkpoint belongs
-/// to another training, or the user interrupts.
+/// Where another process is at work in the folder or a run is in it already, where the loss stops being finite (names the
+/// slices), files can't be written, the checkpoint belongs to another training, or the user interrupts.
 pub fn train(
     experiment: &Experiment,
     data: &ExperimentData,
-    folder: &Path,
-    resume: bool,
+    folder: &RunFolder,
     device: &Device,
 ) -> Result<Trained> {
+    let _lock = FolderLock::acquire(&folder.path)?;
+    folder.check()?;
+    remove_leftovers(&folder.path);
     let config = experiment.model.resolve(data.labels.n_classes())?;
-    let checkpoints = folder.join("checkpoints");
-    let (mut trainer, hashes) = if resume && checkpoints.join("latest").exists() {
+    let checkpoints = folder.checkpoints();
+    let (mut trainer, hashes) = if folder.resumes() {
         Trainer::resume(experiment, config, data, &checkpoints, device)?
     } else {
         Trainer::start(experiment, config, data, device)?
     };
-    std::fs::create_dir_all(&checkpoints).with_context(|| format!("{} can't be made", checkpoints.display()))?;
+    folder.clear();
+    folder.make()?;
     let (labels, intensity) = (data.labels.clone(), data.intensity.clone());
     let orientation = data.train[0].orientation;
     let info = CheckpointInfo {
@@ -81,7 +86,7 @@ pub fn train(
             save(&trainer)?;
             return Err(error);
         }
-        write_csv(&folder.join("train.csv"), &trainer.progress.rows)?;
+        write_csv(&folder.training_csv(), &trainer.progress.rows)?;
         save(&trainer)?;
     }
     Ok(Trained { checkpoint: checkpoint::resolve(&checkpoints)?, rows: trainer.progress.rows })

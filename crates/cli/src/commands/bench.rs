@@ -10,8 +10,9 @@ use fastersam_bench as bench;
 use fastersam_experiments::provenance::Origin;
 use fastersam_experiments::throughput;
 use fastersam_experiments::trained_model::TrainedModel;
+use fastersam_files::OutputError;
 use fastersam_progress::{self as progress, say};
-use fastersam_records::{NOTICE, Scope, write_record};
+use fastersam_records::{NOTICE, Scope, has_records, write_record};
 use fastersam_report as report;
 
 use super::{Batching, Measured, PauseChoice, Printing, with_notice};
@@ -72,6 +73,9 @@ pub struct BenchArgs {
     /// docs/results
     #[arg(long, value_name = "FOLDER")]
     page: Option<PathBuf>,
+    /// Replace the record, report and page of an earlier bench
+    #[arg(long)]
+    overwrite: bool,
     #[command(flatten)]
     batching: Batching,
     #[command(flatten)]
@@ -121,6 +125,17 @@ impl BenchArgs {
         self.rounds.unwrap_or(usual).max(1)
     }
 
+    /// Refuses to replace an earlier bench unasked, before the work.
+    fn check_output(&self) -> Result<()> {
+        let records = self.output.join("records");
+        let earlier = has_records(&records, bench::EXPERIMENT).then_some(records);
+        let page = self.page.as_ref().map(|folder| folder.join(report::BENCH_PAGE)).filter(|page| page.exists());
+        match earlier.or(page) {
+            Some(path) if !self.overwrite => Err(OutputError::Exists { path }.into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether it is one of the cases whose instructions are counted. It sets up a single thread for everything,
     /// which can be done once only, so nothing else must have started.
     pub fn runs_alone(&self) -> bool {
@@ -145,13 +160,15 @@ pub fn run(arguments: &BenchArgs, device: &Device, origin: &Origin) -> Result<()
         return of_checkpoint(&measured, arguments, device, origin);
     }
     if let Some(id) = &arguments.memory_of {
-        print(&bench::memory_of(id, device)?.map_or_else(String::new, |mib| format!("{mib:.1}")));
+        print(&bench::memory_of(id, device)?.map_or_else(String::new, |mib| format!("{mib:.1}")))?;
         return Ok(());
     }
     if arguments.instructions {
-        bench::instructions::compare(&arguments.baseline, arguments.update)?.iter().for_each(|line| print(line));
-        return Ok(());
+        return bench::instructions::compare(&arguments.baseline, arguments.update)?
+            .iter()
+            .try_for_each(|line| print(line));
     }
+    arguments.check_output()?;
     let options = bench::Options {
         only: arguments.only.clone(),
         peer: arguments.peer.clone(),
@@ -168,10 +185,10 @@ pub fn run(arguments: &BenchArgs, device: &Device, origin: &Origin) -> Result<()
         report::copy_bench_page(&output.join("report"), folder)?;
     }
     if arguments.printing.json {
-        print(&serde_json::to_string(&record)?);
+        print(&serde_json::to_string(&record)?)?;
     } else {
-        print(&report::bench_summary(&record));
-        print(&index.display().to_string());
+        print(&report::bench_summary(&record))?;
+        print(&index.display().to_string())?;
     }
     Ok(())
 }
@@ -201,7 +218,7 @@ fn of_checkpoint(measured: &Measured, arguments: &BenchArgs, device: &Device, or
         let record = trained.throughput(timing, trained.pause(setting, None), batch, scope, never_ms);
         let path = write_record(&folder, &record.clone().into())?;
         if arguments.printing.json {
-            print(&with_notice(&record, &path)?);
+            print(&with_notice(&record, &path)?)?;
         } else {
             print(&format!(
                 "{:<20} {:8.2} ms/slice ({:.2} to {:.2})  {:8.1} slices/s  {:5.2}x",
@@ -211,11 +228,11 @@ fn of_checkpoint(measured: &Measured, arguments: &BenchArgs, device: &Device, or
                 record.ms_per_slice_p90,
                 record.slices_per_s,
                 record.speed_up_over_never
-            ));
+            ))?;
         }
     }
     if !arguments.printing.json {
-        print(&format!("{scope}, batch {batch}; median, and 10th to 90th percentile. {NOTICE}"));
+        print(&format!("{scope}, batch {batch}; median, and 10th to 90th percentile. {NOTICE}"))?;
         say(&format!("records: {}", folder.display()));
     }
     Ok(())

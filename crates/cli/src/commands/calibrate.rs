@@ -91,7 +91,7 @@ pub fn run(arguments: &CalibrateArgs, device: &Device, origin: &Origin) -> Resul
             "notice": NOTICE, "budget": budget, "pause_points": points, "pause": recommendation.settings,
             "macs_share": macs_share, "dice": found.dice, "dice_never": never.dice, "chosen_on": recommendation.chosen_on,
         });
-        print(&result.to_string());
+        print(&result.to_string())?;
         return Ok(());
     }
     print(&format!(
@@ -101,7 +101,7 @@ pub fn run(arguments: &CalibrateArgs, device: &Device, origin: &Origin) -> Resul
         100.0 * macs_share,
         found.dice,
         data.calibrated_on
-    ));
+    ))?;
     if !arguments.dry_run {
         say("noted in the checkpoint: use it with --pause recommended");
     }

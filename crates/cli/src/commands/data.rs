@@ -112,14 +112,14 @@ impl Source {
 ///
 /// # Errors
 /// Where files are missing or broken, or a check finds problems.
-pub fn run(command: &DataCommand, print: impl Fn(&str)) -> Result<()> {
+pub fn run(command: &DataCommand, print: impl Fn(&str) -> Result<()>) -> Result<()> {
     match command {
         DataCommand::Import { source, output } => import(&source.open()?, output, print),
         DataCommand::Check { source, split, partial, json } => {
             let report = check::check(&source.open()?, split, *partial);
             let text =
                 if *json { serde_json::to_string(&report)? } else { report.to_string().trim_end().to_owned() };
-            print(&text);
+            print(&text)?;
             match report.problems.len() {
                 0 => Ok(()),
                 n => bail!("{n} problems in {}", source.path.display()),
@@ -137,19 +137,19 @@ pub fn run(command: &DataCommand, print: impl Fn(&str)) -> Result<()> {
             }
             std::fs::write(path, custom::to_toml(&draft)?).with_context(|| path.display().to_string())?;
             say(&format!("{} labels; give them their names, then `fastersam data check`", draft.labels.len()));
-            print(&path.display().to_string());
+            print(&path.display().to_string())?;
             Ok(())
         }
         DataCommand::Phantom { form, output, cases, size, seed, label_scheme, axes } => {
             let (cases, size, seed, label_scheme, axes) = (*cases, *size, *seed, *label_scheme, *axes);
             write_phantoms(output, *form, &PhantomOptions { cases, size, seed, label_scheme, axes })?;
-            print(&output.display().to_string());
+            print(&output.display().to_string())?;
             Ok(())
         }
     }
 }
 
-fn import(set: &DataSet, output: &Path, print: impl Fn(&str)) -> Result<()> {
+fn import(set: &DataSet, output: &Path, print: impl Fn(&str) -> Result<()>) -> Result<()> {
     let bar = fastersam_progress::bar("importing", set.len(), "cases");
     let manifest = prepared::import(set, output, |_| bar.inc(1))?;
     bar.finish_and_clear();
@@ -160,6 +160,6 @@ fn import(set: &DataSet, output: &Path, print: impl Fn(&str)) -> Result<()> {
         manifest.cases.len(),
         manifest.label_scheme
     ));
-    print(&output.display().to_string());
+    print(&output.display().to_string())?;
     Ok(())
 }

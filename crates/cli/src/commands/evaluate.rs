@@ -43,9 +43,9 @@ pub fn run(arguments: &EvaluateArgs, device: &Device, origin: &Origin) -> Result
     let record = trained.evaluation(found, pause);
     let path = write_record(&measured.records()?, &record.clone().into())?;
     if arguments.printing.json {
-        print(&with_notice(&record, &path)?);
+        print(&with_notice(&record, &path)?)?;
     } else {
-        print(&text(&record));
+        print(&text(&record))?;
         say(&format!("record: {}", path.display()));
     }
     Ok(())

@@ -21,6 +21,7 @@ use serde::Serialize;
 use fastersam::{PauseSettings, Recommendation};
 use fastersam_experiments::config::Experiment;
 use fastersam_experiments::data::ExperimentData;
+use fastersam_experiments::run_folder::Existing;
 use fastersam_records::NOTICE;
 
 /// What is measured on what.
@@ -44,6 +45,27 @@ pub struct Measured {
     /// Folder for records; `fastersam report` draws them [default: the run's own, RUN/records]
     #[arg(long, value_name = "FOLDER")]
     records: Option<PathBuf>,
+}
+
+/// What to do where a folder holds a run already.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ExistingRun {
+    /// Continue a run that was interrupted, and keep what is done
+    #[arg(long)]
+    resume: bool,
+    /// Replace a run that is in the folder
+    #[arg(long, conflicts_with = "resume")]
+    overwrite: bool,
+}
+
+impl ExistingRun {
+    fn choice(self) -> Existing {
+        match (self.resume, self.overwrite) {
+            (true, _) => Existing::Resume,
+            (_, true) => Existing::Overwrite,
+            _ => Existing::Refuse,
+        }
+    }
 }
 
 /// How many slices are computed at a time.

@@ -6,11 +6,11 @@ use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use clap::Args;
 
+use super::ExistingRun;
 use crate::output::print;
 use fastersam_experiments::config::{Experiment, Suite};
-use fastersam_experiments::data;
 use fastersam_experiments::provenance::Origin;
-use fastersam_experiments::suite::{self, Workspace};
+use fastersam_experiments::suite::Workspace;
 use fastersam_progress::{self as progress, say};
 use fastersam_report as report;
 
@@ -35,9 +35,8 @@ pub struct ReproduceArgs {
     /// Run only this experiment; the records of the others stay in the report
     #[arg(long, value_name = "ID")]
     only: Option<String>,
-    /// Continue what was interrupted and keep what is done
-    #[arg(long)]
-    resume: bool,
+    #[command(flatten)]
+    existing: ExistingRun,
     /// Override a value of every experiment, for instance train.epochs=3
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
@@ -49,7 +48,8 @@ pub struct ReproduceArgs {
 /// Runs a suite, writes its report and prints the report's path.
 ///
 /// # Errors
-/// Where configurations, data or weights are missing or broken, or the user interrupts.
+/// Where configurations, data or weights are missing or broken, where the folder holds a run already, or the user
+/// interrupts.
 pub fn run(arguments: &ReproduceArgs, device: Device, origin: Origin) -> Result<()> {
     progress::catch_interrupt()?;
     let file = suite_file(arguments)?;
@@ -57,33 +57,13 @@ pub fn run(arguments: &ReproduceArgs, device: Device, origin: Origin) -> Result<
     let (suite, experiments) = Suite::read(&file, &arguments.overrides)?;
     let experiments = choose(experiments, arguments, &name)?;
     let folder = arguments.output.clone().unwrap_or_else(|| Path::new("runs").join(&name));
-    let workspace = Workspace {
-        folder: folder.clone(),
-        data: arguments.data.clone(),
-        device,
-        origin,
-        resume: arguments.resume,
-    };
+    let data = arguments.data.as_deref();
+    let workspace = Workspace::open(&folder, data, arguments.existing.choice(), device, origin)?;
     say(&format!("{}: {} experiments. {}", suite.title, experiments.len(), fastersam_records::NOTICE));
-    // Records of another run must not mix with these.
-    let mut clears = !arguments.resume && arguments.only.is_none();
-    for experiment in &experiments {
-        let context = || format!("experiment {}", experiment.id);
-        if suite::is_done(experiment, &workspace).with_context(context)? {
-            continue;
-        }
-        say(&format!("{}: reading data", experiment.id));
-        let data = data::load(experiment, workspace.data.as_deref()).with_context(context)?;
-        if std::mem::take(&mut clears) && workspace.records().exists() {
-            std::fs::remove_dir_all(workspace.records())
-                .with_context(|| format!("{} can't be removed", workspace.records().display()))?;
-        }
-        suite::run(experiment, &data, &workspace).with_context(context)?;
-    }
+    workspace.run(&experiments)?;
     let published = arguments.configs.join("published");
     let index = report::build(&workspace.records(), &published, &folder.join("report"))?;
-    print(&index.display().to_string());
-    Ok(())
+    print(&index.display().to_string())
 }
 
 /// The suite's file; an unknown name gets the known ones.

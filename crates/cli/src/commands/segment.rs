@@ -62,14 +62,14 @@ pub fn run(arguments: &SegmentArgs, device: &Device) -> Result<()> {
         let result = json!({
             "segmentation": output, "labels": names, "seconds": seconds, "volume_ml": volumes, "notice": NOTICE,
         });
-        print(&result.to_string());
+        print(&result.to_string())?;
     } else {
         for (name, ml) in volumes_ml {
             say(&format!("{name:<20} {ml:>10.1} ml"));
         }
         say(&format!("{} slices in {seconds:.2} s; label names in {}", n_slices, names.display()));
         say(NOTICE);
-        print(&output.display().to_string());
+        print(&output.display().to_string())?;
     }
     Ok(())
 }

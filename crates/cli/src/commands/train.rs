@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use burn::tensor::Device;
 use clap::Args;
 
+use super::ExistingRun;
 use crate::output::print;
 use fastersam_experiments::config::Experiment;
 use fastersam_experiments::provenance::Origin;
+use fastersam_experiments::run_folder::RunFolder;
 use fastersam_experiments::trained_model::TrainedModel;
 use fastersam_experiments::{data, train};
 use fastersam_progress as progress;
@@ -30,9 +32,8 @@ pub struct TrainArgs {
     /// Folder for checkpoints and figures [default: runs/ID]
     #[arg(long, short, value_name = "FOLDER")]
     output: Option<PathBuf>,
-    /// Continue from the last checkpoint in the folder
-    #[arg(long)]
-    resume: bool,
+    #[command(flatten)]
+    existing: ExistingRun,
     /// Override a value of the file, for instance train.epochs=3
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
@@ -51,18 +52,13 @@ pub fn run(arguments: &TrainArgs, device: &Device, origin: &Origin) -> Result<()
     experiment.seed = arguments.seed.unwrap_or(experiment.seed);
     experiment.find_weights(arguments.weights.as_deref())?;
     let folder = arguments.output.clone().unwrap_or_else(|| Path::new("runs").join(&experiment.id));
-    if !arguments.resume && folder.join("checkpoints/latest").exists() {
-        bail!(
-            "{} holds a trained model already; continue it with --resume, or name another folder with --output",
-            folder.display()
-        );
-    }
+    let folder = RunFolder { path: folder, existing: arguments.existing.choice() };
+    folder.check()?;
     progress::say(NOTICE);
     let data = data::load(&experiment, arguments.data.as_deref())?;
-    let trained = train::train(&experiment, &data, &folder, arguments.resume, device)?;
+    let trained = train::train(&experiment, &data, &folder, device)?;
     let weights = experiment.weight_files.backbone.as_deref();
     let model = TrainedModel::load(&experiment, &data, &trained.checkpoint, weights, device, origin)?;
-    write_record(&folder.join("records"), &model.training(trained.rows).into())?;
-    print(&trained.checkpoint.display().to_string());
-    Ok(())
+    write_record(&folder.path.join("records"), &model.training(trained.rows).into())?;
+    print(&trained.checkpoint.display().to_string())
 }

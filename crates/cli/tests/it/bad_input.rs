@@ -110,7 +110,16 @@ fn missing_folders_and_wrong_configurations_are_named() {
     check(&error(&train), &["pause"]);
     for (setting, words) in [
         ("measure.pause={ pause_threshold = 0.1 }", ["[measure] pause", "thresholds"]),
-        ("measure.thresholds=[2.0]", ["threshold 2", "[0, 1]"]),
+        ("measure.thresholds=[2.0]", ["measure.thresholds is 2", "from 0 to 1"]),
+        ("measure.thresholds=[nan]", ["measure.thresholds is no finite number", "from 0 to 1"]),
+        ("measure.throughput_batch_sizes=[0]", ["measure.throughput_batch_sizes is 0", "from 1 to 4096"]),
+        ("measure.throughput_batch_sizes=[1000000000]", ["measure.throughput_batch_sizes is 1000000000", "4096"]),
+        ("measure.throughput_runs=0", ["measure.throughput_runs is 0", "from 1 to 1000"]),
+        ("measure.dice_tolerance=-0.1", ["measure.dice_tolerance is -0.1", "from 0 to 1"]),
+        ("train.decay_power=nan", ["train.decay_power is no finite number", "from 0 to 100"]),
+        ("train.epochs=0", ["train.epochs is 0", "from 1 to 100000"]),
+        ("data.train_cases=1000000000", ["data.train_cases is 1000000000", "from 1 to 10000"]),
+        ("model.input_size=1000000", ["model.input_size is 1000000", "from 16 to 4096"]),
         ("measure.pause={ criterion = \"guess\" }", ["guess", "measure.pause.criterion"]),
     ] {
         check(&error(&[&suite[..], &["--set", setting]].concat()), &words);

@@ -161,7 +161,7 @@ fn calibrated(folder: &Path, calibrate: &str) -> (String, CalibrationCases) {
     let config = experiment("own", &folder.join("clinic")).replace("{ hold_out = 1 }", calibrate);
     fs::write(folder.join("own.toml"), config).unwrap();
     fs::write(&suite, "title = \"Clinic\"\nexperiments = [\"own.toml\"]\n").unwrap();
-    let arguments = ["reproduce", "--suite", text(&suite), "--configs", CONFIGS, "-o", text(&run)];
+    let arguments = ["reproduce", "--suite", text(&suite), "--configs", CONFIGS, "-o", text(&run), "--overwrite"];
     let output = Command::new(env!("CARGO_BIN_EXE_fastersam")).args(arguments).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
@@ -202,7 +202,7 @@ fn cases_that_choose_the_setting_leave_the_training_set_or_are_named() {
         ("\"train\"", ["hold_out", "from_training"]),
         ("\"valid\"", ["valid", "are scored"]),
         ("{ hold_out = 5 }", ["5 of the 5", "1 to 4"]),
-        ("{ hold_out = 0 }", ["0 of the 5", "1 to 4"]),
+        ("{ hold_out = 0 }", ["hold_out is 0", "from 1"]),
         ("{ hold_aut = 2 }", ["hold_out = N", "from_training = N"]),
     ] {
         fs::write(&config, experiment("own", &scans).replace("{ hold_out = 1 }", calibrate)).unwrap();

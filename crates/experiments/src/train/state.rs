@@ -6,9 +6,10 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use burn::optim::{AdamWConfig, ModuleOptimizer};
 use burn::tensor::Device;
+use burn_pack::{Reader, Writer};
 use fastersam::ModelConfig;
 use fastersam::checkpoint::{self, Checkpoint, CheckpointInfo};
-use fastersam_files::FileError;
+use fastersam_files::{FileError, read_text};
 use serde::{Deserialize, Serialize};
 
 use super::Trainer;
@@ -20,6 +21,8 @@ use fastersam_records::EpochRow;
 
 const OPTIMIZER: &str = "optimizer.bpk";
 const TRAINER: &str = "trainer.json";
+/// Rows of a hundred thousand epochs have less.
+const MAX_BYTES: u64 = 64 << 20;
 
 /// Where a training stands; lies in every checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,7 +47,7 @@ pub(super) struct Progress {
 impl Progress {
     fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(TRAINER);
-        let text = std::fs::read_to_string(&path).with_context(|| format!("{} can't be read", path.display()))?;
+        let text = read_text(&path, MAX_BYTES)?;
         serde_json::from_str(&text).with_context(|| format!("in {}", path.display()))
     }
 }
@@ -154,14 +157,26 @@ impl Trainer {
             let trainer = folder.join(TRAINER);
             std::fs::write(&trainer, checkpoint::to_json(&self.progress)?).map_err(FileError::at(&trainer))?;
             let path = folder.join(OPTIMIZER);
-            let saved = self.optimizer.save(&path);
-            Ok(saved.map_err(|error| FileError { path, cause: std::io::Error::other(error) })?)
+            let saved = save_sorted(&self.optimizer, &path);
+            Ok(saved.map_err(|error| FileError { path, cause: std::io::Error::other(error.to_string()) })?)
         });
         place.map_err(|error| {
             let (folder, cause) = (checkpoints.to_owned(), error.to_string());
             ExperimentError::CheckpointNotWritten { folder, cause }.into()
         })
     }
+}
+
+/// Writes an optimizer's state with its tensors in the order of their names; burn's own order changes from one process to
+/// the next. Equal trainings then leave equal files.
+fn save_sorted(optimizer: &ModuleOptimizer, path: &Path) -> Result<()> {
+    let state = Reader::from_bytes(optimizer.into_bytes()?)?;
+    let (paths, scalars) = (state.metadata().clone(), state.scalars().clone());
+    let mut tensors = state.into_tensors()?;
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    let writer = paths.iter().fold(Writer::new(tensors), |writer, (id, path)| writer.with_metadata(id, path));
+    scalars.iter().fold(writer, |writer, (name, value)| writer.with_scalar(name, *value)).write_to_file(path)?;
+    Ok(())
 }
 
 fn optimizer(train: &TrainConfig) -> ModuleOptimizer {

@@ -1,5 +1,6 @@
 //! Keys of configuration files: the tables that list them, and pages that show some.
 
+mod bounds;
 mod notes;
 mod schema;
 mod shape;

@@ -2,6 +2,7 @@
 
 use super::super::page::anchor;
 use super::super::tree::{Finding, Tree};
+use super::bounds::Bounds;
 use super::schema::Schema;
 use super::shape::{Field, Holds, Shape, Type, Variant, inside, names_in};
 
@@ -19,7 +20,10 @@ pub fn renew(tree: &Tree, schema: &Schema, page: &str) -> (String, Vec<Finding>)
     let mut found = Vec::new();
     let mut renewed = String::new();
     let mut lines = page.lines().enumerate();
-    let tables = Tables { schema, sections: sections(page) };
+    let tables = Tables { schema, bounds: Bounds::read(tree, schema), sections: sections(page) };
+    found.extend(tables.bounds.unknown(schema).into_iter().map(|key| {
+        Finding::new(PAGE, 1, format!("there are bounds for `{key}`, which is no key of an experiment"))
+    }));
     while let Some((at, line)) = lines.next() {
         renewed += line;
         renewed.push('\n');
@@ -71,6 +75,7 @@ fn sections(page: &str) -> Vec<(String, String)> {
 
 struct Tables<'a> {
     schema: &'a Schema,
+    bounds: Bounds,
     sections: Vec<(String, String)>,
 }
 
@@ -78,20 +83,20 @@ impl Tables<'_> {
     fn table(&self, ty: &Type) -> String {
         match &ty.shape {
             Shape::Struct(fields) => {
-                let rows: String = fields.iter().map(|field| self.row("", field, &ty.file)).collect();
+                let rows: String = fields.iter().map(|field| self.row("", field, ty)).collect();
                 format!("| key | value | default | meaning |\n|---|---|---|---|\n{rows}")
             }
             Shape::Enum { tag, untagged, variants } => {
                 let title = tag.as_ref().map_or_else(|| "written".to_owned(), |tag| format!("`{tag}`"));
                 let rows: String =
-                    variants.iter().map(|variant| self.form(variant, tag.as_ref(), *untagged, &ty.file)).collect();
+                    variants.iter().map(|variant| self.form(variant, tag.as_ref(), *untagged, ty)).collect();
                 format!("| {title} | key | value | default | meaning |\n|---|---|---|---|---|\n{rows}")
             }
         }
     }
 
-    fn form(&self, variant: &Variant, tag: Option<&String>, untagged: bool, near: &str) -> String {
-        let name = &variant.name;
+    fn form(&self, variant: &Variant, tag: Option<&String>, untagged: bool, of: &Type) -> String {
+        let (name, near) = (&variant.name, of.file.as_str());
         let (form, fields) = match &variant.holds {
             Holds::Nothing => (format!("`\"{name}\"`"), None),
             Holds::Value(ty) if untagged => (self.value(ty, near), None),
@@ -100,11 +105,12 @@ impl Tables<'_> {
             Holds::Keys(fields) if untagged => ("a table".to_owned(), Some(fields)),
             Holds::Keys(fields) => (format!("`{{ {name} = {{ .. }} }}`"), Some(fields)),
         };
-        let rows: String = fields.into_iter().flatten().map(|field| self.row("| ", field, near)).collect();
+        let rows: String = fields.into_iter().flatten().map(|field| self.row("| ", field, of)).collect();
         format!("| {form} | | | | {} |\n{rows}", cell(&variant.doc))
     }
 
-    fn row(&self, start: &str, field: &Field, near: &str) -> String {
+    fn row(&self, start: &str, field: &Field, of: &Type) -> String {
+        let near = of.file.as_str();
         // Where an option's default depends on other keys, its documentation says it.
         let (doc, said) = match field.doc.split_once("Default: ") {
             Some((before, said)) if field.ty.starts_with("Option<") => {
@@ -119,8 +125,9 @@ impl Tables<'_> {
             (None, Some("")) => self.default_of(&field.ty, near),
             (None, Some(value)) => format!("`{value}`"),
         };
+        let bounds = self.bounds.of(&of.name, &field.key).map_or_else(String::new, |words| format!(", {words}"));
         format!(
-            "{start}| `{}` | {} | {} | {} |\n",
+            "{start}| `{}` | {}{bounds} | {} | {} |\n",
             field.key,
             self.value(&field.ty, near),
             cell(&default),
@@ -308,6 +315,39 @@ mod tests {
             "docs/configuration.md:4: a table of keys differs from its struct; run `cargo xtask tidy --write`";
         assert_eq!(found, [stale]);
         assert_eq!(renewed(RENEWED), (RENEWED.to_owned(), Vec::new()));
+    }
+
+    #[test]
+    fn bounds_stand_beside_their_keys_and_no_others() {
+        let source = r#"
+            #[derive(Deserialize)]
+            struct Experiment { /// Training.
+                train: Train, /// Cases.
+                cases: Cases }
+            #[derive(Deserialize)]
+            struct Train { /// Passes.
+                epochs: usize, /// Rates.
+                rates: Vec<f64> }
+            #[derive(Deserialize)]
+            #[serde(untagged)]
+            enum Cases { Split(String), Held(Held) }
+            #[derive(Deserialize)]
+            struct Held { /// Cases.
+                hold_out: usize }
+        "#;
+        let bounds = "    (\"train.epochs\", 1.0, 100_000.0),\n    (\"train.rates\", 0.5, 1e9),\n    \
+                      (\"cases.hold_out\", 1.0, 5.0),\n    (\"train.gone\", 0.0, 1.0),\n";
+        let page = "<!-- keys: Train -->\n<!-- end -->\n<!-- keys: Held -->\n<!-- end -->\n";
+        let tree = Tree::of(&[
+            ("crates/a/src/lib.rs", source),
+            ("crates/experiments/src/bounds.rs", bounds),
+            (PAGE, page),
+        ]);
+        let (text, found) = renew(&tree, &Schema::read(&tree), page);
+        assert!(text.contains("| `epochs` | whole number, 1 to 100000 | required | Passes. |"), "{text}");
+        assert!(text.contains("| `rates` | list of numbers, 0.5 to 1e9 | required | Rates. |"), "{text}");
+        assert!(text.contains("| `hold_out` | whole number, 1 to 5 | required | Cases. |"), "{text}");
+        assert!(lines(&found)[0].contains("`train.gone`"), "{found:?}");
     }
 
     #[test]
