@@ -17,7 +17,7 @@ pub use mask::Mask;
 pub use protocol::{
     CaseScores, ClassScore, MAX_CLASSES, ProtocolScore, SURFACE_TOLERANCE, SurfaceScore, score_case,
 };
-pub use quantile::quantile;
+pub use quantile::{interpolate, quantile};
 pub use runs::{MeasureComparison, ProtocolComparison, RunComparison, compare_runs};
 pub use statistics::{Comparison, compare_paired, mean_interval};
 pub use summary::{MeasureSummary, ProtocolSummary, Summary, SurfaceSummary, summarise};

@@ -19,7 +19,12 @@ pub fn quantile<T: Copy + Into<f64>>(values: &mut [T], share: f64) -> f64 {
     // A share of NaN gives the place 0, and NaN below.
     let (_, &mut at, above) = values.select_nth_unstable_by(position.floor() as usize, order);
     let next: f64 = above.iter().copied().min_by(order).unwrap_or(at).into();
-    let (at, part): (f64, f64) = (at.into(), position.fract());
+    interpolate(at.into(), next, position.fract())
+}
+
+/// Between two neighbours, `part` (from 0 to 1) of the way, in numpy's order of operations.
+#[must_use]
+pub fn interpolate(at: f64, next: f64, part: f64) -> f64 {
     if part == 0.0 {
         // Whatever follows, infinity or NaN, has no share in it.
         return at;

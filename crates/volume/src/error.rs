@@ -47,6 +47,9 @@ impl VolumeError {
         if !path.exists() {
             return Err(Self::Missing { path: path.to_owned() });
         }
+        if path.is_dir() {
+            return Err(Self::malformed(path, "it is a folder; give one .nii or .nii.gz file"));
+        }
         if path.is_file() { Ok(()) } else { Err(Self::malformed(path, "it is no file")) }
     }
 

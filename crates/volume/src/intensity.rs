@@ -1,8 +1,12 @@
 //! From raw intensities to gray values in [0, 1].
 
-use fastersam_metrics::quantile;
+use std::convert::Infallible;
+use std::str::FromStr;
+
 use ndarray::Array3;
 use serde::{Deserialize, Serialize};
+
+use crate::survey::Survey;
 
 /// How raw intensities become gray values in [0, 1].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,26 +35,94 @@ pub enum Intensity {
     Unit,
 }
 
-impl Intensity {
-    /// Scales a whole volume in place.
-    pub fn scale(&self, voxels: &mut Array3<f32>) {
-        match *self {
-            Self::Unit => {}
-            Self::Window { low, high } => {
-                voxels.mapv_inplace(|v| (v.clamp(low, high) - low) / (high - low));
-            }
-            Self::Percentiles { low, high } => {
-                let (low, high) = (percentile(voxels, low), percentile(voxels, high));
-                let range = high - low;
-                voxels.mapv_inplace(|v| if range > 0.0 { (v.clamp(low, high) - low) / range } else { 0.0 });
-            }
-            Self::ClipTop { percentile: percent } => {
-                let top = percentile(voxels, percent);
-                let low = voxels.fold(f32::INFINITY, |low, &v| low.min(v));
-                let range = top - low;
-                voxels.mapv_inplace(|v| if range > 0.0 { (v.min(top) - low) / range } else { 0.0 });
-            }
+impl FromStr for Intensity {
+    type Err = String;
+
+    /// `unit`, `window=-125..275`, `percentiles=0.5..99.5` or `clip-top=99`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!("{text:?} is none of unit, window=LOW..HIGH, percentiles=LOW..HIGH and clip-top=PERCENTILE")
+        };
+        let (kind, values) = text.split_once('=').unwrap_or((text, ""));
+        let number = |text: &str| text.trim().parse::<f64>().map_err(|_| wrong());
+        let two = || {
+            let (low, high) = values.split_once("..").ok_or_else(wrong)?;
+            Ok::<_, String>((number(low)?, number(high)?))
+        };
+        let intensity = match (kind, values) {
+            ("unit", "") => Self::Unit,
+            ("window", _) => two().map(|(low, high)| Self::Window { low: low as f32, high: high as f32 })?,
+            ("percentiles", _) => two().map(|(low, high)| Self::Percentiles { low, high })?,
+            ("clip-top", _) => Self::ClipTop { percentile: number(values)? },
+            _ => return Err(wrong()),
+        };
+        intensity.validate()?;
+        Ok(intensity)
+    }
+}
+
+/// An [`Intensity`] with the numbers of one volume: how each of its voxels becomes a gray value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scaling {
+    /// Becomes 0, and what becomes 1; `None` where values stay as they are.
+    range: Option<[f32; 2]>,
+}
+
+impl Scaling {
+    /// The gray value of a raw intensity. What is no finite number becomes 0, as the lowest intensity does.
+    #[must_use]
+    pub fn apply(&self, value: f32) -> f32 {
+        match self.range {
+            _ if !value.is_finite() => 0.0,
+            None => value,
+            Some([low, high]) if high > low => (value.clamp(low, high) - low) / (high - low),
+            Some(_) => 0.0,
         }
+    }
+}
+
+impl Intensity {
+    /// Scales a whole volume in place, and says what was in it. Percentiles and extremes are those of the finite voxels.
+    pub fn scale(&self, voxels: &mut Array3<f32>) -> Survey {
+        let mut survey = Survey::default();
+        voxels.outer_iter().for_each(|slice| survey.add_slice(slice.iter().copied()));
+        let scaling = self.scaling(&survey, |see| {
+            voxels.iter().for_each(|&value| see(value));
+            Ok::<_, Infallible>(())
+        });
+        let Ok(scaling) = scaling;
+        voxels.mapv_inplace(|value| scaling.apply(value));
+        survey
+    }
+
+    /// Whether gray values come of each volume's own percentiles, so that a factor or an offset of all intensities makes no
+    /// difference.
+    #[must_use]
+    pub fn follows_volume(&self) -> bool {
+        matches!(self, Self::ClipTop { .. } | Self::Percentiles { .. })
+    }
+
+    /// How the voxels of a volume are scaled. `pass` gives all of them once more, which percentiles take.
+    ///
+    /// # Errors
+    /// Those of `pass`.
+    pub fn scaling<E>(
+        &self,
+        survey: &Survey,
+        pass: impl FnOnce(&mut dyn FnMut(f32)) -> Result<(), E>,
+    ) -> Result<Scaling, E> {
+        let range = match *self {
+            Self::Unit => None,
+            Self::Window { low, high } => Some([low, high]),
+            Self::Percentiles { low, high } => {
+                Some(survey.exact_quantiles([low / 100.0, high / 100.0], pass)?.map(|value| value as f32))
+            }
+            Self::ClipTop { percentile } => {
+                let [top] = survey.exact_quantiles([percentile / 100.0], pass)?;
+                Some([survey.range().map_or(f32::NAN, |[lowest, _]| lowest), top as f32])
+            }
+        };
+        Ok(Scaling { range })
     }
 
     /// What makes the parameters useless: a window without width, percentiles outside 0 to 100.
@@ -74,8 +146,53 @@ impl Intensity {
     }
 }
 
-/// NaN of an empty volume, in which there is nothing to scale.
-fn percentile(voxels: &Array3<f32>, percent: f64) -> f32 {
-    let mut values: Vec<f32> = voxels.iter().copied().collect();
-    quantile(&mut values, percent / 100.0) as f32
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scaling_is_read_from_a_few_words() {
+        for (text, expected) in [
+            ("unit", Intensity::Unit),
+            ("window=-125..275", Intensity::Window { low: -125.0, high: 275.0 }),
+            ("percentiles=0.5..99.5", Intensity::Percentiles { low: 0.5, high: 99.5 }),
+            ("clip-top=99", Intensity::ClipTop { percentile: 99.0 }),
+        ] {
+            assert_eq!(text.parse(), Ok(expected));
+        }
+        for text in ["", "units", "unit=1", "window", "window=5", "window=5..1", "window=a..b", "clip-top=101"] {
+            assert!(text.parse::<Intensity>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_becomes_the_lowest_and_moves_nothing_else() {
+        let raw = Array3::from_shape_fn((4, 5, 5), |(i, j, k)| (i * 25 + j * 5 + k) as f32 - 30.0);
+        for intensity in [
+            Intensity::Window { low: -20.0, high: 40.0 },
+            Intensity::Percentiles { low: 5.0, high: 90.0 },
+            Intensity::ClipTop { percentile: 90.0 },
+            Intensity::Unit,
+        ] {
+            let mut clean = raw.clone();
+            // The lowest and the highest stay: no percentile of the others moves.
+            clean[(0, 0, 0)] = -30.0;
+            let mut damaged = clean.clone();
+            for (at, value) in [((1, 1, 1), f32::NAN), ((2, 2, 2), f32::INFINITY), ((3, 0, 0), f32::NEG_INFINITY)]
+            {
+                damaged[at] = value;
+            }
+            let survey = intensity.scale(&mut damaged);
+            assert_eq!(survey.n_invalid(), 3);
+            for at in [(1, 1, 1), (2, 2, 2), (3, 0, 0)] {
+                assert_eq!(damaged[at], 0.0, "{intensity:?}");
+            }
+            assert!(damaged.iter().all(|v| v.is_finite()), "{intensity:?}");
+            if !matches!(intensity, Intensity::Percentiles { .. } | Intensity::ClipTop { .. }) {
+                intensity.scale(&mut clean);
+                let differ = clean.iter().zip(&damaged).filter(|(a, b)| a != b).count();
+                assert!(differ <= 3, "{intensity:?}");
+            }
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Where the axes of a volume point.
 
-use ndarray::{ArrayView3, Axis};
+use ndarray::{ArrayBase, Axis, Ix3, RawData};
 use serde::{Deserialize, Serialize};
 
 /// Where the axes (slices, rows, columns) of a volume point: for each the world axis (0 left to right,
@@ -38,17 +38,35 @@ impl Orientation {
         orientation
     }
 
+    /// Where the file's axes `[i, j, k]` point, in the letters that nibabel uses: `RAS` for right, anterior, superior.
+    #[must_use]
+    pub fn letters(&self) -> String {
+        const LETTERS: [[char; 2]; 3] = [['L', 'R'], ['P', 'A'], ['I', 'S']];
+        let letter = |axis: usize| {
+            let world = usize::from(self.axes[axis]).min(2);
+            LETTERS[world][usize::from(self.positive[axis])]
+        };
+        // The columns are the file's first axis.
+        (0..3).rev().map(letter).collect()
+    }
+
     /// Axis `i` of a volume oriented as `wanted` is axis `permutation[i]` of one oriented as `self`.
-    pub(crate) fn permutation(self, wanted: Self) -> [usize; 3] {
+    #[must_use]
+    pub fn permutation(self, wanted: Self) -> [usize; 3] {
         wanted.axes.map(|world| self.axes.iter().position(|&a| a == world).unwrap_or(0))
     }
 
+    /// Which axes of a volume, in the axis order of `wanted`, run the other way in `self`.
+    #[must_use]
+    pub fn turns(self, wanted: Self) -> [bool; 3] {
+        let permutation = self.permutation(wanted);
+        [0, 1, 2].map(|axis| self.positive[permutation[axis]] != wanted.positive[axis])
+    }
+
     /// Reverses the axes of a volume (in the axis order of `wanted`) that run the other way in `self`.
-    pub(crate) fn flip<T>(self, view: &mut ArrayView3<T>, wanted: Self) {
-        for (axis, own_axis) in self.permutation(wanted).into_iter().enumerate() {
-            if self.positive[own_axis] != wanted.positive[axis] {
-                view.invert_axis(Axis(axis));
-            }
+    pub fn flip<T: RawData>(self, view: &mut ArrayBase<T, Ix3>, wanted: Self) {
+        for axis in (0..3).filter(|&axis| self.turns(wanted)[axis]) {
+            view.invert_axis(Axis(axis));
         }
     }
 }

@@ -7,26 +7,34 @@ use ndarray::Array3;
 use nifti::writer::WriterOptions;
 use nifti::{NiftiError, NiftiHeader};
 
-use super::Scan;
+use super::Grid;
+use super::header::Header;
 use crate::error::VolumeError;
 use crate::orientation::Orientation;
 
-impl Scan {
-    /// Writes a class map `[i, j, k]` with this scan's affine, orientation and spacing, as bytes; the
+impl Grid {
+    /// Writes a class map `[i, j, k]` with this grid's affine, orientation and spacing, as bytes; the
     /// file appears as a whole or not at all.
     ///
     /// # Errors
     /// Where the shape differs or the file can't be written.
     pub fn write_classes(&self, path: &Path, classes: &Array3<u8>) -> Result<(), VolumeError> {
-        if classes.dim() != self.voxels.dim() {
-            return Err(VolumeError::Shape {
-                path: path.to_owned(),
-                expected: self.voxels.dim().into(),
-                found: classes.dim().into(),
-            });
+        let found: [usize; 3] = classes.dim().into();
+        if found != self.shape {
+            return Err(VolumeError::Shape { path: path.to_owned(), expected: self.shape, found });
         }
-        let header =
-            NiftiHeader { scl_slope: 1.0, scl_inter: 0.0, cal_max: 0.0, cal_min: 0.0, ..self.header.clone() };
+        let mut header = NiftiHeader {
+            scl_slope: 1.0,
+            scl_inter: 0.0,
+            cal_max: 0.0,
+            cal_min: 0.0,
+            intent_code: 0,
+            ..self.template.clone()
+        };
+        // A slice without a thickness becomes a volume of one slice, which needs one.
+        for mm in header.pixdim[1..4].iter_mut().filter(|mm| !(mm.abs() > 0.0 && mm.is_finite())) {
+            *mm = 1.0;
+        }
         write_classes(path, classes, &header)
     }
 }
@@ -80,6 +88,7 @@ fn oriented_header(spacing_mm: [f64; 3], orientation: Orientation) -> NiftiHeade
     }
     NiftiHeader {
         pixdim: [1.0, col, row, slice, 1.0, 1.0, 1.0, 1.0],
+        qform_code: 0,
         sform_code: 2,
         srow_x: affine[0],
         srow_y: affine[1],
@@ -109,6 +118,7 @@ fn aligned_header(spacing_mm: [f64; 3]) -> NiftiHeader {
     let [x, y, z] = spacing_mm.map(|mm| mm as f32);
     NiftiHeader {
         pixdim: [1.0, x, y, z, 1.0, 1.0, 1.0, 1.0],
+        qform_code: 0,
         sform_code: 2,
         srow_x: [x, 0.0, 0.0, 0.0],
         srow_y: [0.0, y, 0.0, 0.0],
@@ -129,5 +139,10 @@ fn write_whole(path: &Path, write: impl FnOnce(&Path) -> nifti::Result<()>) -> R
         NiftiError::Io(cause) => FileError::at(path)(cause).into(),
         other => VolumeError::malformed(path, format!("it can't be written ({other})")),
     })?;
+    // The writer drops its last buffer without a word where the disk is full.
+    if Header::read(file.scratch_path()).is_err() {
+        let cause = std::io::Error::new(std::io::ErrorKind::StorageFull, "not all of it could be written");
+        return Err(FileError::at(path)(cause).into());
+    }
     Ok(file.commit()?)
 }

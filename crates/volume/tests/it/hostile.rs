@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use fastersam_volume::{Orientation, Scan, write_image, write_labels};
+use fastersam_volume::{Orientation, Scan, ScanFile, write_image, write_labels};
 use ndarray::Array3;
 use proptest::prelude::*;
 
@@ -99,7 +99,7 @@ fn random_damage_never_panics() {
             let back = scan.to_file_axes(&volume.mapv(|_| 1), Orientation::default());
             prop_assert_eq!(back.dim(), scan.voxels.dim());
         }
-        let _ = Scan::read_spacing(&path, None);
+        let _ = ScanFile::open(&path).and_then(|mut file| file.survey());
         let largest = LARGEST.load(Ordering::Relaxed);
         prop_assert!(largest <= LARGEST_ALLOWED, "{name} made the reader ask for {largest} bytes");
     });
@@ -110,7 +110,7 @@ fn folders_are_no_files() {
     let folder = tempfile::tempdir().unwrap();
     let scan = folder.path().join("scan.nii.gz");
     fs::create_dir(&scan).unwrap();
-    assert!(Scan::read(&scan).unwrap_err().to_string().contains("no file"));
+    assert!(Scan::read(&scan).unwrap_err().to_string().contains("is a folder"));
 }
 
 #[test]
@@ -143,8 +143,13 @@ fn hostile_headers_are_refused_before_anything_is_allocated() {
         put(70, [32, 0])(bytes);
         put(72, [64, 0])(bytes);
     });
-    refuse("spacing 0", &|bytes| bytes[80..84].copy_from_slice(&0_f32.to_le_bytes()));
-    refuse("spacing NaN", &|bytes| bytes[80..84].copy_from_slice(&f32::NAN.to_le_bytes()));
+    // Where the spacing alone says how far apart the voxels are.
+    for (what, mm) in [("spacing 0", 0.0_f32), ("spacing NaN", f32::NAN)] {
+        refuse(what, &|bytes| {
+            put(254, [0, 0])(bytes);
+            bytes[80..84].copy_from_slice(&mm.to_le_bytes());
+        });
+    }
     refuse("an infinite affine", &|bytes| bytes[280..284].copy_from_slice(&f32::INFINITY.to_le_bytes()));
     refuse("an offset beyond the file", &|bytes| bytes[108..112].copy_from_slice(&1e8_f32.to_le_bytes()));
     refuse("a negative offset", &|bytes| bytes[108..112].copy_from_slice(&(-1.0_f32).to_le_bytes()));

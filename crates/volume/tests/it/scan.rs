@@ -58,9 +58,9 @@ fn every_orientation_comes_back_as_it_went_in() {
             let back = scan.to_file_axes(&classes, canonical);
             assert_eq!(back, voxels.mapv(|v| (v as u32 % 7) as u8), "{worlds:?} {signs:?}");
             let written = folder.path().join("classes.nii.gz");
-            scan.write_classes(&written, &back).unwrap();
+            scan.grid.write_classes(&written, &back).unwrap();
             let again = Scan::read(&written).unwrap();
-            assert_eq!((again.affine, again.spacing_mm), (scan.affine, scan.spacing_mm));
+            assert_eq!((again.grid.affine, again.grid.spacing_mm), (scan.grid.affine, scan.grid.spacing_mm));
             assert_eq!(again.voxels, back.mapv(f32::from));
         }
     }
@@ -93,7 +93,7 @@ fn files_of_another_byte_order_are_read() {
     turn(352..352 + 4 * 24, 4);
     fs::write(&path, &bytes).unwrap();
     let big = Scan::read(&path).unwrap();
-    assert_eq!((big.voxels, big.spacing_mm, big.affine), (little.voxels, little.spacing_mm, little.affine));
+    assert_eq!((big.voxels, big.grid.affine), (little.voxels, little.grid.affine));
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn errors_name_file_and_cause_once() {
     let path = folder.path().join("scan.nii");
     write_labels(&path, &Array3::zeros((2, 3, 4)), [1.0; 3]).unwrap();
     let scan = Scan::read(&path).unwrap();
-    let refused = scan.write_classes(&path, &Array3::zeros((4, 3, 2))).unwrap_err();
+    let refused = scan.grid.write_classes(&path, &Array3::zeros((4, 3, 2))).unwrap_err();
     assert!(matches!(refused, VolumeError::Shape { expected: [2, 3, 4], found: [4, 3, 2], .. }), "{refused:?}");
 }
 
