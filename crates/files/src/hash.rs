@@ -1,12 +1,12 @@
 //! SHA-256 in hexadecimal.
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
 use crate::FileError;
+use crate::text::open_file;
 
 /// SHA-256 of what is written to it.
 #[derive(Clone, Debug, Default)]
@@ -49,13 +49,19 @@ pub fn sha256(pieces: impl IntoIterator<Item: AsRef<[u8]>>) -> String {
 /// The file can't be read.
 pub fn sha256_of_file(path: &Path) -> Result<String, FileError> {
     let mut hasher = Sha256Hasher::default();
-    File::open(path).and_then(|mut file| io::copy(&mut file, &mut hasher)).map_err(FileError::at(path))?;
+    io::copy(&mut open_file(path)?, &mut hasher).map_err(FileError::at(path))?;
     Ok(hasher.finish())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn what_never_ends_is_refused() {
+        assert!(sha256_of_file(Path::new("/dev/zero")).unwrap_err().to_string().contains("no file"));
+    }
 
     #[test]
     fn equals_the_standard() {

@@ -16,7 +16,7 @@ pub use hash::{Sha256Hasher, sha256, sha256_of_file};
 pub use lock::{FolderLock, LockError};
 pub use output::{OutputError, claim_output, same_file};
 pub use seal::{UNSEALED, is_sealed, seal};
-pub use text::read_text;
+pub use text::{open_file, read_text};
 
 /// A file or folder that the system would not read or write.
 ///

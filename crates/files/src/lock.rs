@@ -35,6 +35,8 @@ pub enum LockError {
 #[derive(Debug)]
 pub struct FolderLock {
     path: PathBuf,
+    /// The folder, where it was made for the lock: if nothing is put into it, it goes again.
+    made: Option<PathBuf>,
     /// Held, not read: the lock goes with it.
     _file: File,
 }
@@ -45,15 +47,20 @@ impl FolderLock {
     /// # Errors
     /// Another process has it, or its lock file can't be written.
     pub fn acquire(folder: &Path) -> Result<Self, LockError> {
-        fs::create_dir_all(folder).map_err(FileError::at(folder))?;
+        let made = (!folder.exists()).then(|| folder.to_owned());
         let path = folder.join(LOCK);
         let at = FileError::at(&path);
         loop {
+            fs::create_dir_all(folder).map_err(FileError::at(folder))?;
             if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
                 return Err(at(io::Error::other("it is no file")).into());
             }
-            let mut file =
-                OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(&at)?;
+            let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+            let mut file = match opened {
+                // The process before took its folder with it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                opened => opened.map_err(&at)?,
+            };
             let is_ours = match file.try_lock() {
                 Ok(()) => true,
                 Err(TryLockError::WouldBlock) => false,
@@ -68,7 +75,7 @@ impl FolderLock {
             }
             file.set_len(0).and_then(|()| file.rewind()).map_err(&at)?;
             write!(file, "process {} on {}", std::process::id(), host()).map_err(&at)?;
-            return Ok(Self { path: path.clone(), _file: file });
+            return Ok(Self { path: path.clone(), made, _file: file });
         }
     }
 }
@@ -77,6 +84,10 @@ impl Drop for FolderLock {
     fn drop(&mut self) {
         // While it is still locked: nobody else has the file then.
         let _ = fs::remove_file(&self.path);
+        if let Some(folder) = &self.made {
+            // Refused by the system where something is in it.
+            let _ = fs::remove_dir(folder);
+        }
     }
 }
 
@@ -130,8 +141,11 @@ mod tests {
         let error = FolderLock::acquire(&run).unwrap_err().to_string();
         assert!(error.contains(&format!("in use by process {} on ", std::process::id())), "{error}");
         drop(lock);
-        assert_eq!(fs::read_dir(&run).unwrap().count(), 0);
-        FolderLock::acquire(&run).unwrap();
+        assert!(!run.exists(), "a folder that was made for the lock alone");
+        let lock = FolderLock::acquire(&run).unwrap();
+        fs::write(run.join("model"), b"").unwrap();
+        drop(lock);
+        assert_eq!(fs::read_dir(&run).unwrap().count(), 1);
     }
 
     #[test]
