@@ -1,7 +1,7 @@
 //! A labelled volume, ready for a network.
 
 use fastersam_files::Sha256Hasher;
-use fastersam_volume::Orientation;
+use fastersam_volume::{IntensityQuantiles, Orientation};
 use ndarray::Array3;
 
 /// One labelled volume in canonical form.
@@ -18,9 +18,29 @@ pub struct Case {
     pub spacing_mm: Option<[f64; 3]>,
     /// Where each axis points.
     pub orientation: Orientation,
+    /// The intensities that the files hold, before they became gray values; `None` where that is not known.
+    pub intensities: Option<IntensityQuantiles>,
+    /// What a user should know of the files: what their headers leave open, voxels that are no numbers.
+    pub notes: Vec<String>,
 }
 
 impl Case {
+    /// The same volume with axes that point as `wanted` says.
+    #[must_use]
+    pub fn oriented(self, wanted: Orientation) -> Self {
+        if self.orientation == wanted {
+            return self;
+        }
+        let permutation = self.orientation.permutation(wanted);
+        let mut image = self.image.view().permuted_axes(permutation);
+        let mut label = self.label.view().permuted_axes(permutation);
+        self.orientation.flip(&mut image, wanted);
+        self.orientation.flip(&mut label, wanted);
+        let (image, label) = (image.as_standard_layout().into_owned(), label.as_standard_layout().into_owned());
+        let spacing_mm = self.spacing_mm.map(|spacing| permutation.map(|axis| spacing[axis]));
+        Self { image, label, spacing_mm, orientation: wanted, ..self }
+    }
+
     /// Voxels of each of the first `n_classes` classes, background first.
     #[must_use]
     pub fn count_voxels(&self, n_classes: usize) -> Vec<usize> {

@@ -28,6 +28,8 @@ pub struct Report {
     pub splits: BTreeMap<String, SplitReport>,
     /// Splits of which no case is there.
     pub absent_splits: Vec<String>,
+    /// What a user should know: what headers leave open, voxels that are no numbers, scans that lie otherwise than others.
+    pub warnings: Vec<String>,
     /// What is wrong, and where.
     pub problems: Vec<String>,
 }
@@ -89,10 +91,9 @@ pub fn check(set: &DataSet, required: &[String], partial: bool) -> Report {
         {
             problems.push(format!("{}: a spacing of {spacing:?} mm is none of a scan", case.id));
         }
-        problems.extend(set.contradiction(at).map_err(|e| e.to_string())?);
-        Ok::<_, String>((found, problems))
+        Ok::<_, String>((found, case.orientation, case.notes, problems))
     };
-    let found: Vec<Result<(CaseReport, Vec<String>), String>> = (0..set.len()).into_par_iter().map(read).collect();
+    let found: Vec<_> = (0..set.len()).into_par_iter().map(read).collect();
     let mut report = Report {
         name: set.name.clone(),
         form: set.form.name().to_owned(),
@@ -102,13 +103,17 @@ pub fn check(set: &DataSet, required: &[String], partial: bool) -> Report {
         cases: Vec::new(),
         splits: BTreeMap::new(),
         absent_splits: Vec::new(),
+        warnings: Vec::new(),
         problems: Vec::new(),
     };
+    let mut orientations: BTreeMap<String, usize> = BTreeMap::new();
     // Slices and voxels of each key, for those that can be read.
     let mut by_key: BTreeMap<&str, (usize, usize, Vec<usize>)> = BTreeMap::new();
     for (at, found) in found.into_iter().enumerate() {
         match found {
-            Ok((case, problems)) => {
+            Ok((case, orientation, notes, problems)) => {
+                *orientations.entry(orientation.letters()).or_default() += 1;
+                report.warnings.extend(notes);
                 let of_key = by_key.entry(set.key(at)).or_insert_with(|| (0, 0, vec![0; n_classes]));
                 of_key.0 += 1;
                 of_key.1 += case.shape[0];
@@ -118,6 +123,12 @@ pub fn check(set: &DataSet, required: &[String], partial: bool) -> Report {
             }
             Err(problem) => report.problems.push(problem),
         }
+    }
+    if orientations.len() > 1 {
+        let lie: Vec<String> = orientations.iter().map(|(axes, n)| format!("{n} {axes}")).collect();
+        report
+            .warnings
+            .push(format!("the scans lie in different orientations ({}): they are turned", lie.join(", ")));
     }
     splits(set, &by_key, required, partial, &mut report);
     classes(set, &mut report);
@@ -163,6 +174,13 @@ fn splits(
                 split.missing.len(),
                 keys.len()
             ));
+        }
+        let absent =
+            |class: &usize| split.voxels[*class] == 0 && by_key.values().any(|(_, _, voxels)| voxels[*class] > 0);
+        let absent: Vec<&str> =
+            (1..split.voxels.len()).filter(absent).map(|class| set.labels.names[class].as_str()).collect();
+        if !absent.is_empty() && split.cases > 0 {
+            report.warnings.push(format!("{name} has no voxel of {}", absent.join(", ")));
         }
         if let Some(published) = split.published_slices.filter(|n| *n != split.slices && split.missing.is_empty())
         {
@@ -236,6 +254,9 @@ impl fmt::Display for Report {
         }
         if !self.absent_splits.is_empty() {
             writeln!(f, "not there: {}", self.absent_splits.join(", "))?;
+        }
+        for warning in &self.warnings {
+            writeln!(f, "warning: {warning}")?;
         }
         for problem in &self.problems {
             writeln!(f, "problem: {problem}")?;

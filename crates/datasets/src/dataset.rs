@@ -42,15 +42,6 @@ pub trait FileForm: fmt::Debug + Send + Sync {
     /// Where a file is missing or broken, image and label don't fit, or a label is not in the label scheme.
     fn read(&self, set: &DataSet, entry: &Entry) -> Result<Case, DatasetError>;
 
-    /// What the files of a case contradict each other in though they can be read, in words.
-    ///
-    /// # Errors
-    /// Where a file is missing or broken.
-    fn contradiction(&self, set: &DataSet, entry: &Entry) -> Result<Option<String>, DatasetError> {
-        let _ = (set, entry);
-        Ok(None)
-    }
-
     /// Writes phantoms in this form into an empty folder.
     ///
     /// # Errors
@@ -192,14 +183,6 @@ impl DataSet {
     /// Where a file is missing or broken, image and label don't fit, or a label is not in the label scheme.
     pub fn read(&self, case: usize) -> Result<Case, DatasetError> {
         self.form.read(self, self.entry(case)?)
-    }
-
-    /// What the files of a case contradict each other in though they can be read, in words.
-    ///
-    /// # Errors
-    /// Where a file is missing or broken.
-    pub fn contradiction(&self, case: usize) -> Result<Option<String>, DatasetError> {
-        self.form.contradiction(self, self.entry(case)?)
     }
 
     fn entry(&self, case: usize) -> Result<&Entry, DatasetError> {

@@ -45,20 +45,26 @@ pub enum DatasetError {
         /// The label scheme.
         label_scheme: String,
     },
-    /// Image and label of one case have different shapes.
+    /// The voxels of a label map are not where those of its image are.
     #[error(
-        "{image} has the shape {image_shape:?}, but its label map {label} has {label_shape:?}; \
-         they must be the same scan"
+        "{image} and its label map {label} do not lie on each other: {difference}; set the label map's header right, or \
+         resample it onto the image"
     )]
-    ShapeMismatch {
+    OtherGrid {
         /// The image.
         image: PathBuf,
-        /// Its shape.
-        image_shape: Vec<usize>,
         /// The label map.
         label: PathBuf,
-        /// Its shape.
-        label_shape: Vec<usize>,
+        /// Shape, axes, spacing or place of both.
+        difference: String,
+    },
+    /// A file is there packed and unpacked.
+    #[error("{path} and {other} are there, and nothing says which one is meant; remove one")]
+    Twice {
+        /// One of them.
+        path: PathBuf,
+        /// The other one.
+        other: PathBuf,
     },
     /// A request that no data set can fulfil.
     #[error("{0}")]

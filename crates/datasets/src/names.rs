@@ -2,12 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use fastersam_files::FileError;
+use fastersam_files::{AtomicFolder, FileError};
 
-/// The names of a folder's files and folders, sorted.
+use crate::error::DatasetError;
+
+/// The names of a folder's files and folders, sorted. Hidden ones are passed over: `._` files of archives from a Mac,
+/// leftovers of killed processes.
 pub(crate) fn names_in(folder: &Path) -> Result<Vec<String>, FileError> {
     let entries = std::fs::read_dir(folder).map_err(FileError::at(folder))?;
-    let mut names: Vec<String> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
     names.sort();
     Ok(names)
 }
@@ -22,6 +26,21 @@ pub(crate) fn with_ending(folder: &Path, stem: &str) -> PathBuf {
     let plain = folder.join(format!("{stem}.nii"));
     let zipped = folder.join(format!("{stem}.nii.gz"));
     if plain.is_file() && !zipped.exists() { plain } else { zipped }
+}
+
+/// A folder that takes a name once it is complete. There may be an empty one of that name, and nothing else.
+pub(crate) fn new_folder(folder: &Path) -> Result<AtomicFolder, DatasetError> {
+    let is_occupied = match std::fs::read_dir(folder) {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(_) => folder.exists(),
+    };
+    if is_occupied {
+        return Err(DatasetError::Request(format!("{} is not empty: give a new folder", folder.display())));
+    }
+    let parent = fastersam_files::parent_folder(folder);
+    std::fs::create_dir_all(parent).map_err(FileError::at(parent))?;
+    fastersam_files::remove_leftovers(parent);
+    Ok(AtomicFolder::create(folder)?)
 }
 
 /// A file below a folder; the folders on the way are made.

@@ -10,7 +10,7 @@ use std::io::{BufReader, Read, Write};
 use std::path::Path;
 
 use fastersam_files::{AtomicFile, FileError};
-use fastersam_volume::{MAX_VOXELS, VolumeError};
+use fastersam_volume::VolumeError;
 use ndarray::{ArrayD, ArrayView, Dimension, IxDyn, ShapeBuilder};
 use zip::ZipArchive;
 use zip::write::{SimpleFileOptions, ZipWriter};
@@ -19,6 +19,10 @@ use crate::error::DatasetError;
 
 /// Real headers have 128 bytes.
 const MAX_HEADER: usize = 4096;
+/// The most numbers of an array: 512 slices of 512 x 512.
+const MAX_NUMBERS: u64 = 1 << 27;
+/// Bytes that are unpacked at a time; a multiple of every number's size.
+const CHUNK: usize = 1 << 20;
 
 /// An archive that is open for reading.
 pub struct Npz<'a> {
@@ -75,18 +79,25 @@ impl<'a> Npz<'a> {
                 header_len as u64 + n_bytes
             )));
         }
-        // Grows with what arrives, not with what is claimed.
+        // Grows with what arrives, not with what is claimed, and by f32 whatever is packed.
+        let mut values: Vec<f32> = Vec::new();
         let mut bytes = Vec::new();
-        member
-            .take(n_bytes + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|e| malformed(format!("`{name}` can't be unpacked ({e})")))?;
-        if bytes.len() as u64 != n_bytes {
+        let mut member = member.take(n_bytes + 1);
+        loop {
+            bytes.clear();
+            let unpacked = member.by_ref().take(CHUNK as u64).read_to_end(&mut bytes);
+            let n_new = unpacked.map_err(|e| malformed(format!("`{name}` can't be unpacked ({e})")))?;
+            header.kind.to_f32(&bytes, header.big_endian, &mut values);
+            if n_new < CHUNK {
+                break;
+            }
+        }
+        if values.len() as u64 != n || member.limit() != 1 {
             return Err(malformed(format!("`{name}` unpacks to another size than it claims")));
         }
         let shape = IxDyn(&header.shape).set_f(header.fortran);
-        ArrayD::from_shape_vec(shape, header.kind.to_f32(&bytes, header.big_endian))
-            .map(|array| array.as_standard_layout().into_owned())
+        ArrayD::from_shape_vec(shape, values)
+            .map(|array| if header.fortran { array.as_standard_layout().into_owned() } else { array })
             .map_err(|e| malformed(format!("`{name}` has an unexpected shape ({e})")))
     }
 }
@@ -116,7 +127,7 @@ impl Kind {
         }
     }
 
-    fn to_f32(self, bytes: &[u8], big_endian: bool) -> Vec<f32> {
+    fn to_f32(self, bytes: &[u8], big_endian: bool, values: &mut Vec<f32>) {
         let number = |chunk: &[u8]| {
             let mut wide = [0_u8; 8];
             for (place, byte) in chunk.iter().enumerate() {
@@ -129,11 +140,12 @@ impl Kind {
                     let unused = 64 - 8 * n as u32;
                     ((bits << unused) as i64 >> unused) as f32
                 }
+                Self::Float(2) => half::f16::from_bits(bits as u16).to_f32(),
                 Self::Float(4) => f32::from_bits(bits as u32),
                 Self::Float(_) => f64::from_bits(bits) as f32,
             }
         };
-        bytes.chunks_exact(self.size()).map(number).collect()
+        values.extend(bytes.chunks_exact(self.size()).map(number));
     }
 }
 
@@ -177,6 +189,7 @@ impl Header {
             "b1" => Kind::Bool,
             "i1" | "i2" | "i4" | "i8" => Kind::Signed(usize::from(code.as_bytes()[1] - b'0')),
             "u1" | "u2" | "u4" | "u8" => Kind::Unsigned(usize::from(code.as_bytes()[1] - b'0')),
+            "f2" => Kind::Float(2),
             "f4" => Kind::Float(4),
             "f8" => Kind::Float(8),
             _ if code.starts_with('O') => {
@@ -200,7 +213,7 @@ impl Header {
 
     fn n_elements(&self) -> Option<u64> {
         let n = self.shape.iter().try_fold(1_u64, |n, &size| n.checked_mul(size as u64))?;
-        (n > 0 && n <= MAX_VOXELS).then_some(n)
+        (n > 0 && n <= MAX_NUMBERS).then_some(n)
     }
 }
 

@@ -7,6 +7,7 @@ use fastersam_volume::{Intensity, Scan};
 
 use super::{Description, LabelName, MAX_CODE, SliceAxis};
 use crate::error::DatasetError;
+use crate::forms::code_of;
 use crate::intensity;
 use crate::names::names_in;
 
@@ -53,14 +54,17 @@ pub fn describe(folder: &Path) -> Result<Description, DatasetError> {
         let [image, label] = &entry.files[..] else { continue };
         DatasetError::require(label, "every image needs its label map")?;
         for &value in &Scan::read(label)?.voxels {
-            if !(value >= 0.0 && value <= f32::from(MAX_CODE) && value.fract() == 0.0) {
-                return Err(DatasetError::malformed(label, format!("it holds {value}, which is no label")));
-            }
-            codes.insert(value as u16);
+            let code = code_of(value).filter(|&code| code <= MAX_CODE);
+            codes.insert(code.ok_or_else(|| {
+                DatasetError::malformed(
+                    label,
+                    format!("it holds {value}, which is no label; whole numbers to {MAX_CODE} are"),
+                )
+            })?);
         }
         if at == 0 {
             let scan = Scan::read(image)?;
-            let lowest = scan.voxels.fold(f32::INFINITY, |a, &b| a.min(b));
+            let lowest = scan.voxels.iter().filter(|v| v.is_finite()).fold(f32::INFINITY, |a, &b| a.min(b));
             // Only Hounsfield units go that low.
             if lowest <= -150.0 {
                 draft.intensity = intensity::SYNAPSE;
@@ -94,9 +98,9 @@ pub fn to_toml(description: &Description) -> Result<String, DatasetError> {
 /// The axis with the thickest slices; axial where all are alike.
 fn thickest(scan: &Scan) -> SliceAxis {
     let thickness = |axis: SliceAxis| {
-        let own = scan.orientation();
+        let own = scan.grid.orientation();
         let at = own.axes.iter().position(|&world| world == axis.orientation().axes[0]).unwrap_or(0);
-        scan.spacing_mm[2 - at]
+        scan.grid.spacing_mm[2 - at]
     };
     let axial = thickness(SliceAxis::Axial);
     [SliceAxis::Coronal, SliceAxis::Sagittal]

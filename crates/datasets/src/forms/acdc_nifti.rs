@@ -11,7 +11,7 @@ use crate::dataset::{DataSet, Entry, FileForm, OpenOptions};
 use crate::error::DatasetError;
 use crate::names::{names_in, new_file, with_ending};
 use crate::phantom::{Phantom, PhantomOptions};
-use crate::text::read_text;
+use crate::text::read_ascii;
 
 /// The official layout: `patientNNN/patientNNN_frameFF.nii.gz`, `..._gt.nii.gz`, `Info.cfg`.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ pub struct AcdcNifti;
 /// The frames of end diastole and end systole.
 fn frames(info: &Path) -> Result<[u32; 2], DatasetError> {
     DatasetError::require(info, "it names the patient's phases (`ED: 1`, `ES: 12`)")?;
-    let text = read_text(info, 1 << 20)?;
+    let text = read_ascii(info, 1 << 20)?;
     let frame = |key: &str| {
         text.lines()
             .filter_map(|line| line.split_once(':'))
@@ -65,10 +65,6 @@ impl FileForm for AcdcNifti {
 
     fn read(&self, set: &DataSet, entry: &Entry) -> Result<Case, DatasetError> {
         nifti_pair::read(set, entry)
-    }
-
-    fn contradiction(&self, set: &DataSet, entry: &Entry) -> Result<Option<String>, DatasetError> {
-        nifti_pair::contradiction(set, entry)
     }
 
     fn write(&self, folder: &Path, options: &PhantomOptions) -> Result<(), DatasetError> {

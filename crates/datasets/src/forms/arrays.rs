@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use fastersam_volume::Orientation;
+use fastersam_volume::{Intensity, Orientation};
 use ndarray::{Array2, Array3, Axis, Ix2, Ix3};
 
-use super::values::{check_finite, to_classes};
+use super::values::{scale, to_classes};
 use crate::axis_order::AxisOrder;
 use crate::case::Case;
 use crate::dataset::{DataSet, Entry};
@@ -37,10 +37,11 @@ pub(super) fn read(
         image.append(Axis(0), next.view()).map_err(failed)?;
         values.append(Axis(0), next_values.view()).map_err(failed)?;
     }
-    check_finite(path, &image)?;
+    let (_, notes) = scale(path, &mut image, &Intensity::Unit)?;
     let label = set.axes.swap(to_classes(path, &values, &set.codes, &set.label_scheme)?);
     let (id, image) = (entry.id.clone(), set.axes.swap(image));
-    Ok(Case { id, image, label, spacing_mm: None, orientation: Orientation::default() })
+    // These files hold gray values; nobody knows what they were made of.
+    Ok(Case { id, image, label, spacing_mm: None, orientation: Orientation::default(), intensities: None, notes })
 }
 
 /// Image and label of an npz file.

@@ -56,10 +56,6 @@ impl FileForm for Described {
         nifti_pair::read(set, entry)
     }
 
-    fn contradiction(&self, set: &DataSet, entry: &Entry) -> Result<Option<String>, DatasetError> {
-        nifti_pair::contradiction(set, entry)
-    }
-
     /// Without a description: to write one is what such phantoms are for.
     fn write(&self, folder: &Path, options: &PhantomOptions) -> Result<(), DatasetError> {
         for scan in options.scans(Phantom::Heart) {

@@ -17,11 +17,9 @@ mod values;
 use std::path::Path;
 use std::str::FromStr;
 
-use fastersam_files::FileError;
-
 use crate::dataset::{DataSet, Form, OpenOptions};
 use crate::error::DatasetError;
-use crate::names::names_in;
+use crate::names::{names_in, new_folder};
 use crate::phantom::PhantomOptions;
 
 pub use acdc_h5::AcdcH5;
@@ -32,6 +30,7 @@ pub use described::Described;
 pub use prepared::PreparedForm;
 pub use synapse_nifti::SynapseNifti;
 pub use synapse_npz::SynapseNpz;
+pub(crate) use values::code_of;
 
 /// All file forms. The first one that a folder has is taken, so that those with a file that names them come first.
 pub static ALL: [Form; 8] =
@@ -92,11 +91,10 @@ impl DataSet {
 /// them.
 ///
 /// # Errors
-/// Where the folder is not empty, or can't be written.
+/// Where the folder is not empty, can't be written, or the options ask for what can't be.
 pub fn write_phantoms(folder: &Path, form: Form, options: &PhantomOptions) -> Result<(), DatasetError> {
-    if folder.exists() && !names_in(folder)?.is_empty() {
-        return Err(DatasetError::Request(format!("{} is not empty: give a new folder", folder.display())));
-    }
-    std::fs::create_dir_all(folder).map_err(FileError::at(folder))?;
-    form.write(folder, options)
+    options.validate().map_err(DatasetError::Request)?;
+    let scratch = new_folder(folder)?;
+    form.write(scratch.path(), options)?;
+    Ok(scratch.commit()?)
 }

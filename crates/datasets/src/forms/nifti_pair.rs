@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use fastersam_volume::{Scan, write_image_volume, write_label_volume};
 
-use super::values::{check_finite, to_classes};
+use super::values::{scale, to_classes};
 use crate::case::Case;
 use crate::dataset::{DataSet, Entry};
 use crate::error::DatasetError;
@@ -26,37 +26,37 @@ pub(super) fn read(set: &DataSet, entry: &Entry) -> Result<Case, DatasetError> {
     let [image_path, label_path] = files(entry)?;
     DatasetError::require(image_path, "check that the download is complete")?;
     DatasetError::require(label_path, "every scan needs its label map")?;
+    for path in [image_path, label_path] {
+        if let Some(other) = other_packing(path).filter(|other| other.exists()) {
+            return Err(DatasetError::Twice { path: path.clone(), other });
+        }
+    }
     let scan = Scan::read(image_path)?;
     let labels = Scan::read(label_path)?;
-    let orientation = set.orientation.unwrap_or_else(|| scan.orientation());
-    let (mut image, spacing_mm) = scan.oriented(orientation);
-    check_finite(image_path, &image)?;
-    set.intensity.scale(&mut image);
-    // A data set of one's own may mix orientations: there, the label map's own affine counts. The published sets'
-    // label maps lie on their images voxel by voxel, whatever their headers say.
-    let seen_as = if set.orientation.is_some() { orientation } else { labels.orientation() };
-    let (values, _) = labels.oriented(seen_as);
-    if values.dim() != image.dim() {
-        return Err(DatasetError::ShapeMismatch {
-            image: image_path.to_owned(),
-            image_shape: scan.voxels.shape().to_vec(),
-            label: label_path.to_owned(),
-            label_shape: labels.voxels.shape().to_vec(),
-        });
+    if let Some(difference) = scan.grid.difference(&labels.grid) {
+        let (image, label) = (image_path.clone(), label_path.clone());
+        return Err(DatasetError::OtherGrid { image, label, difference });
     }
+    let orientation = set.orientation.unwrap_or_else(|| scan.grid.orientation());
+    let (mut image, spacing_mm) = scan.oriented(orientation);
+    let mut notes: Vec<String> =
+        scan.notes.iter().map(|note| format!("{}: {note}", image_path.display())).collect();
+    let (intensities, invalid) = scale(image_path, &mut image, &set.intensity)?;
+    notes.extend(invalid);
+    // By its own affine, which leads to the same places: its axes may lie in another order.
+    let (values, _) = labels.oriented(orientation);
     let label = to_classes(label_path, &values, &set.codes, &set.label_scheme)?;
-    Ok(Case { id: entry.id.clone(), image, label, spacing_mm: Some(spacing_mm), orientation })
+    Ok(Case { id: entry.id.clone(), image, label, spacing_mm: Some(spacing_mm), orientation, intensities, notes })
 }
 
-/// Whether a label map's header gives another spacing than its image's. Readers go by the image; a check says it.
-pub(super) fn contradiction(set: &DataSet, entry: &Entry) -> Result<Option<String>, DatasetError> {
-    let [image, label] = files(entry)?;
-    let wanted = set.orientation;
-    let (of_image, of_label) = (Scan::read_spacing(image, wanted)?, Scan::read_spacing(label, wanted)?);
-    let differs = of_image.iter().zip(&of_label).any(|(a, b)| (a - b).abs() > 0.01 * a.max(*b));
-    Ok(differs.then(|| {
-        format!("{} has the spacing {of_label:?} mm, its image {} {of_image:?}", label.display(), image.display())
-    }))
+/// The name that the same scan has when it is packed, or unpacked.
+fn other_packing(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    let other = match name.strip_suffix(".nii.gz") {
+        Some(stem) => format!("{stem}.nii"),
+        None => format!("{}.nii.gz", name.strip_suffix(".nii")?),
+    };
+    Some(path.with_file_name(other))
 }
 
 /// Writes a phantom's scan and its label map, whose codes are given by class.

@@ -13,7 +13,7 @@ use crate::error::DatasetError;
 use crate::label_scheme::LabelScheme;
 use crate::phantom::PhantomOptions;
 use crate::prepared::manifest::{MANIFEST, Manifest};
-use crate::prepared::{import, read_case};
+use crate::prepared::{import_into, read_case};
 
 /// This project's prepared form: `dataset.toml`, `cases/ID.npz`.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +70,6 @@ impl FileForm for PreparedForm {
         let raw = PhantomOptions { label_scheme: Some(LabelScheme::Raw), ..*options };
         SynapseNifti.write(scratch.path(), &raw)?;
         let set = SynapseNifti.list(scratch.path(), &OpenOptions::default())?;
-        import(&set, folder, |_| {}).map(|_| ())
+        import_into(&set, folder, |_| {}).map(|_| ())
     }
 }

@@ -60,10 +60,6 @@ impl FileForm for SynapseNifti {
         nifti_pair::read(set, entry)
     }
 
-    fn contradiction(&self, set: &DataSet, entry: &Entry) -> Result<Option<String>, DatasetError> {
-        nifti_pair::contradiction(set, entry)
-    }
-
     fn write(&self, folder: &Path, options: &PhantomOptions) -> Result<(), DatasetError> {
         let scheme = options.label_scheme.unwrap_or(USUAL_SCHEME);
         for scan in options.scans(Phantom::Abdomen) {

@@ -2,16 +2,28 @@
 
 use std::path::Path;
 
+use fastersam_volume::{Intensity, IntensityQuantiles};
 use ndarray::Array3;
 
 use crate::error::DatasetError;
 
-/// Refuses a value that no gray value can be made of.
-pub(super) fn check_finite(path: &Path, image: &Array3<f32>) -> Result<(), DatasetError> {
-    match image.iter().find(|value| !value.is_finite()) {
-        Some(value) => Err(DatasetError::malformed(path, format!("its image holds the value {value}"))),
-        None => Ok(()),
-    }
+/// Turns intensities into gray values. Gives their quantiles, and what has to be said of those that are no numbers.
+pub(super) fn scale(
+    path: &Path,
+    image: &mut Array3<f32>,
+    intensity: &Intensity,
+) -> Result<(Option<IntensityQuantiles>, Vec<String>), DatasetError> {
+    let survey = intensity.scale(image);
+    survey.check(false).map_err(|reason| DatasetError::malformed(path, reason))?;
+    let notes = survey.invalid_note().map(|note| format!("{}: {note}", path.display()));
+    Ok((survey.quantiles(), notes.into_iter().collect()))
+}
+
+/// The code that a label map's value stands for: whole to within a thousandth, as it is after a resampling in f32.
+pub(crate) fn code_of(value: f32) -> Option<u16> {
+    let code = value.round();
+    let is_code = (value - code).abs() < 1e-3 && (0.0..=f32::from(u16::MAX)).contains(&code);
+    is_code.then_some(code as u16)
 }
 
 /// Turns label values into classes by a table; a value beyond it, or without an entry, is refused.
@@ -23,9 +35,7 @@ pub(super) fn to_classes(
 ) -> Result<Array3<u8>, DatasetError> {
     let mut unknown = None;
     let classes = values.mapv(|value| {
-        let code = value.round();
-        let known = (value - code).abs() < 1e-3 && code >= 0.0;
-        let class = known.then(|| table.get(code as usize).copied().flatten()).flatten();
+        let class = code_of(value).and_then(|code| table.get(usize::from(code)).copied().flatten());
         class.unwrap_or_else(|| {
             unknown.get_or_insert(value);
             0

@@ -5,7 +5,7 @@ mod write;
 use std::path::Path;
 
 use fastersam_files::FileError;
-use fastersam_volume::{MAX_DEFLATE_RATIO, MAX_VOXELS, VolumeError};
+use fastersam_volume::{MAX_DEFLATE_RATIO, MAX_VOXELS_IN_MEMORY, VolumeError};
 use hdf5_reader::{Dataset, Datatype, Hdf5File, OpenOptions};
 use ndarray::{Array3, ArrayD, Ix3};
 
@@ -19,7 +19,7 @@ pub(crate) use write::write_volume;
 /// Where the file is none, lacks a data set, or their shapes differ or are no volume's.
 pub fn read_volume(path: &Path) -> Result<(Array3<f32>, Array3<f32>), DatasetError> {
     VolumeError::require_file(path)?;
-    let options = OpenOptions::default().with_max_read_bytes(8 << 28).with_max_chunk_bytes(8 << 28);
+    let options = OpenOptions::default().with_max_read_bytes(1 << 30).with_max_chunk_bytes(1 << 28);
     let file_len = std::fs::metadata(path).map_err(FileError::at(path))?.len();
     let file = Hdf5File::open_with_options(path, options)
         .map_err(|e| DatasetError::malformed(path, format!("it can't be read as HDF5 ({e})")))?;
@@ -42,7 +42,7 @@ fn read(path: &Path, file: &Hdf5File, file_len: u64, name: &str) -> Result<Array
         return Err(malformed(format!("`{name}` has the shape {shape:?}; two or three axes are needed")));
     }
     let n = shape.iter().try_fold(1_u64, |n, &size| n.checked_mul(size));
-    if n.is_none_or(|n| n == 0 || n > MAX_VOXELS || n > file_len.saturating_mul(MAX_DEFLATE_RATIO)) {
+    if n.is_none_or(|n| n == 0 || n > MAX_VOXELS_IN_MEMORY || n > file_len.saturating_mul(MAX_DEFLATE_RATIO)) {
         return Err(malformed(format!("`{name}` claims the shape {shape:?}")));
     }
     let values = to_f32(&dataset).map_err(|e| malformed(format!("`{name}` can't be read ({e})")))?;

@@ -65,8 +65,15 @@ impl Acquisition {
     #[must_use]
     pub fn into_case(self) -> Case {
         let mut image = self.raw.mapv(f32::from);
-        self.family.intensity().scale(&mut image);
-        let orientation = Self::ORIENTATION;
-        Case { id: self.id, image, label: self.label, spacing_mm: Some(self.spacing_mm), orientation }
+        let survey = self.family.intensity().scale(&mut image);
+        Case {
+            id: self.id,
+            image,
+            label: self.label,
+            spacing_mm: Some(self.spacing_mm),
+            orientation: Self::ORIENTATION,
+            intensities: survey.quantiles(),
+            notes: Vec::new(),
+        }
     }
 }

@@ -33,6 +33,29 @@ impl Default for PhantomOptions {
 }
 
 impl PhantomOptions {
+    /// The most scans or patients.
+    pub const MAX_CASES: usize = 10_000;
+    /// The least and the most rows and columns.
+    pub const SIZES: [usize; 2] = [16, 1024];
+
+    /// Whether these phantoms can be made.
+    ///
+    /// # Errors
+    /// What can't be, in words.
+    pub fn validate(&self) -> Result<(), String> {
+        let [least, most] = Self::SIZES;
+        if !(least..=most).contains(&self.size) {
+            return Err(format!(
+                "phantoms of {} rows and columns can't be made; {least} to {most} are possible",
+                self.size
+            ));
+        }
+        if !(1..=Self::MAX_CASES).contains(&self.cases) {
+            return Err(format!("{} phantoms can't be made; 1 to {} are possible", self.cases, Self::MAX_CASES));
+        }
+        Ok(())
+    }
+
     /// The scans of a family, numbered like the published cases from 1 on, so that the published splits divide them.
     pub(crate) fn scans(&self, family: Phantom) -> impl Iterator<Item = Acquisition> {
         let n_scans = match family {

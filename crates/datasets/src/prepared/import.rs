@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use fastersam_files::{FileError, write_atomically};
+use fastersam_files::{FileError, UNSEALED, seal, write_atomically};
 use ndarray::Axis;
 
 use super::manifest::{FORMAT, MANIFEST, Manifest, PreparedCase, Source};
@@ -10,21 +10,30 @@ use crate::axis_order::AxisOrder;
 use crate::case::{Case, sha256_of_cases};
 use crate::dataset::DataSet;
 use crate::error::DatasetError;
-use crate::names::names_in;
+use crate::names::new_folder;
 use crate::npz::NpzWriter;
 use crate::text::check_name;
 
-/// Brings a data set of any form into the prepared form, case by case; `progress` hears of each. The manifest
-/// comes last: a folder without it is not complete.
+/// Brings a data set of any form into the prepared form, case by case; `progress` hears of each. The folder appears as a
+/// whole or not at all.
 ///
 /// # Errors
 /// Where a case can't be read, or the folder is not empty or can't be written.
-pub fn import(set: &DataSet, folder: &Path, mut progress: impl FnMut(&str)) -> Result<Manifest, DatasetError> {
+pub fn import(set: &DataSet, folder: &Path, progress: impl FnMut(&str)) -> Result<Manifest, DatasetError> {
+    let scratch = new_folder(folder)?;
+    let manifest = import_into(set, scratch.path(), progress)?;
+    scratch.commit()?;
+    Ok(manifest)
+}
+
+/// [`import`] into a folder that is there.
+pub(crate) fn import_into(
+    set: &DataSet,
+    folder: &Path,
+    mut progress: impl FnMut(&str),
+) -> Result<Manifest, DatasetError> {
     let cases_folder = folder.join("cases");
-    if folder.exists() && !names_in(folder)?.is_empty() {
-        return Err(DatasetError::Request(format!("{} is not empty: give a new folder", folder.display())));
-    }
-    std::fs::create_dir_all(&cases_folder).map_err(FileError::at(&cases_folder))?;
+    std::fs::create_dir(&cases_folder).map_err(FileError::at(&cases_folder))?;
     let mut cases = Vec::new();
     for at in 0..set.len() {
         let case = set.read(at)?;
@@ -37,6 +46,7 @@ pub fn import(set: &DataSet, folder: &Path, mut progress: impl FnMut(&str)) -> R
     let complete = set.splits.iter().filter(|(_, keys)| is_there(keys));
     let manifest = Manifest {
         format: FORMAT,
+        seal: UNSEALED.to_owned(),
         name: set.name.clone(),
         label_scheme: set.canonical_scheme.clone(),
         axes: AxisOrder::Zyx,
@@ -49,7 +59,7 @@ pub fn import(set: &DataSet, folder: &Path, mut progress: impl FnMut(&str)) -> R
     };
     let path = folder.join(MANIFEST);
     let text = toml::to_string(&manifest).map_err(|e| DatasetError::malformed(&path, e.to_string()))?;
-    write_atomically(&path, text.as_bytes())?;
+    write_atomically(&path, seal(&text).as_bytes())?;
     Ok(manifest)
 }
 
@@ -69,6 +79,7 @@ fn write_case(folder: &Path, case: &Case, key: &str, n_classes: usize) -> Result
         shape: [slices, rows, cols],
         spacing_mm: case.spacing_mm,
         orientation: case.orientation,
+        intensities: case.intensities,
         voxels: case.count_voxels(n_classes),
         sha256: sha256_of_cases([case]),
     })

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use fastersam_volume::{Intensity, LabelTable, MAX_VOXELS, Orientation};
+use fastersam_files::is_sealed;
+use fastersam_volume::{Intensity, IntensityQuantiles, LabelTable, MAX_VOXELS_IN_MEMORY, Orientation};
 use serde::{Deserialize, Serialize};
 
 use crate::axis_order::AxisOrder;
@@ -13,20 +14,21 @@ use crate::text::{check_name, read_text};
 /// The manifest's file name.
 pub const MANIFEST: &str = "dataset.toml";
 /// The version of the form that is written and read.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 /// A manifest of a thousand cases has less.
 const MAX_MANIFEST_BYTES: u64 = 16 << 20;
 
-/// What `dataset.toml` says. A `label_scheme` was once called `coding`, and is read under that name too.
+/// What `dataset.toml` says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Version of the form, 1.
+    /// Version of the form, 2.
     pub format: u32,
+    /// SHA-256 of the manifest, see [`fastersam_files::seal`].
+    pub seal: String,
     /// What tables call the data set.
     pub name: String,
     /// Label scheme of the labels here: `transunet` for Synapse, `acdc`, or `described`.
-    #[serde(alias = "coding")]
     pub label_scheme: String,
     /// Order of the axes here: `zyx`.
     pub axes: AxisOrder,
@@ -52,7 +54,6 @@ pub struct Source {
     /// Name of their form.
     pub form: String,
     /// Label scheme of their labels.
-    #[serde(alias = "coding")]
     pub label_scheme: String,
     /// Order of their axes.
     pub axes: AxisOrder,
@@ -75,6 +76,9 @@ pub struct PreparedCase {
     pub orientation: Orientation,
     /// Voxels of each class, background first.
     pub voxels: Vec<usize>,
+    /// The intensities that the gray values were made from, where they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intensities: Option<IntensityQuantiles>,
     /// SHA-256 of the case's values.
     pub sha256: String,
 }
@@ -96,9 +100,23 @@ impl Manifest {
         let malformed = |reason: String| DatasetError::malformed(&path, reason);
         DatasetError::require(&path, "it is the manifest of a prepared data set: run `fastersam data import`")?;
         let text = read_text(&path, MAX_MANIFEST_BYTES)?;
+        /// What all versions have in common.
+        #[derive(Deserialize)]
+        struct Versioned {
+            format: u32,
+        }
+        let Versioned { format } = toml::from_str(&text).map_err(|e| malformed(e.to_string()))?;
+        if format != FORMAT {
+            return Err(malformed(format!(
+                "it has the format {format}, this program reads {FORMAT}: import the data set again"
+            )));
+        }
         let manifest: Self = toml::from_str(&text).map_err(|e| malformed(e.to_string()))?;
-        if manifest.format != FORMAT {
-            return Err(malformed(format!("it has the format {}, this program reads {FORMAT}", manifest.format)));
+        if !is_sealed(&text, &manifest.seal) {
+            return Err(malformed(
+                "it was changed or damaged after it was written: its seal does not fit; import the data set again"
+                    .to_owned(),
+            ));
         }
         if manifest.axes != AxisOrder::Zyx {
             return Err(malformed(format!("its axes are {}, prepared slices are zyx", manifest.axes.name())));
@@ -108,7 +126,7 @@ impl Manifest {
         for case in &manifest.cases {
             check_name(&path, &case.id)?;
             let n = case.shape.iter().try_fold(1_u64, |n, &size| n.checked_mul(size as u64));
-            if n.is_none_or(|n| n == 0 || n > MAX_VOXELS) {
+            if n.is_none_or(|n| n == 0 || n > MAX_VOXELS_IN_MEMORY) {
                 return Err(malformed(format!("{} claims the shape {:?}", case.id, case.shape)));
             }
             if let Some(spacing) = case.spacing_mm.filter(|mm| mm.iter().any(|mm| !(mm.is_finite() && *mm > 0.0)))

@@ -21,6 +21,7 @@ use crate::npz::Npz;
 use manifest::{Manifest, PreparedCase};
 
 pub use import::import;
+pub(crate) use import::import_into;
 
 /// A prepared data set that is open, for readers of single slices.
 #[derive(Clone, Debug)]
@@ -84,7 +85,8 @@ pub(crate) fn read_case(
         label.push(Axis(0), classes.view()).map_err(failed)?;
     }
     let (spacing_mm, orientation) = (recorded.spacing_mm, recorded.orientation);
-    let case = Case { id: recorded.id.clone(), image, label, spacing_mm, orientation };
+    let (id, intensities) = (recorded.id.clone(), recorded.intensities);
+    let case = Case { id, image, label, spacing_mm, orientation, intensities, notes: Vec::new() };
     if sha256_of_cases([&case]) != recorded.sha256 {
         return Err(DatasetError::malformed(path, "its values are not those that its manifest has the hash of"));
     }

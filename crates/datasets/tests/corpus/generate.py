@@ -80,8 +80,8 @@ save("long_header.npz", with_image(b"\x93NUMPY\x02\x00\xff\xff\xff\xff{"), "clai
 save("four_axes.npz", with_image(npy(np.zeros((1, 1, 4, 5), np.float32))), "two or three axes")
 save("one_axis.npz", with_image(npy(np.zeros(5, np.float32))), "two or three axes")
 save("other_shape.npz", with_image(npy(np.zeros((4, 6), np.float32))), "`label` (1, 4, 5)")
-save("nan.npz", with_image(npy(np.full((4, 5), np.nan, np.float32))), "NaN")
-save("infinite.npz", with_image(npy(np.full((4, 5), np.inf))), "inf")
+save("nan.npz", with_image(npy(np.full((4, 5), np.nan, np.float32))), "finite number")
+save("infinite.npz", with_image(npy(np.full((4, 5), np.inf))), "finite number")
 save("unknown_label.npz", with_label(label * 9), "label value 9")
 save("negative_label.npz", with_label(-label.astype(np.int16)), "label value -1")
 save("half_label.npz", with_label(label * 0.5), "label value 0.5")
@@ -132,7 +132,7 @@ h5("scalar.h5", lambda f: sets(f, image=1.0), "two or three axes")
 h5("other_shape.h5", lambda f: sets(f, image=np.zeros((2, 4, 6))), "`label` (2, 4, 5)")
 h5("text.h5", lambda f: sets(f, image=np.array([[b"a"]])), "can't be read")
 h5("records.h5", lambda f: sets(f, image=np.zeros((2, 4, 5), [("a", "<f4"), ("b", "<i2")])), "can't be read")
-h5("nan.h5", lambda f: sets(f, image=volume * np.nan), "NaN")
+h5("nan.h5", lambda f: sets(f, image=volume * np.nan), "finite number")
 h5("unknown_label.h5", lambda f: sets(f, label=classes * 77), "label value 77")
 
 
@@ -265,7 +265,7 @@ struct.pack_into("<2h", data, 70, 16, 32)
 struct.pack_into("<8f", data, 76, 1, 1, 1, 1, 0, 0, 0, 0)
 struct.pack_into("<f", data, 108, 352)
 data[344:348] = b"n+1\0"
-save("nan_voxels.nii", bytes(data) + struct.pack("<40f", *[float("nan")] * 40), "NaN")
+save("nan_voxels.nii", bytes(data) + struct.pack("<40f", *[float("nan")] * 40), "lie on each other")
 
 # Files that are odd, but good: the same slices of 0.5 and 1 in other types, byte orders and layouts.
 odd = {}

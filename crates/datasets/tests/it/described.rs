@@ -125,7 +125,7 @@ fn folders_stand_for_patterns_and_label_maps_may_lie_otherwise() {
     // A label map of the same shape that claims another spacing is no label map of this scan.
     write_label_volume(&labels.join("a.nii"), &scan.label, [slice_mm, 2.0 * row_mm, col_mm], place).unwrap();
     let problems = check::check(&set, &[], false).problems;
-    assert!(problems.len() == 1 && problems[0].contains("labels/a.nii has the spacing"), "{problems:?}");
+    assert!(problems.len() == 1 && problems[0].contains("do not lie on each other"), "{problems:?}");
     for (to, reason) in [("nowhere", "nowhere"), ("images/a.nii.gz", "{case}"), ("", "{case}")] {
         fs::write(&file, text.replace("image = \"images\"", &format!("image = \"{to}\""))).unwrap();
         let message = DataSet::open(&file, &OpenOptions::default()).unwrap_err().to_string();

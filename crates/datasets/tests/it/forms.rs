@@ -124,20 +124,6 @@ fn every_form_of_the_registry_has_a_name_of_its_own_and_knows_what_it_wrote() {
 }
 
 #[test]
-fn manifests_of_the_old_names_are_read() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = folder.path().join("prepared");
-    write_phantoms(&at, &PreparedForm, &options(2, LabelScheme::Raw, AxisOrder::Zyx)).unwrap();
-    let before = Prepared::open(&at).unwrap().manifest;
-    assert_eq!((before.label_scheme.as_str(), before.source.label_scheme.as_str()), ("transunet", "raw"));
-    let manifest = at.join("dataset.toml");
-    let text = fs::read_to_string(&manifest).unwrap();
-    assert_eq!(text.matches("label_scheme = ").count(), 2);
-    fs::write(&manifest, text.replace("label_scheme = ", "coding = ")).unwrap();
-    assert_eq!(Prepared::open(&at).unwrap().manifest, before);
-}
-
-#[test]
 fn a_label_scheme_must_be_named_and_a_wrong_one_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path().join("data");
@@ -191,16 +177,24 @@ fn a_prepared_data_set_notices_a_changed_value() {
     let shape = format!("shape = [{}, ", case.image.dim().0);
     let fails = |from: &str, to: &str, reason: &str| {
         assert!(text.contains(from), "{text}");
-        fs::write(&manifest, text.replacen(from, to, 1)).unwrap();
-        let result = DataSet::open(&at, &OpenOptions::default()).and_then(|set| set.read(0));
-        let message = result.err().map(|e| e.to_string());
-        assert!(message.as_ref().is_some_and(|m| m.contains(reason)), "{from} -> {to}: {message:?}");
+        let changed = text.replacen(from, to, 1);
+        let message = |text: &str| {
+            fs::write(&manifest, text).unwrap();
+            let result = DataSet::open(&at, &OpenOptions::default()).and_then(|set| set.read(0));
+            result.map(|_| from.to_owned()).unwrap_err().to_string()
+        };
+        let unsealed = message(&changed);
+        assert!(["seal", "format 1", "unknown field"].iter().any(|word| unsealed.contains(word)), "{unsealed}");
+        // As whoever means harm would seal it.
+        let seal = &text.split_once("seal = \"").unwrap().1[..64];
+        let resealed = message(&fastersam_files::seal(&changed.replacen(seal, fastersam_files::UNSEALED, 1)));
+        assert!(resealed.contains(reason), "{from} -> {to}: {resealed}");
     };
-    fails("sha256 = \"", "sha256 = \"0", "hash");
+    fails("\nsha256 = \"", "\nsha256 = \"0", "hash");
     fails(&shape, "shape = [1, ", "hash");
     fails(&shape, "shape = [999999999999, ", "claims the shape");
     fails("id = \"case0001\"", "id = \"../case0001\"", "names a case");
-    fails("format = 1", "format = 2", "format 2");
+    fails("format = 2", "format = 1", "format 1");
     fails("axes = \"zyx\"", "axes = \"zxy\"", "zxy");
     fails("name = ", "colour = ", "unknown field");
     // Another seed's file under the same name.

@@ -242,7 +242,7 @@ fn folders_and_pipes_are_no_files() {
     let label_scheme = Some(LabelScheme::Transunet);
     let set = DataSet::open(folder.path(), &OpenOptions { label_scheme, ..OpenOptions::default() }).unwrap();
     for case in 0..2 {
-        assert!(set.read(case).unwrap_err().to_string().contains("no file"));
+        assert!(set.read(case).unwrap_err().to_string().contains("is a folder"));
     }
     #[cfg(unix)]
     if std::process::Command::new("mkfifo").arg(folder.path().join("own.toml")).status().is_ok_and(|s| s.success())
