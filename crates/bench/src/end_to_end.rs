@@ -1,11 +1,13 @@
 //! Where the time goes from a scan's file to the file of its label map, on a phantom of the size of a real
-//! scan's slices. The stages are those that [`Segmenter::segment_scan`] marks while it runs.
+//! scan's slices. The stages are those that [`Segmenter::segment_file`] marks while it runs.
 
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use fastersam::{CheckpointInfo, ModelConfig, PrepackedModel, Preset, Scan, Segmenter, VolumeSegmenter};
+use fastersam::{
+    CheckpointInfo, ModelConfig, PrepackedModel, Preset, ScanFile, SegmentOptions, Segmenter, VolumeSegmenter,
+};
 use fastersam_datasets::phantom::{Acquisition, Phantom};
 use fastersam_progress as progress;
 use fastersam_records::{BenchScope, EndToEnd, EndToEndRow, Program};
@@ -24,15 +26,15 @@ const NATIVE_SIDE: usize = 512;
 /// Spans, and what the table calls them. Resampling runs beside the computation of the batch before it, so that the
 /// stages add up to more than the whole.
 const STAGES: [(&str, &str); 10] = [
-    ("read_file", "read and unpack the file"),
-    ("orient", "orient and scale intensities"),
+    ("read_file", "read the header"),
+    ("survey", "look at all voxels"),
+    ("slices", "unpack and scale slices (beside the batch before)"),
     ("resample", "resample to the network's input (beside the batch before)"),
     ("cnn_branch", "CNN branch"),
     ("encoder", "encoder"),
     ("decoder", "decoder"),
     ("class_map", "upscale and choose classes"),
     ("native_size", "resample to the native size"),
-    ("file_axes", "turn to the file's axes"),
     ("write_file", "pack and write the file"),
 ];
 const WHOLE: &str = "end to end";
@@ -76,8 +78,9 @@ pub fn measure(rounds: usize, models: &mut Models, device: &Device) -> Result<En
             let pausing = pause.settings(&config.encoder.pause_points);
             let started = Instant::now();
             let (result, stages) = spans::timed(|| -> Result<()> {
-                let scan = info_span!("read_file").in_scope(|| Scan::read(&source))?;
-                let labels = segmenter.segment_scan(&scan, &pausing)?;
+                let file = info_span!("read_file").in_scope(|| ScanFile::open(&source))?;
+                let options = SegmentOptions { pausing: pausing.clone(), ..SegmentOptions::default() };
+                let labels = segmenter.segment_file(file, &options, |_| {})?;
                 info_span!("write_file").in_scope(|| labels.write(&target))?;
                 Ok(())
             });

@@ -22,7 +22,7 @@ use fastersam_files::{
     write_atomically,
 };
 use fastersam_pausing_encoder::Recommendation;
-use fastersam_volume::{Intensity, LabelTable, Orientation};
+use fastersam_volume::{Intensity, LabelTable, Orientation, TrainingIntensities};
 use serde::{Deserialize, Serialize};
 
 use crate::config::ModelConfig;
@@ -61,6 +61,9 @@ pub struct CheckpointInfo {
     pub labels: LabelTable,
     /// How raw intensities become gray values in [0, 1].
     pub intensity: Intensity,
+    /// The raw intensities of the training scans, where they are known: a scan of another kind is noticed by them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training_intensities: Option<TrainingIntensities>,
     /// Where the axes (slices, rows, columns) of the training volumes point.
     pub orientation: Orientation,
     /// The data set it was trained on.
@@ -99,6 +102,7 @@ impl CheckpointInfo {
             model,
             labels,
             intensity,
+            training_intensities: None,
             orientation,
             dataset,
             backbone_sha256: None,

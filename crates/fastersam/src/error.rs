@@ -59,6 +59,9 @@ pub enum FasterSamError {
         /// Where it lay in training.
         missing: Option<PathBuf>,
     },
+    /// A scan with many voxels that are no numbers, which nobody said may be.
+    #[error("the scan can't be segmented: {0}")]
+    InvalidVoxels(String),
     /// A scan that the model can't segment.
     #[error("the scan can't be segmented: {0}")]
     Scan(String),

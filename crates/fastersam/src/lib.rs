@@ -25,10 +25,10 @@ pub use fastersam_adapter::Tuning;
 pub use fastersam_pausing_encoder::{
     CalibrationCases, Context, Criterion, PauseError, PausePolicy, PauseSettings, Recommendation,
 };
-pub use fastersam_volume::{Intensity, LabelTable, Orientation, Scan};
+pub use fastersam_volume::{Intensity, LabelTable, Orientation, Scan, ScanFile};
 pub use model::{FasterSam, ModelOutput};
 pub use parameters::ParameterCounts;
 pub use prepacked::PrepackedModel;
 pub use pretrained::{Pretrained, WeightPaths};
 pub use segment::VolumeSegmenter;
-pub use segmenter::{LabelMap, Segmenter, stem};
+pub use segmenter::{LabelMap, SegmentOptions, Segmenter, label_names_path, split_ending};

@@ -84,33 +84,48 @@ impl VolumeSegmenter {
         settings: &PauseSettings,
         mut done: impl FnMut(usize),
     ) -> Result<Segmentation, FasterSamError> {
-        let (n_slices, rows, cols) = volume.dim();
-        if n_slices == 0 || rows == 0 || cols == 0 {
-            return Err(FasterSamError::Scan(format!("it is empty: {:?}", volume.dim())));
-        }
         let mut classes = Array3::zeros(volume.dim());
-        let mut pauses = Vec::with_capacity(n_slices);
         let slices: Vec<ArrayView2<f32>> = volume.outer_iter().collect();
         let mut batches = slices.chunks(self.batch_size);
-        let (model, size) = (&self.model, self.input_size);
-        let mut next = batches.next().map(|batch| resample(batch, size));
+        let size = self.input_size;
+        let next = |_| Ok(batches.next().map_or_else(Vec::new, |batch| resample(batch, size)));
+        let pauses = self.segment_batches(next, settings, classes.view_mut(), &mut done)?;
+        Ok(Segmentation { classes, slices: pauses })
+    }
+
+    /// Segments slices that come batch after batch: `next` gives so many of them at network size, one after the other (see
+    /// [`resample`]), and `classes` takes their class maps, `[slices, rows, columns]`.
+    pub(crate) fn segment_batches(
+        &self,
+        mut next: impl FnMut(usize) -> Result<Vec<f32>, FasterSamError> + Send,
+        settings: &PauseSettings,
+        mut classes: ArrayViewMut3<u8>,
+        done: &mut impl FnMut(usize),
+    ) -> Result<Vec<SlicePauses>, FasterSamError> {
+        let (n_slices, rows, cols) = classes.dim();
+        if n_slices == 0 || rows == 0 || cols == 0 {
+            return Err(FasterSamError::Scan(format!("it is empty: {:?}", classes.dim())));
+        }
+        let mut pauses = Vec::with_capacity(n_slices);
+        let mut pixels = next(self.batch_size.min(n_slices))?;
+        let mut left = n_slices;
         for target in classes.axis_chunks_iter_mut(Axis(0), self.batch_size) {
-            let Some(pixels) = next.take() else { break };
             let n = target.len_of(Axis(0));
-            let images = self.images(pixels, n);
-            // The next batch is resampled while this one is computed.
+            left -= n;
+            let images = self.images(std::mem::take(&mut pixels), n);
+            // The next batch is read and resampled while this one is computed.
             let (output, resampled) = rayon::join(
-                || model.forward(images, settings),
-                || batches.next().map(|batch| resample(batch, size)),
+                || self.model.forward(images, settings),
+                || if left > 0 { next(self.batch_size.min(left)) } else { Ok(Vec::new()) },
             );
-            next = resampled;
+            pixels = resampled?;
             let ModelOutput { logits, stages } = output?;
             let small = self.class_maps(logits);
             pauses.extend(slice_pauses(&stages, n, self.model.encoder_config()));
             Self::to_native_size(&small, target);
             done(n);
         }
-        Ok(Segmentation { classes, slices: pauses })
+        Ok(pauses)
     }
 
     fn images(&self, pixels: Vec<f32>, n: usize) -> Tensor<4> {
@@ -163,7 +178,7 @@ impl VolumeSegmenter {
 }
 
 /// Slices at `size` x `size` pixels, one after the other.
-fn resample(slices: &[ArrayView2<f32>], size: usize) -> Vec<f32> {
+pub(crate) fn resample(slices: &[ArrayView2<f32>], size: usize) -> Vec<f32> {
     info_span!("resample")
         .in_scope(|| slices.par_iter().flat_map_iter(|slice| zoom_cubic(slice.view(), [size, size])).collect())
 }

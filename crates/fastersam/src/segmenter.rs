@@ -1,17 +1,20 @@
 //! From a scan to its label map, with what a checkpoint says of itself.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use fastersam_pausing_encoder::PauseSettings;
-use fastersam_volume::{LabelTable, Scan};
-use ndarray::Array3;
+use fastersam_volume::{
+    Grid, Intensity, LabelTable, Orientation, Planes, Scaling, Scan, ScanFile, Survey, VolumeError,
+};
+use ndarray::{Array2, Array3, ArrayView3, Axis};
 use tracing::info_span;
 
 use crate::checkpoint::{Checkpoint, CheckpointInfo, to_json};
 use crate::error::FasterSamError;
-use crate::segment::{SlicePauses, VolumeSegmenter};
+use crate::segment::{SlicePauses, VolumeSegmenter, resample};
 
 /// A trained model that takes scans as they are: it knows from its checkpoint how they must lie, how their
 /// intensities are scaled, and what its classes are called.
@@ -23,14 +26,29 @@ pub struct Segmenter {
 
 /// What a model found in a scan.
 #[derive(Clone, Debug)]
-pub struct LabelMap<'a> {
+pub struct LabelMap {
     /// Classes in the axes of the scan's file, `[i, j, k]`.
     pub classes: Array3<u8>,
     /// What they are called.
     pub labels: LabelTable,
     /// Where the tokens of each slice paused; slices as the model sees them.
     pub slices: Vec<SlicePauses>,
-    scan: &'a Scan,
+    /// What a user should know of the scan: what its header leaves open, voxels that are no numbers, intensities of another
+    /// kind than those of training.
+    pub warnings: Vec<String>,
+    grid: Grid,
+}
+
+/// How a scan is segmented.
+#[derive(Clone, Debug, Default)]
+pub struct SegmentOptions {
+    /// Which tokens pause.
+    pub pausing: PauseSettings,
+    /// Whether a scan may have more than [`MAX_INVALID_SHARE`](fastersam_volume::MAX_INVALID_SHARE) of voxels that are NaN or
+    /// infinite.
+    pub allow_invalid: bool,
+    /// How intensities are scaled, where that is not as the checkpoint says.
+    pub intensity: Option<Intensity>,
 }
 
 impl Segmenter {
@@ -76,34 +94,173 @@ impl Segmenter {
     /// segments it slice by slice, and brings the classes back to the axes of the file.
     ///
     /// # Errors
-    /// Where the scan is empty or the pause settings don't fit the model.
-    pub fn segment_scan<'a>(
-        &self,
-        scan: &'a Scan,
-        pausing: &PauseSettings,
-    ) -> Result<LabelMap<'a>, FasterSamError> {
-        self.segment_scan_with(scan, pausing, |_| {})
+    /// Where the scan is empty, has too many voxels that are not finite, or the pause settings don't fit the model.
+    pub fn segment_scan(&self, scan: &Scan, pausing: &PauseSettings) -> Result<LabelMap, FasterSamError> {
+        let mut survey = Survey::default();
+        let voxels = scan.voxels.view().permuted_axes([2, 1, 0]);
+        voxels.outer_iter().for_each(|plane| survey.add_slice(plane.iter().copied()));
+        let options = SegmentOptions { pausing: pausing.clone(), ..SegmentOptions::default() };
+        let task = self.task(&scan.grid, &scan.notes, &survey, &options, |see| {
+            voxels.iter().for_each(|&value| see(value));
+            Ok(())
+        })?;
+        self.segment_planes(task, &options, InMemory::new(voxels), |_| {})
     }
 
-    /// [`segment_scan`](Self::segment_scan) that says after each batch how many slices it had.
+    /// Segments a scan that stays in its file: slices are read as they are needed where they lie one behind the other in it,
+    /// so that memory holds the label map and some slices. The result is that of [`segment_scan`](Self::segment_scan).
+    ///
+    /// `done` hears after each batch how many slices it had.
     ///
     /// # Errors
-    /// As [`segment_scan`](Self::segment_scan).
-    pub fn segment_scan_with<'a>(
+    /// As there, and where the file is truncated or damaged.
+    pub fn segment_file(
         &self,
-        scan: &'a Scan,
-        pausing: &PauseSettings,
+        mut file: ScanFile,
+        options: &SegmentOptions,
         done: impl FnMut(usize),
-    ) -> Result<LabelMap<'a>, FasterSamError> {
-        let volume = info_span!("orient").in_scope(|| {
-            let (mut volume, _) = scan.oriented(self.info.orientation);
-            self.info.intensity.scale(&mut volume);
-            volume
-        });
-        let found = self.volumes.segment_with(&volume, pausing, done)?;
-        let classes =
-            info_span!("file_axes").in_scope(|| scan.to_file_axes(&found.classes, self.info.orientation));
-        Ok(LabelMap { classes, labels: self.info.labels.clone(), slices: found.slices, scan })
+    ) -> Result<LabelMap, FasterSamError> {
+        let survey = info_span!("survey").in_scope(|| file.survey())?;
+        let (grid, notes) = (file.grid.clone(), file.notes.clone());
+        let task = self.task(&grid, &notes, &survey, options, |see| file.for_each_voxel(see))?;
+        if task.slice_axis() == 0 {
+            let planes = file.planes()?;
+            self.segment_planes(task, options, planes, done)
+        } else {
+            let scan = file.read()?;
+            self.segment_planes(task, options, InMemory::new(scan.voxels.view().permuted_axes([2, 1, 0])), done)
+        }
+    }
+
+    /// What is to be done with a scan; `pass` gives its voxels once more.
+    fn task(
+        &self,
+        grid: &Grid,
+        notes: &[String],
+        survey: &Survey,
+        options: &SegmentOptions,
+        pass: impl FnOnce(&mut dyn FnMut(f32)) -> Result<(), VolumeError>,
+    ) -> Result<Task, FasterSamError> {
+        survey.check(options.allow_invalid).map_err(|reason| match survey.range() {
+            Some(_) => FasterSamError::InvalidVoxels(reason),
+            None => FasterSamError::Scan(reason),
+        })?;
+        let intensity = options.intensity.as_ref().unwrap_or(&self.info.intensity);
+        let mut warnings = notes.to_vec();
+        warnings.extend(survey.invalid_note());
+        if survey.is_constant() {
+            warnings.push("all its voxels have the same value: there is nothing to segment".to_owned());
+        }
+        // Where the user says how to scale, the comparison with training is theirs too.
+        if let (Some(training), Some(found), None, false) =
+            (&self.info.training_intensities, survey.quantiles(), &options.intensity, intensity.follows_volume())
+        {
+            warnings.extend(training.mismatch(&found));
+        }
+        let scaling = intensity.scaling(survey, pass)?;
+        Ok(Task { grid: grid.clone(), warnings, scaling, wanted: self.info.orientation })
+    }
+
+    fn segment_planes(
+        &self,
+        task: Task,
+        options: &SegmentOptions,
+        mut planes: impl PlaneSource + Send,
+        mut done: impl FnMut(usize),
+    ) -> Result<LabelMap, FasterSamError> {
+        let Task { grid, warnings, scaling, wanted } = task;
+        let own = grid.orientation();
+        let permutation = own.permutation(wanted);
+        let [n_cols, n_rows, n_planes] = grid.shape;
+        // In the order of the file, whatever the slices are.
+        let mut classes = Array3::<u8>::zeros((n_planes, n_rows, n_cols));
+        let mut target = classes.view_mut().permuted_axes(permutation);
+        // Slices come in the order of the file; each is turned by itself.
+        let turns = own.turns(wanted);
+        for axis in [1, 2].into_iter().filter(|&axis| turns[axis]) {
+            target.invert_axis(Axis(axis));
+        }
+        let size = self.volumes.model().encoder_config().img_size;
+        let next = |n: usize| {
+            let span = info_span!("slices").entered();
+            let mut slices = Vec::with_capacity(n);
+            for _ in 0..n {
+                let plane = planes.next_slice(permutation)?;
+                let mut slice = plane.mapv(|value| scaling.apply(value));
+                for axis in [1, 2].into_iter().filter(|&axis| turns[axis]) {
+                    slice.invert_axis(Axis(axis - 1));
+                }
+                slices.push(slice);
+            }
+            drop(span);
+            let views: Vec<_> = slices.iter().map(|slice: &Array2<f32>| slice.view()).collect();
+            Ok(resample(&views, size))
+        };
+        let mut slices = self.volumes.segment_batches(next, &options.pausing, target, &mut done)?;
+        planes.finish()?;
+        if turns[0] {
+            slices.reverse();
+        }
+        Ok(LabelMap { classes: classes.reversed_axes(), labels: self.info.labels.clone(), slices, warnings, grid })
+    }
+}
+
+/// A scan on its way through the model.
+struct Task {
+    grid: Grid,
+    warnings: Vec<String>,
+    scaling: Scaling,
+    wanted: Orientation,
+}
+
+impl Task {
+    /// Which axis of the volume `[k, j, i]` the slices lie along.
+    fn slice_axis(&self) -> usize {
+        self.grid.orientation().permutation(self.wanted)[0]
+    }
+}
+
+/// Gives the slices of a scan in the order of its file, with rows and columns in the model's order, not yet turned.
+trait PlaneSource {
+    /// The next slice; `permutation` says which axes of the volume `[k, j, i]` slices, rows and columns are.
+    fn next_slice(&mut self, permutation: [usize; 3]) -> Result<Array2<f32>, FasterSamError>;
+
+    /// Nothing must be behind the last slice.
+    fn finish(&mut self) -> Result<(), FasterSamError>;
+}
+
+impl PlaneSource for Planes {
+    fn next_slice(&mut self, permutation: [usize; 3]) -> Result<Array2<f32>, FasterSamError> {
+        let plane = self.next_plane()?.ok_or_else(|| FasterSamError::Scan("it has fewer slices".to_owned()))?;
+        Ok(if permutation[1] == 1 { plane } else { plane.reversed_axes() })
+    }
+
+    fn finish(&mut self) -> Result<(), FasterSamError> {
+        Ok(self.next_plane().map(|_| ())?)
+    }
+}
+
+/// Slices of a volume `[k, j, i]` in memory.
+struct InMemory<'a> {
+    volume: ArrayView3<'a, f32>,
+    next: usize,
+}
+
+impl<'a> InMemory<'a> {
+    fn new(volume: ArrayView3<'a, f32>) -> Self {
+        Self { volume, next: 0 }
+    }
+}
+
+impl PlaneSource for InMemory<'_> {
+    fn next_slice(&mut self, permutation: [usize; 3]) -> Result<Array2<f32>, FasterSamError> {
+        let volume = self.volume.permuted_axes(permutation);
+        self.next += 1;
+        Ok(volume.index_axis(Axis(0), self.next - 1).to_owned())
+    }
+
+    fn finish(&mut self) -> Result<(), FasterSamError> {
+        Ok(())
     }
 }
 
@@ -113,25 +270,25 @@ impl From<Checkpoint> for Segmenter {
     }
 }
 
-impl LabelMap<'_> {
+impl LabelMap {
     /// Writes the label map as NIfTI (`.nii` or `.nii.gz`) with the orientation, affine and spacing of the scan, and the
-    /// labels' names beside it: for `liver.nii.gz`, `liver_labels.json`. Returns the path of the names.
+    /// labels' names beside it, see [`label_names_path`]. Returns the path of the names.
     ///
     /// # Errors
     /// Where a file can't be written.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<PathBuf, FasterSamError> {
         let path = path.as_ref();
         // The names first: a label map never lies without them.
-        let names = path.with_file_name(format!("{}_labels.json", stem(path)));
+        let names = label_names_path(path);
         let table: BTreeMap<usize, &String> = self.labels.names.iter().enumerate().collect();
         fastersam_files::write_atomically(&names, to_json(&table)?.as_bytes())?;
-        self.scan.write_classes(path, &self.classes)?;
+        self.grid.write_classes(path, &self.classes)?;
         Ok(names)
     }
 
     /// Volume of each class but the background, in millilitres.
     pub fn volumes_ml(&self) -> impl Iterator<Item = (&str, f64)> {
-        let voxel_ml = self.scan.spacing_mm.iter().product::<f64>() / 1000.0;
+        let voxel_ml = self.grid.voxel_mm3() / 1000.0;
         let mut n_voxels = [0_usize; 256];
         self.classes.iter().for_each(|&class| n_voxels[usize::from(class)] += 1);
         let classes = self.labels.names.iter().zip(n_voxels).skip(1);
@@ -139,10 +296,30 @@ impl LabelMap<'_> {
     }
 }
 
-/// A file's name without `.nii` and `.gz`.
+/// Where the names of a label map's labels go: beside it, for `liver.nii.gz` into `liver_labels.json`, for `liver.nii` into
+/// `liver.nii_labels.json`.
 #[must_use]
-pub fn stem(path: &Path) -> String {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("scan");
-    let name = name.strip_suffix(".gz").unwrap_or(name);
-    name.strip_suffix(".nii").unwrap_or(name).to_owned()
+pub fn label_names_path(label_map: &Path) -> PathBuf {
+    let (mut name, ending) = split_ending(label_map);
+    if ending == ".nii" {
+        name.push(ending);
+    }
+    name.push("_labels.json");
+    label_map.with_file_name(name)
+}
+
+/// A file's name without `.nii.gz` or `.nii`, and that; a name that ends in neither is whole, and `.nii.gz` its ending.
+#[must_use]
+pub fn split_ending(path: &Path) -> (OsString, &'static str) {
+    let name = Path::new(path.file_name().unwrap_or_default());
+    let ends_in = |name: &Path, ending: &str| name.extension().is_some_and(|found| found == ending);
+    let stem = |name: &Path| name.file_stem().unwrap_or_default().to_owned();
+    let unpacked = stem(name);
+    if ends_in(name, "gz") && ends_in(Path::new(&unpacked), "nii") {
+        (stem(Path::new(&unpacked)), ".nii.gz")
+    } else if ends_in(name, "nii") {
+        (unpacked, ".nii")
+    } else {
+        (name.as_os_str().to_owned(), ".nii.gz")
+    }
 }
