@@ -9,6 +9,9 @@ pub fn hint(error: &anyhow::Error) -> Option<&'static str> {
     if let Some(FasterSamError::WeightsNeeded { .. }) = error.chain().find_map(|cause| cause.downcast_ref()) {
         return Some("give the file, or the folder that it lies in, with --weights");
     }
+    if let Some(FasterSamError::InvalidVoxels(_)) = error.chain().find_map(|cause| cause.downcast_ref()) {
+        return Some("if that is as it should be, say so with --allow-invalid");
+    }
     match error.chain().find_map(|cause| cause.downcast_ref::<OutputError>()) {
         Some(OutputError::Exists { .. }) => return Some("replace it with --overwrite"),
         Some(OutputError::IsInput { .. }) => return Some("name another output"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use fastersam_datasets::{Case, DataSet, OpenOptions, label_scheme, sha256_of_cases};
-use fastersam_volume::{Intensity, LabelTable};
+use fastersam_volume::{Intensity, LabelTable, Orientation, TrainingIntensities};
 
 use fastersam_pausing_encoder::CalibrationCases;
 use rayon::prelude::*;
@@ -29,6 +29,8 @@ pub struct ExperimentData {
     pub labels: LabelTable,
     /// How raw intensities were scaled.
     pub intensity: Intensity,
+    /// The raw intensities of the cases to train on, where the files hold such.
+    pub training_intensities: Option<TrainingIntensities>,
     /// To train on.
     pub train: Arc<Vec<Case>>,
     /// To choose a pause setting on.
@@ -64,7 +66,7 @@ pub fn load(experiment: &Experiment, data: Option<&Path>) -> Result<ExperimentDa
             let name = format!("phantom {}", format!("{family:?}").to_lowercase());
             let calibrated_on = CalibrationCases { cases: "validation phantoms".to_owned(), trained_on: false };
             let parts = [make(0, *train_cases), calibrate, evaluate];
-            pack(name, None, family.labels(), Intensity::Unit, "test", calibrated_on, parts)
+            pack(name, None, family.labels(), family.intensity(), "test", calibrated_on, parts)
         }
         DataConfig::Synapse { folder: at, label_scheme: scheme, axes, train, calibrate, evaluate, note } => {
             let options = OpenOptions { form: None, label_scheme: Some(*scheme), axes: *axes };
@@ -201,6 +203,16 @@ fn choose(set: &DataSet, cases: &[usize], n: usize, split: &str) -> Result<(Vec<
     Ok(cases.iter().partition(|&&case| !chosen.contains(&set.key(case))))
 }
 
+/// Turns cases so that all lie alike, and says what a user should know of them.
+fn prepare(cases: Vec<Case>, lies: Orientation) -> Vec<Case> {
+    let n_turned = cases.iter().filter(|case| case.orientation != lies).count();
+    if n_turned > 0 {
+        say(&format!("{n_turned} of {} scans lie otherwise than the first one: they are turned", cases.len()));
+    }
+    cases.iter().flat_map(|case| &case.notes).for_each(|note| say(&format!("warning: {note}")));
+    cases.into_iter().map(|case| case.oriented(lies)).collect()
+}
+
 fn pack(
     name: String,
     note: Option<String>,
@@ -215,12 +227,15 @@ fn pack(
         "ACDC" => Some(PublishedSet::Acdc),
         _ => None,
     };
+    let lies = train.first().map(|case| case.orientation).unwrap_or_default();
+    let [train, calibrate, evaluate] = [train, calibrate, evaluate].map(|cases| prepare(cases, lies));
     let sha256 = sha256_of_cases(train.iter().chain(&calibrate).chain(&evaluate));
     ExperimentData {
         name,
         note,
         labels,
         intensity,
+        training_intensities: TrainingIntensities::of(train.iter().filter_map(|case| case.intensities)),
         train: Arc::new(train),
         calibrate: Arc::new(calibrate),
         evaluate: Arc::new(evaluate),

@@ -71,6 +71,7 @@ pub fn train(
         backbone_file: experiment.weight_files.backbone.clone(),
         decoder_sha256: hashes.decoder,
         decoder_file: experiment.weight_files.decoder.clone(),
+        training_intensities: data.training_intensities,
         ..CheckpointInfo::new(trainer.config.clone(), labels, intensity, orientation, data.name.clone())
     };
     let set = SliceSet::new(data.train.clone(), trainer.config.input_size());

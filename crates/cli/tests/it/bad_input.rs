@@ -69,12 +69,17 @@ fn broken_data_are_named_before_anything_is_trained() {
     restore();
 
     let smaller = classes.slice(ndarray::s![..20, .., ..]).to_owned();
-    write_labels(&label, &smaller, good.spacing_mm).unwrap();
+    write_labels(&label, &smaller, good.grid.spacing_mm).unwrap();
     check(&error(&arguments), &["patient001_frame01_gt.nii.gz", "20", "24"]);
     restore();
 
-    write_labels(&label, &classes.mapv(|class| if class == 3 { 9 } else { class }), good.spacing_mm).unwrap();
+    good.grid.write_classes(&label, &classes.mapv(|class| if class == 3 { 9 } else { class })).unwrap();
     check(&error(&arguments), &["patient001_frame01_gt.nii.gz", "9"]);
+    restore();
+
+    // The same classes without the image's place and directions.
+    write_labels(&label, &classes, good.grid.spacing_mm).unwrap();
+    check(&error(&arguments), &["patient001_frame01_gt.nii.gz", "do not lie on each other"]);
     restore();
 
     fs::remove_file(&label).unwrap();

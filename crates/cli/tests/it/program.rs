@@ -1,7 +1,7 @@
 //! The program as its users meet it: what it prints, and the files it leaves.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use fastersam_datasets::phantom::Phantom;
@@ -124,12 +124,77 @@ fn a_trained_model_is_scored_timed_and_segments_scans_of_any_orientation() {
             Scan::read(&path).unwrap(),
             Scan::read(&folder.path().join(format!("{name}_segmentation.nii.gz"))).unwrap(),
         );
-        assert_eq!((before.affine, before.spacing_mm), (after.affine, after.spacing_mm));
-        assert_eq!((before.voxels.dim(), before.orientation()), (after.voxels.dim(), after.orientation()));
+        assert_eq!((before.grid.affine, before.voxels.dim()), (after.grid.affine, after.voxels.dim()));
         let names = fs::read_to_string(folder.path().join(format!("{name}_segmentation_labels.json"))).unwrap();
         assert!(names.contains("left ventricle"), "{names}");
         classes.push(after.oriented(Orientation::default()).0);
     }
     assert_eq!(classes[0], classes[1], "the orientation of the file changes the result");
     assert!(classes[0].iter().any(|&class| class > 0.0), "an empty segmentation tells nothing");
+}
+
+/// A checkpoint that was hardly trained, of `phantom-abdomen`.
+pub fn checkpoint(folder: &Path) -> PathBuf {
+    let run = folder.join("model");
+    let config = format!("{ROOT}/configs/experiments/phantom-abdomen.toml");
+    stdout(&fastersam(&[&["train", "-c", &config, "-o", text(&run)], &small()[..]].concat()));
+    run.join("checkpoints")
+}
+
+#[test]
+fn segment_never_writes_onto_its_scan_and_onto_nothing_else_unasked() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let model = checkpoint(folder.path());
+    let phantom = Phantom::Abdomen.acquire(1, 3, 48);
+    write_image_volume(&at("scan.nii.gz"), &phantom.raw, phantom.spacing_mm, Orientation::default()).unwrap();
+    write_image_volume(&at("scan.nii"), &phantom.raw, phantom.spacing_mm, Orientation::default()).unwrap();
+    fs::hard_link(at("scan.nii.gz"), at("hard.nii.gz")).unwrap();
+    fs::create_dir(at("sub")).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("scan.nii.gz", at("soft.nii.gz")).unwrap();
+    let before = fs::read(at("scan.nii.gz")).unwrap();
+    let segment =
+        |scan: &str, more: &[&str]| fastersam(&[&["segment", text(&at(scan)), "-m", text(&model)], more].concat());
+    for output in ["scan.nii.gz", "./scan.nii.gz", "sub/../scan.nii.gz", "hard.nii.gz", "soft.nii.gz"] {
+        for more in [&[][..], &["--overwrite"]] {
+            let refused = segment("scan.nii.gz", &[&["-o", text(&at(output))], more].concat());
+            let message = stderr(&refused);
+            assert!(
+                !refused.status.success() && message.contains("same file as the input"),
+                "{output}: {message}"
+            );
+        }
+    }
+    assert!(fs::read(at("scan.nii.gz")).unwrap() == before);
+
+    // Two scans of one name have outputs of their own; what is there stays, unless the user says otherwise.
+    let first = stdout(&segment("scan.nii.gz", &[]));
+    let second = stdout(&segment("scan.nii", &[]));
+    assert_eq!(
+        [first.trim(), second.trim()],
+        [text(&at("scan_segmentation.nii.gz")), text(&at("scan_segmentation.nii"))]
+    );
+    let map = fs::read(at("scan_segmentation.nii.gz")).unwrap();
+    for kept in ["scan_segmentation.nii.gz", "scan_segmentation_labels.json"] {
+        fs::write(at(kept), "drawn by hand").unwrap();
+        let refused = segment("scan.nii.gz", &[]);
+        assert!(stderr(&refused).contains("--overwrite"), "{}", stderr(&refused));
+        assert_eq!(fs::read(at(kept)).unwrap(), b"drawn by hand");
+        stdout(&segment("scan.nii.gz", &["--overwrite"]));
+    }
+    assert!(fs::read(at("scan_segmentation.nii.gz")).unwrap() == map);
+    let printed = stdout(&segment("scan.nii.gz", &["--overwrite", "--json"]));
+    let result: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(result["model_sha256"].as_str().map(str::len), Some(64));
+    assert_eq!(result["warnings"], serde_json::json!([]));
+    // A result that can't be printed is none.
+    #[cfg(target_os = "linux")]
+    {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fastersam"));
+        command.args(["segment", text(&at("scan.nii.gz")), "-m", text(&model), "--overwrite"]);
+        let output = command.stdout(full).output().unwrap();
+        assert!(!output.status.success() && stderr(&output).contains("can't be printed"), "{}", stderr(&output));
+    }
 }
