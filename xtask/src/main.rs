@@ -1,6 +1,8 @@
 //! Development commands: `cargo xtask <command>`. Thin: everything heavy is in the crates.
 #![forbid(unsafe_code)]
 
+#[cfg(unix)]
+mod abuse;
 mod program;
 mod test;
 mod tidy;
@@ -17,6 +19,10 @@ use clap::Parser;
 enum Xtask {
     /// Run all tests, or those of one kind; says at the end which were skipped for lack of data
     Test(test::Test),
+    /// Mutated files, flipped bits, kills, full disks, two processes at once and careless command lines against the built
+    /// program; keeps what is found
+    #[cfg(unix)]
+    Abuse(abuse::Abuse),
     /// Check what compilers and linters don't: layers, circles of imports, the documentation, keys of configuration files
     Tidy(tidy::Tidy),
     /// Train, score and time a suite of experiments and write its report: --suite smoke|cpu-quick, --only ID,
@@ -60,6 +66,8 @@ fn main() -> ExitCode {
 fn run(command: Xtask) -> Result<()> {
     match command {
         Xtask::Test(test) => test.run(),
+        #[cfg(unix)]
+        Xtask::Abuse(abuse) => abuse.run(),
         Xtask::Tidy(tidy) => tidy.run(),
         Xtask::Reproduce(passed) => passed.run(&["reproduce"]),
         Xtask::Bench(passed) => passed.run(&["bench"]),
