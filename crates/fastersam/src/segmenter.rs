@@ -150,12 +150,11 @@ impl Segmenter {
         warnings.extend(survey.invalid_note());
         if survey.is_constant() {
             warnings.push("all its voxels have the same value: there is nothing to segment".to_owned());
-        }
-        // Where the user says how to scale, the comparison with training is theirs too.
-        if let (Some(training), Some(found), None, false) =
-            (&self.info.training_intensities, survey.quantiles(), &options.intensity, intensity.follows_volume())
+        } else if let (Some(training), Some(found), None) =
+            // Where the user says how to scale, the comparison with training is theirs too.
+            (&self.info.training_intensities, survey.quantiles(), &options.intensity)
         {
-            warnings.extend(training.mismatch(&found));
+            warnings.extend(intensity.mismatch(training, &found));
         }
         let scaling = intensity.scaling(survey, pass)?;
         Ok(Task { grid: grid.clone(), warnings, scaling, wanted: self.info.orientation })
@@ -290,7 +289,8 @@ impl LabelMap {
     pub fn volumes_ml(&self) -> impl Iterator<Item = (&str, f64)> {
         let voxel_ml = self.grid.voxel_mm3() / 1000.0;
         let mut n_voxels = [0_usize; 256];
-        self.classes.iter().for_each(|&class| n_voxels[usize::from(class)] += 1);
+        // In the order of memory: in that of the axes, each step would be to another page.
+        self.classes.view().reversed_axes().iter().for_each(|&class| n_voxels[usize::from(class)] += 1);
         let classes = self.labels.names.iter().zip(n_voxels).skip(1);
         classes.map(move |(name, n)| (name.as_str(), n as f64 * voxel_ml))
     }

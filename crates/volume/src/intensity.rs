@@ -6,6 +6,7 @@ use std::str::FromStr;
 use ndarray::Array3;
 use serde::{Deserialize, Serialize};
 
+use crate::quantiles::{IntensityQuantiles, TrainingIntensities};
 use crate::survey::Survey;
 
 /// How raw intensities become gray values in [0, 1].
@@ -95,11 +96,48 @@ impl Intensity {
         survey
     }
 
-    /// Whether gray values come of each volume's own percentiles, so that a factor or an offset of all intensities makes no
-    /// difference.
+    /// What speaks against a scan being of the kind that a model was trained on, in words.
+    ///
+    /// Under a window, intensities are compared as the window leaves them: a scan fits where at least two of its three
+    /// quantiles lie where those of the training scans do, or no more than a quarter of the window away. A body without the
+    /// air around it fits, and metal; values in 0 to 1 or 255 in place of Hounsfield units don't, nor does a CT whose
+    /// intercept was lost. Where gray values are taken as they are, they must not lie far outside 0 to 1. Where they come of
+    /// each volume's own percentiles, a factor or an offset makes no difference, and nothing is told.
     #[must_use]
-    pub fn follows_volume(&self) -> bool {
-        matches!(self, Self::ClipTop { .. } | Self::Percentiles { .. })
+    pub fn mismatch(&self, training: &TrainingIntensities, scan: &IntensityQuantiles) -> Option<String> {
+        /// Share of the window.
+        const NEAR: f32 = 0.25;
+        let fits = match *self {
+            Self::ClipTop { .. } | Self::Percentiles { .. } => true,
+            Self::Unit => scan.p1 >= -0.5 && scan.p99 <= 1.5,
+            Self::Window { low, high } => {
+                let near = NEAR * (high - low);
+                let TrainingIntensities { lowest, highest } = training;
+                let is_near = |found: f32, from: f32, to: f32| {
+                    let [found, from, to] = [found, from, to].map(|value| value.clamp(low, high));
+                    found >= from - near && found <= to + near
+                };
+                let near = [
+                    is_near(scan.p1, lowest.p1, highest.p1),
+                    is_near(scan.p50, lowest.p50, highest.p50),
+                    is_near(scan.p99, lowest.p99, highest.p99),
+                ];
+                near.into_iter().filter(|&near| near).count() >= 2
+            }
+        };
+        (!fits).then(|| {
+            format!(
+                "its intensities go from {} to {} (1st to 99th percentile, median {}); the model was trained on intensities \
+                 from {} to {} (medians {} to {}): the label map may be of no use",
+                scan.p1,
+                scan.p99,
+                scan.p50,
+                training.lowest.p1,
+                training.highest.p99,
+                training.lowest.p50,
+                training.highest.p50
+            )
+        })
     }
 
     /// How the voxels of a volume are scaled. `pass` gives all of them once more, which percentiles take.
@@ -162,6 +200,46 @@ mod tests {
         }
         for text in ["", "units", "unit=1", "window", "window=5", "window=5..1", "window=a..b", "clip-top=101"] {
             assert!(text.parse::<Intensity>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn values_of_another_kind_are_noticed_and_others_are_not() {
+        let quantiles = |p1, p50, p99| IntensityQuantiles { p1, p50, p99 };
+        let window = Intensity::Window { low: -125.0, high: 275.0 };
+        let raw =
+            [quantiles(-1000.0, -90.0, 260.0), quantiles(-1010.0, -400.0, 310.0), quantiles(-995.0, 10.0, 240.0)];
+        let clipped = [quantiles(-125.0, -80.0, 240.0), quantiles(-125.0, -125.0, 275.0)];
+        let phantoms = [quantiles(-224.0, -101.0, 240.0), quantiles(-216.0, -29.0, 236.0)];
+        for training in [&raw[..], &clipped, &phantoms] {
+            let training = TrainingIntensities::of(training.iter().copied()).unwrap();
+            for (scan, fits) in [
+                (quantiles(-1000.0, -500.0, 250.0), true),
+                // Cropped to the body; with metal; of a scanner that marks what it has not seen; clipped already.
+                (quantiles(-120.0, 40.0, 300.0), true),
+                (quantiles(-1024.0, -100.0, 1800.0), true),
+                (quantiles(-2048.0, -700.0, 250.0), true),
+                (quantiles(-125.0, -90.0, 270.0), true),
+                // Scaled to 0..1 and 0..255; without the intercept.
+                (quantiles(0.0, 0.3, 0.95), false),
+                (quantiles(0.0, 120.0, 245.0), false),
+                (quantiles(0.0, 900.0, 1290.0), false),
+                (quantiles(24.0, 970.0, 1300.0), false),
+            ] {
+                let found = window.mismatch(&training, &scan);
+                assert_eq!(found.is_none(), fits, "{training:?} {scan:?}: {found:?}");
+            }
+            let words = window.mismatch(&training, &quantiles(0.0, 0.25, 1.0)).unwrap();
+            assert!(words.contains("from 0 to 1 (") && words.contains("was trained on"), "{words}");
+        }
+        let unit = TrainingIntensities::of([quantiles(0.0, 0.2, 0.9), quantiles(0.0, 0.4, 1.0)]).unwrap();
+        for (scan, fits) in [
+            (quantiles(-1000.0, -90.0, 260.0), false),
+            (quantiles(0.0, 70.0, 245.0), false),
+            (quantiles(0.0, 0.1, 0.8), true),
+        ] {
+            assert_eq!(Intensity::Unit.mismatch(&unit, &scan).is_none(), fits, "{scan:?}");
+            assert_eq!(Intensity::ClipTop { percentile: 99.0 }.mismatch(&unit, &scan), None);
         }
     }
 

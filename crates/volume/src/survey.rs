@@ -81,7 +81,9 @@ impl Survey {
         let [lowest, highest] = self.range()?;
         let at = |share: f64| {
             let (bucket, _) = self.bucket_of((share * (self.n_finite() - 1) as f64) as u64);
-            value_of((bucket as u32) << 16 | 0x8000).clamp(lowest, highest)
+            // Cut off towards zero: short numbers, as most intensities are, come out whole.
+            let value = value_of((bucket as u32) << 16);
+            f32::from_bits(value.to_bits() & 0xffff_0000).clamp(lowest, highest)
         };
         Some(IntensityQuantiles { p1: at(0.01), p50: at(0.5), p99: at(0.99) })
     }
@@ -90,12 +92,12 @@ impl Survey {
     #[must_use]
     pub fn invalid_note(&self) -> Option<String> {
         let (n, all, slices) = (self.n_invalid, self.n_voxels, self.n_invalid_slices);
-        let (voxels, of_slices) =
-            (if n == 1 { "voxel" } else { "voxels" }, if slices == 1 { "slice" } else { "slices" });
+        let (voxels, are) = if n == 1 { ("voxel", "is") } else { ("voxels", "are") };
+        let of_slices = if slices == 1 { "slice" } else { "slices" };
         (n > 0).then(|| {
             format!(
-                "{n} {voxels} of {all} ({:.3} %), in {slices} {of_slices}, are NaN, infinite or beyond the range of f32; they \
-                 count as the lowest value",
+                "{n} {voxels} of {all} ({:.3} %), in {slices} {of_slices}, {are} NaN, infinite or beyond the range of f32, and \
+                 counted as the lowest value",
                 100.0 * self.invalid_share()
             )
         })
