@@ -145,7 +145,9 @@ pub fn compare(baseline: &Path, update: bool) -> Result<Vec<String>> {
     let Some(valgrind) = version("valgrind") else {
         return Ok(vec!["skipped: valgrind, which counts the instructions, is not installed".to_owned()]);
     };
-    let before = if update { None } else { Some(read(baseline)?) };
+    // A file that is none is not replaced either.
+    let before = if baseline.exists() || !update { Some(read(baseline)?) } else { None };
+    let before = before.filter(|_| !update);
     let bar = progress::bar("instructions", CASES.len(), "cases");
     let mut counts = BTreeMap::new();
     for (name, _) in CASES {
@@ -164,7 +166,7 @@ pub fn compare(baseline: &Path, update: bool) -> Result<Vec<String>> {
             std::fs::create_dir_all(folder)?;
         }
         let text = serde_json::to_string_pretty(&made)? + "\n";
-        std::fs::write(baseline, text).with_context(|| baseline.display().to_string())?;
+        fastersam_files::write_atomically(baseline, text.as_bytes())?;
         return Ok(vec![format!("{} written", baseline.display())]);
     };
     if before.rustc != rustc {
@@ -200,8 +202,7 @@ fn verdict(before: &Baseline, counts: &BTreeMap<String, u64>, path: &Path) -> Re
 }
 
 fn read(path: &Path) -> Result<Baseline> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("{} can't be read; --update makes it", path.display()))?;
+    let text = fastersam_files::read_text(path, 1 << 20).context("it is the baseline; --update makes one")?;
     serde_json::from_str(&text).with_context(|| format!("{} is no baseline", path.display()))
 }
 

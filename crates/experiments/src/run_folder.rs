@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use fastersam::checkpoint;
+use fastersam_files::read_text;
 
 use crate::error::ExperimentError;
 
 /// In an experiment's folder once it is done: its configuration, so that another is not taken for it.
 const DONE: &str = "done.json";
+/// A configuration has a few KiB.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// What to do about a run that a folder holds already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +80,7 @@ impl RunFolder {
 
     /// What `done.json` says, where a resumed run may go by it.
     pub(crate) fn done(&self) -> Option<String> {
-        (self.existing == Existing::Resume).then(|| std::fs::read_to_string(self.path.join(DONE)).ok())?
+        (self.existing == Existing::Resume).then(|| read_text(&self.path.join(DONE), MAX_BYTES).ok())?
     }
 
     /// Notes that the run is done.

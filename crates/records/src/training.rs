@@ -4,9 +4,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use fastersam_files::FileError;
-
 use super::{Provenance, RecordError};
+
+/// Rows of a hundred thousand epochs have less.
+const MAX_BYTES: u64 = 64 << 20;
 
 /// Columns of the training CSV, in order: the fields of [`EpochRow`].
 pub const EPOCH_COLUMNS: [&str; 9] =
@@ -105,7 +106,7 @@ impl TrainingRecord {
     /// the file and the line.
     pub fn read_epochs(csv: &Path) -> Result<Vec<EpochRow>, RecordError> {
         let broken = |reason: String| RecordError::Broken { path: csv.to_owned(), reason };
-        let text = std::fs::read_to_string(csv).map_err(FileError::at(csv))?;
+        let text = fastersam_files::read_text(csv, MAX_BYTES)?;
         let mut lines = text.lines();
         let header = lines.next().unwrap_or_default();
         if header != EpochRow::csv_header() {

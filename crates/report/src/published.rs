@@ -4,10 +4,13 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use fastersam_files::FileError;
+use fastersam_files::read_text;
 use polars::prelude::{CsvReadOptions, DataFrame, SerReader};
 
 use crate::error::ReportError;
+
+/// Tables of published results have some KiB.
+const MAX_BYTES: u64 = 16 << 20;
 
 /// A method's published scores; per-class values in the order of [`PublishedScores::class_names`].
 #[derive(Clone, Debug, PartialEq)]
@@ -92,7 +95,7 @@ struct Sheet<'a> {
 
 impl<'a> Sheet<'a> {
     fn read(path: &'a Path) -> Result<Self, ReportError> {
-        let bytes = std::fs::read(path).map_err(FileError::at(path))?;
+        let bytes = read_text(path, MAX_BYTES)?.into_bytes();
         let options = CsvReadOptions::default().with_has_header(true).with_infer_schema_length(Some(0));
         let frame = options.into_reader_with_file_handle(Cursor::new(bytes)).finish();
         let frame =

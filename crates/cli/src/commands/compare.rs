@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use fastersam_files::read_text;
 use fastersam_metrics::{CaseScores, Comparison, MeasureComparison, compare_runs};
 
 /// Sign flips and bootstrap draws.
@@ -46,11 +47,7 @@ pub fn compare(arguments: &CompareArgs) -> Result<String> {
 
 fn read(path: &Path) -> Result<Vec<CaseScores>> {
     let what = || path.display().to_string();
-    let len = std::fs::metadata(path).with_context(what)?.len();
-    if len > MAX_BYTES {
-        bail!("{} has {len} bytes; scores have at most {MAX_BYTES}", path.display());
-    }
-    let text = std::fs::read_to_string(path).with_context(what)?;
+    let text = read_text(path, MAX_BYTES)?;
     let mut result: serde_json::Value = serde_json::from_str(&text).with_context(what)?;
     let inside = if result["record"].is_object() { &mut result["record"] } else { &mut result };
     if !inside["cases"].is_array() {

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::TensorData;
-use fastersam_files::{FileError, sha256_of_file};
+use fastersam_files::{FileError, open_file, sha256_of_file};
 
 use super::error::{WeightError, some};
 #[cfg(feature = "pytorch")]
@@ -52,13 +51,13 @@ impl WeightFile {
     /// Where the file can't be read, is no weight file, is damaged, or holds a key twice.
     pub fn open(path: &Path) -> Result<Self, WeightError> {
         let io = FileError::at(path);
-        let mut file = File::open(path).map_err(&io)?;
-        if file.metadata().map_err(&io)?.is_dir() {
+        if path.is_dir() {
             return Err(WeightError::NotACheckpoint {
                 path: path.to_owned(),
                 reason: "it is a folder".to_owned(),
             });
         }
+        let mut file = open_file(path)?;
         let mut start = Vec::new();
         file.by_ref().take(512).read_to_end(&mut start).map_err(&io)?;
         let format =
