@@ -70,3 +70,31 @@ pub fn sha256_of_cases<'a>(cases: impl IntoIterator<Item = &'a Case>) -> String 
     }
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turned_case_has_each_voxel_where_it_was() {
+        let own = Orientation { axes: [2, 1, 0], positive: [true, false, false] };
+        let image = Array3::from_shape_fn((2, 3, 4), |(i, j, k)| (i * 12 + j * 4 + k) as f32);
+        let case = Case {
+            id: "a".to_owned(),
+            label: image.mapv(|v| v as u8),
+            image: image.clone(),
+            spacing_mm: Some([5.0, 2.0, 1.0]),
+            orientation: own,
+            intensities: None,
+            notes: Vec::new(),
+        };
+        assert_eq!(case.clone().oriented(own).image, image);
+        // Columns, from the left to the right, become slices; slices, from above to below, become columns.
+        let wanted = Orientation { axes: [0, 1, 2], positive: [true, false, false] };
+        let turned = case.clone().oriented(wanted);
+        assert_eq!((turned.image.dim(), turned.spacing_mm), ((4, 3, 2), Some([1.0, 2.0, 5.0])));
+        assert_eq!((turned.image[(3, 1, 1)], turned.label[(3, 1, 1)]), (image[(0, 1, 0)], 4));
+        let back = turned.oriented(own);
+        assert_eq!((back.image, back.label, back.orientation), (case.image, case.label, own));
+    }
+}

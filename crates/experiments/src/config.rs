@@ -327,7 +327,16 @@ impl Suite {
             .experiments
             .iter()
             .map(|file| Experiment::read(&beside(folder, file), overrides))
-            .collect::<Result<_>>()?;
+            .collect::<Result<Vec<Experiment>>>()?;
+        for (at, experiment) in experiments.iter().enumerate() {
+            if experiments[..at].iter().any(|other| other.id == experiment.id) {
+                bail!(
+                    "two experiments of {} have the id {:?}: they would share a folder",
+                    path.display(),
+                    experiment.id
+                );
+            }
+        }
         Ok((suite, experiments))
     }
 }

@@ -6,6 +6,9 @@ use burn::tensor::Device;
 /// The devices that `--device` knows.
 pub const NAMES: &str = "flex, cuda, cuda:N, libtorch, libtorch:N (a GPU)";
 
+/// More have no use for these models, and may not start.
+const MAX_THREADS: usize = 1024;
+
 /// Opens `flex`, `cuda`, `cuda:1`, `libtorch` or `libtorch:0`.
 ///
 /// # Errors
@@ -47,8 +50,8 @@ pub fn open(name: &str) -> Result<Device> {
 /// Where threads are running already.
 pub fn set_threads(threads: Option<usize>) -> Result<usize> {
     if let Some(threads) = threads {
-        if threads == 0 {
-            bail!("the number of threads must be 1 or more");
+        if !(1..=MAX_THREADS).contains(&threads) {
+            bail!("{threads} threads can't be started; 1 to {MAX_THREADS} are possible");
         }
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads)

@@ -54,7 +54,9 @@ pub fn train(
 ) -> Result<Trained> {
     let _lock = FolderLock::acquire(&folder.path)?;
     folder.check()?;
-    remove_leftovers(&folder.path);
+    for folder in [&folder.path, &folder.checkpoints()] {
+        remove_leftovers(folder);
+    }
     let config = experiment.model.resolve(data.labels.n_classes())?;
     let checkpoints = folder.checkpoints();
     let (mut trainer, hashes) = if folder.resumes() {

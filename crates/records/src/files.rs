@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use fastersam_files::{FileError, UNSEALED, is_sealed, read_text, seal, write_atomically};
+use fastersam_files::{FileError, UNSEALED, is_sealed, read_text, remove_leftovers, seal, write_atomically};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -153,6 +153,7 @@ pub fn write_record(folder: &Path, record: &Record) -> Result<PathBuf, RecordErr
 
     let path = folder.join(&name);
     std::fs::create_dir_all(folder).map_err(FileError::at(folder))?;
+    remove_leftovers(folder);
     write_atomically(&path, json.as_bytes())?;
     Ok(path)
 }

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use fastersam_datasets::forms::{self, write_phantoms};
 use fastersam_datasets::phantom::PhantomOptions;
 use fastersam_datasets::{AxisOrder, DataSet, Form, LabelScheme, OpenOptions, check, custom, prepared};
+use fastersam_files::{claim_output, write_atomically};
 use fastersam_progress::say;
 
 /// What to do with data.
@@ -44,6 +45,9 @@ pub enum DataCommand {
         /// Where to write the file [default: FOLDER/dataset-description.toml]
         #[arg(long, short)]
         output: Option<PathBuf>,
+        /// Replace a file that is there already
+        #[arg(long)]
+        overwrite: bool,
     },
     /// Write phantoms in any form
     Phantom {
@@ -125,17 +129,18 @@ pub fn run(command: &DataCommand, print: impl Fn(&str) -> Result<()>) -> Result<
                 n => bail!("{n} problems in {}", source.path.display()),
             }
         }
-        DataCommand::Describe { folder, output } => {
-            let mut draft = custom::describe(folder)?;
+        DataCommand::Describe { folder, output, overwrite } => {
             let default = folder.join(custom::FILE_NAME);
             let path = output.as_ref().unwrap_or(&default);
+            claim_output(path, &[], *overwrite)?;
+            let mut draft = custom::describe(folder)?;
+            // Least of all onto the data themselves, which are known only now.
+            let inputs = draft.files(folder)?;
+            claim_output(path, &inputs.iter().map(PathBuf::as_path).collect::<Vec<_>>(), *overwrite)?;
             if path.parent().map(|p| p.canonicalize().ok()) != Some(folder.canonicalize().ok()) {
                 draft.folder = Some(folder.canonicalize().with_context(|| folder.display().to_string())?);
             }
-            if path.exists() {
-                bail!("{} exists: name another file with --output", path.display());
-            }
-            std::fs::write(path, custom::to_toml(&draft)?).with_context(|| path.display().to_string())?;
+            write_atomically(path, custom::to_toml(&draft)?.as_bytes())?;
             say(&format!("{} labels; give them their names, then `fastersam data check`", draft.labels.len()));
             print(&path.display().to_string())?;
             Ok(())

@@ -72,8 +72,15 @@ impl ExistingRun {
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Batching {
     /// Slices at a time
-    #[arg(long, default_value_t = 8, value_name = "N")]
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = batch_size)]
     batch_size: usize,
+}
+
+/// Memory grows with the slices of a batch.
+fn batch_size(text: &str) -> Result<usize, String> {
+    const MOST: usize = 4096;
+    let size = text.parse().ok().filter(|size| (1..=MOST).contains(size));
+    size.ok_or_else(|| format!("a whole number from 1 to {MOST} is needed"))
 }
 
 impl Measured {

@@ -10,7 +10,7 @@ use fastersam::{Checkpoint, Intensity, ScanFile, SegmentOptions, Segmenter, labe
 use fastersam_files::claim_output;
 use serde_json::json;
 
-use super::Pausing;
+use super::{Batching, Pausing};
 use crate::output::print;
 use fastersam_progress::{self as progress, say};
 use fastersam_records::NOTICE;
@@ -42,9 +42,8 @@ pub struct SegmentArgs {
     /// Accept a scan of which more than a tenth is NaN or infinite
     #[arg(long)]
     allow_invalid: bool,
-    /// Slices at a time
-    #[arg(long, default_value_t = 8, value_name = "N")]
-    batch_size: usize,
+    #[command(flatten)]
+    batching: Batching,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -65,7 +64,7 @@ pub fn run(arguments: &SegmentArgs, device: &Device) -> Result<()> {
         intensity: arguments.intensity.clone(),
     };
     let weights_sha256 = checkpoint.weights_sha256.clone();
-    let segmenter = Segmenter::from(checkpoint).with_batch_size(arguments.batch_size);
+    let segmenter = Segmenter::from(checkpoint).with_batch_size(arguments.batching.batch_size);
     let started = Instant::now();
     let n_slices = scan.grid.oriented_shape(segmenter.info().orientation)[0];
     let bar = progress::bar("segmenting", n_slices, "slices");

@@ -175,6 +175,15 @@ impl Description {
     }
 
     /// Image and label of every case whose image is there.
+    /// The files of a folder that it describes: images and label maps.
+    ///
+    /// # Errors
+    /// Where there are none.
+    pub fn files(&self, folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
+        let entries = self.entries(&folder.join(FILE_NAME))?;
+        Ok(entries.into_iter().flat_map(|entry| entry.files).collect())
+    }
+
     pub(crate) fn entries(&self, file: &Path) -> Result<Vec<Entry>, DatasetError> {
         let beside = file.parent().unwrap_or(Path::new("."));
         let folder = self.folder.as_ref().map_or_else(|| beside.to_owned(), |folder| beside.join(folder));
