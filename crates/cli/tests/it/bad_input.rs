@@ -155,6 +155,6 @@ fn scans_and_checkpoints_that_are_none_are_named() {
     check(&error(&["--device", "gpu", "inspect", text(folder.path())]), &["gpu", "flex", "cuda"]);
     #[cfg(not(feature = "cuda"))]
     check(&error(&["--device", "cuda", "inspect", text(folder.path())]), &["cuda", "--features cuda"]);
-    check(&error(&["--threads", "0", "inspect", text(folder.path())]), &["number of threads"]);
+    check(&error(&["--threads", "0", "inspect", text(folder.path())]), &["0 threads can't be started"]);
     check(&error(&["report", text(&nowhere)]), &["nowhere"]);
 }
