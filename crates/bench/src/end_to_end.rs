@@ -78,9 +78,9 @@ pub fn measure(rounds: usize, models: &mut Models, device: &Device) -> Result<En
             let pausing = pause.settings(&config.encoder.pause_points);
             let started = Instant::now();
             let (result, stages) = spans::timed(|| -> Result<()> {
-                let file = info_span!("read_file").in_scope(|| ScanFile::open(&source))?;
+                let mut file = info_span!("read_file").in_scope(|| ScanFile::open(&source))?;
                 let options = SegmentOptions { pausing: pausing.clone(), ..SegmentOptions::default() };
-                let labels = segmenter.segment_file(file, &options, |_| {})?;
+                let labels = segmenter.segment_file(&mut file, &options, |_| {})?;
                 info_span!("write_file").in_scope(|| labels.write(&target))?;
                 Ok(())
             });

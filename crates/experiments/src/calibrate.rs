@@ -2,10 +2,12 @@
 
 use anyhow::Result;
 use fastersam::{Budget, Outcome};
-use fastersam_metrics::summarise;
+use fastersam_metrics::{CaseScores, summarise};
 use fastersam_pausing_encoder::PauseSettings;
 use fastersam_records::Scope;
+use fastersam_volume::Components;
 
+use crate::evaluate::score;
 use crate::throughput;
 use crate::trained_model::TrainedModel;
 
@@ -32,6 +34,33 @@ pub fn measure(trained: &TrainedModel<'_>, settings: &PauseSettings, batch_size:
         dice: summarise(&found.cases).transunet.dice.unwrap_or(0.0),
         macs_saved: trained.cost(&found.tokens, settings.context).encoder_macs_saved,
     })
+}
+
+/// The classes whose mean Dice (`strict` protocol) on the calibration cases is higher where only the largest connected
+/// component is kept, as nnU-Net chooses it.
+///
+/// # Errors
+/// As [`measure`].
+pub fn keep_largest(
+    trained: &TrainedModel<'_>,
+    settings: &PauseSettings,
+    batch_size: usize,
+) -> Result<Vec<String>> {
+    let cases = &trained.data.calibrate;
+    let found = trained.evaluate(cases, settings, batch_size, "calibrating")?;
+    let n_classes = trained.config.n_classes();
+    let mut kept = Vec::with_capacity(cases.len());
+    for (case, segmentation) in cases.iter().zip(&found.segmentations) {
+        let mut classes = segmentation.classes.clone();
+        // To drop a part of one class changes no other.
+        for class in 1..=u8::try_from(n_classes - 1)? {
+            Components::of_class(classes.view(), class).keep_largest(classes.view_mut());
+        }
+        kept.push(score(case, &classes, n_classes)?);
+    }
+    let dice = |cases: &[CaseScores]| summarise(cases).strict.per_class_dice;
+    let names = trained.class_names().into_iter().zip(dice(&found.cases).into_iter().zip(dice(&kept)));
+    Ok(names.filter(|(_, (all, largest))| largest > all).map(|(name, _)| name).collect())
 }
 
 /// The index of the setting that saves most among those that lose at most `dice_tolerance` against the first.

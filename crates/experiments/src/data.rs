@@ -107,7 +107,7 @@ pub fn load(experiment: &Experiment, data: Option<&Path>) -> Result<ExperimentDa
 /// Opens a data set that must have the given classes.
 fn open(path: &Path, options: &OpenOptions, name: &str, labels: &LabelTable) -> Result<DataSet> {
     let set = DataSet::open(path, options)?;
-    if set.labels != *labels {
+    if set.labels.names != labels.names {
         bail!("{} has the classes {:?}, {name} has {:?}", path.display(), set.labels.names, labels.names);
     }
     Ok(set)

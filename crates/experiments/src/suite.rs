@@ -126,10 +126,10 @@ impl Workspace {
         let settings = run.sweep();
         let recommended = run.calibrate(&settings)?;
         let chosen_on = data.calibrated_on.clone();
-        checkpoint::recommend(
-            &training.checkpoint,
-            Recommendation { settings: settings[recommended].clone(), chosen_on },
-        )?;
+        let recommendation = Recommendation { settings: settings[recommended].clone(), chosen_on };
+        let batch_size = experiment.measure.batch_size;
+        let keep_largest = calibrate::keep_largest(&run.trained, &recommendation.settings, batch_size)?;
+        checkpoint::recommend(&training.checkpoint, recommendation, keep_largest)?;
         run.score(&settings, recommended)?;
         run.time(&settings, recommended)?;
         folder.set_done(&checkpoint::to_json(experiment)?)

@@ -60,7 +60,7 @@ impl<'a> TrainedModel<'a> {
     ) -> Result<Self> {
         let Checkpoint { info, model, weights_sha256, folder } =
             Checkpoint::load_with(checkpoint, weights, device)?;
-        if data.labels != info.labels {
+        if data.labels.names != info.labels.names {
             anyhow::bail!(
                 "the model in {} tells {:?} apart, but the data set {} has {:?}; give the experiment file that fits \
                  the model",

@@ -82,6 +82,9 @@ pub struct CheckpointInfo {
     pub decoder_file: Option<PathBuf>,
     /// The pause setting that is recommended for this model, if a calibration was made.
     pub recommended: Option<Recommendation>,
+    /// The classes of which only the largest connected component should be kept, if a calibration tried it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_largest: Option<Vec<String>>,
 }
 
 impl CheckpointInfo {
@@ -110,6 +113,7 @@ impl CheckpointInfo {
             decoder_sha256: None,
             decoder_file: None,
             recommended: None,
+            keep_largest: None,
         }
     }
 
@@ -136,6 +140,10 @@ impl CheckpointInfo {
         if let Some(Recommendation { settings, .. }) = &self.recommended {
             let n_points = self.model.encoder.pause_points.len();
             settings.validate(n_points, self.model.encoder.n_tokens()).map_err(|error| error.to_string())?;
+        }
+        let kept = self.keep_largest.iter().flatten();
+        if let Some(name) = kept.into_iter().find(|name| self.labels.class(name).is_none()) {
+            return Err(format!("it keeps the largest component of {name:?}, which is no class of it"));
         }
         match self.files.keys().find(|name| !is_plain(name)) {
             Some(name) => Err(format!("it names a file {name:?} that is not in its folder")),
@@ -285,13 +293,19 @@ fn verify_files(folder: &Path, info: &CheckpointInfo) -> Result<(), FasterSamErr
     Ok(())
 }
 
-/// Notes in a checkpoint which pause setting a calibration found.
+/// Notes in a checkpoint what a calibration found: the pause setting, and the classes of which only the largest connected
+/// component should be kept.
 ///
 /// # Errors
 /// Where the checkpoint can't be read or written.
-pub fn recommend(folder: &Path, recommended: Recommendation) -> Result<(), FasterSamError> {
+pub fn recommend(
+    folder: &Path,
+    recommended: Recommendation,
+    keep_largest: Vec<String>,
+) -> Result<(), FasterSamError> {
     let mut info = read_info(folder)?;
     info.recommended = Some(recommended);
+    info.keep_largest = Some(keep_largest);
     Ok(write_atomically(&folder.join(INFO), sealed(&info)?.as_bytes())?)
 }
 

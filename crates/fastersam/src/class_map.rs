@@ -27,14 +27,8 @@ fn places(n_in: usize, n_out: usize) -> Vec<Between> {
 ///
 /// `logits` holds the planes `[n_classes, height, width]` of one image.
 pub(crate) fn class_map(logits: &[f32], [height, width]: [usize; 2], size: usize) -> Array2<u8> {
-    let n_classes = logits.len() / (height * width).max(1);
-    let (rows, cols) = (places(height, size), places(width, size));
-    let mut wide = vec![0.0_f32; n_classes * height * size];
-    for (line, wide) in logits.chunks_exact(width).zip(wide.chunks_exact_mut(size)) {
-        for (value, col) in wide.iter_mut().zip(&cols) {
-            *value = line[col.low] + col.share * (line[col.high] - line[col.low]);
-        }
-    }
+    let rows = places(height, size);
+    let wide = widen(logits, width, size);
     let mut classes = Vec::with_capacity(size * size);
     let mut best = vec![0.0_f32; size];
     // As wide as the logits, so that both are compared and chosen in vectors.
@@ -57,6 +51,40 @@ pub(crate) fn class_map(logits: &[f32], [height, width]: [usize; 2], size: usize
     Array2::from_shape_fn((size, size), |(row, col)| classes[row * size + col])
 }
 
+/// The planes of all classes with lines as wide as the output.
+fn widen(logits: &[f32], width: usize, size: usize) -> Vec<f32> {
+    let cols = places(width, size);
+    let mut wide = vec![0.0_f32; logits.len() / width.max(1) * size];
+    for (line, wide) in logits.chunks_exact(width).zip(wide.chunks_exact_mut(size)) {
+        for (value, col) in wide.iter_mut().zip(&cols) {
+            *value = line[col.low] + col.share * (line[col.high] - line[col.low]);
+        }
+    }
+    wide
+}
+
+/// The probability of each class of each pixel (softmax of the resized logits), a plane `[size, size]` a class. The class of
+/// [`class_map`] is the one with the largest.
+pub(crate) fn class_probabilities(logits: &[f32], [height, width]: [usize; 2], size: usize) -> Vec<Array2<f32>> {
+    let n_classes = logits.len() / (height * width).max(1);
+    let wide = widen(logits, width, size);
+    let mut planes: Vec<Array2<f32>> = (0..n_classes).map(|_| Array2::zeros((size, size))).collect();
+    let mut pixel = vec![0.0_f32; n_classes];
+    for (at, row) in places(height, size).iter().enumerate() {
+        for col in 0..size {
+            for (value, plane) in pixel.iter_mut().zip(wide.chunks_exact(height * size)) {
+                let (low, high) = (plane[row.low * size + col], plane[row.high * size + col]);
+                *value = low + row.share * (high - low);
+            }
+            let largest = pixel.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            pixel.iter_mut().for_each(|value| *value = (*value - largest).exp());
+            let sum: f32 = pixel.iter().sum();
+            planes.iter_mut().zip(&pixel).for_each(|(plane, value)| plane[(at, col)] = value / sum);
+        }
+    }
+    planes
+}
+
 #[cfg(test)]
 mod tests {
     use burn::tensor::{Device, Tensor, TensorData};
@@ -71,6 +99,13 @@ mod tests {
         let logits: Vec<f32> =
             (0..n_classes * height * width).map(|_| rng.range(-9.0, 9.0).round() as f32).collect();
         let found = class_map(&logits, [height, width], size);
+        let probabilities = class_probabilities(&logits, [height, width], size);
+        for (at, &class) in found.indexed_iter() {
+            let sum: f32 = probabilities.iter().map(|plane| plane[at]).sum();
+            let largest = probabilities.iter().map(|plane| plane[at]).fold(0.0, f32::max);
+            assert!((sum - 1.0).abs() < 1e-5, "{sum} at {at:?}");
+            assert_eq!(probabilities[usize::from(class)][at], largest, "at {at:?}");
+        }
         let map = TensorData::new(logits, [1, n_classes, height, width]);
         let resized = resize_bilinear(Tensor::<4>::from_data(map, &Device::flex()), size);
         let resized = resized.into_data().try_to_vec::<f32>().unwrap_or_default();

@@ -8,6 +8,7 @@ mod class_map;
 pub mod config;
 pub mod error;
 pub mod init;
+mod label_map;
 pub mod loss;
 pub mod model;
 pub mod parameters;
@@ -26,9 +27,10 @@ pub use fastersam_pausing_encoder::{
     CalibrationCases, Context, Criterion, PauseError, PausePolicy, PauseSettings, Recommendation,
 };
 pub use fastersam_volume::{Intensity, LabelTable, Orientation, Scan, ScanFile};
+pub use label_map::{ClassStatistics, LabelMap, SliceView, label_names_path, split_ending};
 pub use model::{FasterSam, ModelOutput};
 pub use parameters::ParameterCounts;
 pub use prepacked::PrepackedModel;
 pub use pretrained::{Pretrained, WeightPaths};
 pub use segment::VolumeSegmenter;
-pub use segmenter::{LabelMap, SegmentOptions, Segmenter, label_names_path, split_ending};
+pub use segmenter::{SegmentOptions, Segmenter};

@@ -3,11 +3,11 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use fastersam_pausing_encoder::{EncoderConfig, PauseSettings, StageOutput};
 use fastersam_volume::resample::{zoom_cubic, zoom_nearest};
-use ndarray::{Array2, Array3, ArrayView2, ArrayViewMut3, Axis};
+use ndarray::{Array2, Array3, ArrayView2, ArrayViewMut3, ArrayViewMut4, Axis};
 use rayon::prelude::*;
 use tracing::info_span;
 
-use crate::class_map::class_map;
+use crate::class_map::{class_map, class_probabilities};
 use crate::error::FasterSamError;
 use crate::model::ModelOutput;
 use crate::prepacked::PrepackedModel;
@@ -22,6 +22,14 @@ pub struct VolumeSegmenter {
     input_size: usize,
     batch_size: usize,
     device: Device,
+}
+
+/// Where the results of slices go.
+pub(crate) struct Targets<'a> {
+    /// Class maps, `[slices, rows, columns]`.
+    pub classes: ArrayViewMut3<'a, u8>,
+    /// Probabilities, `[class, slices, rows, columns]`, where they are wanted.
+    pub probabilities: Option<ArrayViewMut4<'a, f32>>,
 }
 
 /// The class map of a volume and where its tokens paused.
@@ -89,19 +97,21 @@ impl VolumeSegmenter {
         let mut batches = slices.chunks(self.batch_size);
         let size = self.input_size;
         let next = |_| Ok(batches.next().map_or_else(Vec::new, |batch| resample(batch, size)));
-        let pauses = self.segment_batches(next, settings, classes.view_mut(), &mut done)?;
+        let targets = Targets { classes: classes.view_mut(), probabilities: None };
+        let pauses = self.segment_batches(next, settings, targets, &mut done)?;
         Ok(Segmentation { classes, slices: pauses })
     }
 
     /// Segments slices that come batch after batch: `next` gives so many of them at network size, one after the other (see
-    /// [`resample`]), and `classes` takes their class maps, `[slices, rows, columns]`.
+    /// [`resample`]), and `targets` takes what is found.
     pub(crate) fn segment_batches(
         &self,
         mut next: impl FnMut(usize) -> Result<Vec<f32>, FasterSamError> + Send,
         settings: &PauseSettings,
-        mut classes: ArrayViewMut3<u8>,
+        targets: Targets<'_>,
         done: &mut impl FnMut(usize),
     ) -> Result<Vec<SlicePauses>, FasterSamError> {
+        let Targets { mut classes, mut probabilities } = targets;
         let (n_slices, rows, cols) = classes.dim();
         if n_slices == 0 || rows == 0 || cols == 0 {
             return Err(FasterSamError::Scan(format!("it is empty: {:?}", classes.dim())));
@@ -109,6 +119,8 @@ impl VolumeSegmenter {
         let mut pauses = Vec::with_capacity(n_slices);
         let mut pixels = next(self.batch_size.min(n_slices))?;
         let mut left = n_slices;
+        let mut probabilities =
+            probabilities.iter_mut().flat_map(|target| target.axis_chunks_iter_mut(Axis(1), self.batch_size));
         for target in classes.axis_chunks_iter_mut(Axis(0), self.batch_size) {
             let n = target.len_of(Axis(0));
             left -= n;
@@ -120,12 +132,32 @@ impl VolumeSegmenter {
             );
             pixels = resampled?;
             let ModelOutput { logits, stages } = output?;
+            if let Some(target) = probabilities.next() {
+                self.write_probabilities(logits.clone(), target);
+            }
             let small = self.class_maps(logits);
             pauses.extend(slice_pauses(&stages, n, self.model.encoder_config()));
             Self::to_native_size(&small, target);
             done(n);
         }
         Ok(pauses)
+    }
+
+    /// Brings the probabilities of a batch's classes to the size of its slices, `[class, slices, rows, columns]`, by the same
+    /// way as the classes.
+    fn write_probabilities(&self, logits: Tensor<4>, mut target: ArrayViewMut4<f32>) {
+        let (n_classes, _, rows, cols) = target.dim();
+        let [_, _, height, width] = logits.dims();
+        let logits = logits.into_data().convert::<f32>();
+        let logits = logits.as_slice::<f32>().unwrap_or_default();
+        let images = logits.chunks_exact((n_classes * height * width).max(1));
+        for (mut slice, image) in target.axis_iter_mut(Axis(1)).zip(images) {
+            let found = class_probabilities(image, [height, width], self.input_size);
+            let pairs: Vec<_> = found.iter().zip(slice.outer_iter_mut()).collect();
+            pairs.into_par_iter().for_each(|(map, mut target)| {
+                target.assign(&zoom_nearest(map.view(), [rows, cols]));
+            });
+        }
     }
 
     fn images(&self, pixels: Vec<f32>, n: usize) -> Tensor<4> {

@@ -1,20 +1,17 @@
 //! From a scan to its label map, with what a checkpoint says of itself.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::Device;
 use fastersam_pausing_encoder::PauseSettings;
-use fastersam_volume::{
-    Grid, Intensity, LabelTable, Orientation, Planes, Scaling, Scan, ScanFile, Survey, VolumeError,
-};
-use ndarray::{Array2, Array3, ArrayView3, Axis};
+use fastersam_volume::{Grid, Intensity, Orientation, Planes, Scaling, Scan, ScanFile, Survey, VolumeError};
+use ndarray::{Array2, Array3, Array4, ArrayView3, Axis};
 use tracing::info_span;
 
-use crate::checkpoint::{Checkpoint, CheckpointInfo, to_json};
+use crate::checkpoint::{Checkpoint, CheckpointInfo};
 use crate::error::FasterSamError;
-use crate::segment::{SlicePauses, VolumeSegmenter, resample};
+use crate::label_map::LabelMap;
+use crate::segment::{Targets, VolumeSegmenter, resample};
 
 /// A trained model that takes scans as they are: it knows from its checkpoint how they must lie, how their
 /// intensities are scaled, and what its classes are called.
@@ -22,21 +19,6 @@ use crate::segment::{SlicePauses, VolumeSegmenter, resample};
 pub struct Segmenter {
     info: CheckpointInfo,
     volumes: VolumeSegmenter,
-}
-
-/// What a model found in a scan.
-#[derive(Clone, Debug)]
-pub struct LabelMap {
-    /// Classes in the axes of the scan's file, `[i, j, k]`.
-    pub classes: Array3<u8>,
-    /// What they are called.
-    pub labels: LabelTable,
-    /// Where the tokens of each slice paused; slices as the model sees them.
-    pub slices: Vec<SlicePauses>,
-    /// What a user should know of the scan: what its header leaves open, voxels that are no numbers, intensities of another
-    /// kind than those of training.
-    pub warnings: Vec<String>,
-    grid: Grid,
 }
 
 /// How a scan is segmented.
@@ -49,7 +31,12 @@ pub struct SegmentOptions {
     pub allow_invalid: bool,
     /// How intensities are scaled, where that is not as the checkpoint says.
     pub intensity: Option<Intensity>,
+    /// Whether the probabilities of all classes are wanted: memory for one number a voxel and class.
+    pub probabilities: bool,
 }
+
+/// The most probabilities of a scan, 4 GiB of memory.
+const MAX_PROBABILITIES: usize = 1 << 30;
 
 impl Segmenter {
     /// Loads a checkpoint: the folder itself, or the newest one of a folder of checkpoints.
@@ -96,15 +83,25 @@ impl Segmenter {
     /// # Errors
     /// Where the scan is empty, has too many voxels that are not finite, or the pause settings don't fit the model.
     pub fn segment_scan(&self, scan: &Scan, pausing: &PauseSettings) -> Result<LabelMap, FasterSamError> {
+        let options = SegmentOptions { pausing: pausing.clone(), ..SegmentOptions::default() };
+        self.segment_scan_with(scan, &options, |_| {})
+    }
+
+    /// [`segment_scan`](Self::segment_scan) with all options; `done` hears after each batch how many slices it had.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn segment_scan_with(
+        &self,
+        scan: &Scan,
+        options: &SegmentOptions,
+        done: impl FnMut(usize),
+    ) -> Result<LabelMap, FasterSamError> {
         let mut survey = Survey::default();
         let voxels = scan.voxels.view().permuted_axes([2, 1, 0]);
         voxels.outer_iter().for_each(|plane| survey.add_slice(plane.iter().copied()));
-        let options = SegmentOptions { pausing: pausing.clone(), ..SegmentOptions::default() };
-        let task = self.task(&scan.grid, &scan.notes, &survey, &options, |see| {
-            voxels.iter().for_each(|&value| see(value));
-            Ok(())
-        })?;
-        self.segment_planes(task, &options, InMemory::new(voxels), |_| {})
+        let task = self.task(&scan.grid, &scan.notes, &survey, options, |see| scan.for_each_voxel(see))?;
+        self.segment_planes(task, options, InMemory::new(voxels), done)
     }
 
     /// Segments a scan that stays in its file: slices are read as they are needed where they lie one behind the other in it,
@@ -116,7 +113,7 @@ impl Segmenter {
     /// As there, and where the file is truncated or damaged.
     pub fn segment_file(
         &self,
-        mut file: ScanFile,
+        file: &mut ScanFile,
         options: &SegmentOptions,
         done: impl FnMut(usize),
     ) -> Result<LabelMap, FasterSamError> {
@@ -127,7 +124,7 @@ impl Segmenter {
             let planes = file.planes()?;
             self.segment_planes(task, options, planes, done)
         } else {
-            let scan = file.read()?;
+            let scan = file.clone().read()?;
             self.segment_planes(task, options, InMemory::new(scan.voxels.view().permuted_axes([2, 1, 0])), done)
         }
     }
@@ -174,11 +171,18 @@ impl Segmenter {
         // In the order of the file, whatever the slices are.
         let mut classes = Array3::<u8>::zeros((n_planes, n_rows, n_cols));
         let mut target = classes.view_mut().permuted_axes(permutation);
+        let mut probabilities = self.probabilities_for(&grid, options)?;
+        let mut probability_target = probabilities.as_mut().map(|all| {
+            let [a, b, c] = permutation.map(|axis| axis + 1);
+            all.view_mut().permuted_axes([0, a, b, c])
+        });
         // Slices come in the order of the file; each is turned by itself.
         let turns = own.turns(wanted);
         for axis in [1, 2].into_iter().filter(|&axis| turns[axis]) {
             target.invert_axis(Axis(axis));
+            probability_target.iter_mut().for_each(|target| target.invert_axis(Axis(axis + 1)));
         }
+        let targets = Targets { classes: target, probabilities: probability_target };
         let size = self.volumes.model().encoder_config().img_size;
         let next = |n: usize| {
             let span = info_span!("slices").entered();
@@ -195,12 +199,44 @@ impl Segmenter {
             let views: Vec<_> = slices.iter().map(|slice: &Array2<f32>| slice.view()).collect();
             Ok(resample(&views, size))
         };
-        let mut slices = self.volumes.segment_batches(next, &options.pausing, target, &mut done)?;
+        let mut slices = self.volumes.segment_batches(next, &options.pausing, targets, &mut done)?;
         planes.finish()?;
         if turns[0] {
             slices.reverse();
         }
-        Ok(LabelMap { classes: classes.reversed_axes(), labels: self.info.labels.clone(), slices, warnings, grid })
+        Ok(LabelMap {
+            classes: classes.reversed_axes(),
+            labels: self.info.labels.clone(),
+            slices,
+            probabilities,
+            warnings,
+            grid,
+            orientation: wanted,
+            scaling,
+            input_size: size,
+            pause_points: self.info.model.encoder.pause_points.clone(),
+        })
+    }
+
+    /// Room for the probabilities of a scan, `[class, k, j, i]`, where they are wanted.
+    fn probabilities_for(
+        &self,
+        grid: &Grid,
+        options: &SegmentOptions,
+    ) -> Result<Option<Array4<f32>>, FasterSamError> {
+        if !options.probabilities {
+            return Ok(None);
+        }
+        let n_classes = self.info.labels.n_classes();
+        let [n_cols, n_rows, n_planes] = grid.shape;
+        // A scan has at most 2^30 voxels.
+        let n = n_cols * n_rows * n_planes * n_classes;
+        if n > MAX_PROBABILITIES {
+            return Err(FasterSamError::Scan(format!(
+                "it has {n} probabilities; {MAX_PROBABILITIES} are the most that are kept"
+            )));
+        }
+        Ok(Some(Array4::zeros((n_classes, n_planes, n_rows, n_cols))))
     }
 }
 
@@ -266,60 +302,5 @@ impl PlaneSource for InMemory<'_> {
 impl From<Checkpoint> for Segmenter {
     fn from(checkpoint: Checkpoint) -> Self {
         Self::new(checkpoint.info, VolumeSegmenter::new(checkpoint.model.prepack()))
-    }
-}
-
-impl LabelMap {
-    /// Writes the label map as NIfTI (`.nii` or `.nii.gz`) with the orientation, affine and spacing of the scan, and the
-    /// labels' names beside it, see [`label_names_path`]. Returns the path of the names.
-    ///
-    /// # Errors
-    /// Where a file can't be written.
-    pub fn write(&self, path: impl AsRef<Path>) -> Result<PathBuf, FasterSamError> {
-        let path = path.as_ref();
-        // The names first: a label map never lies without them.
-        let names = label_names_path(path);
-        let table: BTreeMap<usize, &String> = self.labels.names.iter().enumerate().collect();
-        fastersam_files::write_atomically(&names, to_json(&table)?.as_bytes())?;
-        self.grid.write_classes(path, &self.classes)?;
-        Ok(names)
-    }
-
-    /// Volume of each class but the background, in millilitres.
-    pub fn volumes_ml(&self) -> impl Iterator<Item = (&str, f64)> {
-        let voxel_ml = self.grid.voxel_mm3() / 1000.0;
-        let mut n_voxels = [0_usize; 256];
-        // In the order of memory: in that of the axes, each step would be to another page.
-        self.classes.view().reversed_axes().iter().for_each(|&class| n_voxels[usize::from(class)] += 1);
-        let classes = self.labels.names.iter().zip(n_voxels).skip(1);
-        classes.map(move |(name, n)| (name.as_str(), n as f64 * voxel_ml))
-    }
-}
-
-/// Where the names of a label map's labels go: beside it, for `liver.nii.gz` into `liver_labels.json`, for `liver.nii` into
-/// `liver.nii_labels.json`.
-#[must_use]
-pub fn label_names_path(label_map: &Path) -> PathBuf {
-    let (mut name, ending) = split_ending(label_map);
-    if ending == ".nii" {
-        name.push(ending);
-    }
-    name.push("_labels.json");
-    label_map.with_file_name(name)
-}
-
-/// A file's name without `.nii.gz` or `.nii`, and that; a name that ends in neither is whole, and `.nii.gz` its ending.
-#[must_use]
-pub fn split_ending(path: &Path) -> (OsString, &'static str) {
-    let name = Path::new(path.file_name().unwrap_or_default());
-    let ends_in = |name: &Path, ending: &str| name.extension().is_some_and(|found| found == ending);
-    let stem = |name: &Path| name.file_stem().unwrap_or_default().to_owned();
-    let unpacked = stem(name);
-    if ends_in(name, "gz") && ends_in(Path::new(&unpacked), "nii") {
-        (stem(Path::new(&unpacked)), ".nii.gz")
-    } else if ends_in(name, "nii") {
-        (unpacked, ".nii")
-    } else {
-        (name.as_os_str().to_owned(), ".nii.gz")
     }
 }

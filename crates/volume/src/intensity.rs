@@ -70,6 +70,12 @@ pub struct Scaling {
 }
 
 impl Scaling {
+    /// The raw intensities that become 0 and 1.
+    #[must_use]
+    pub fn range(&self) -> [f32; 2] {
+        self.range.unwrap_or([0.0, 1.0])
+    }
+
     /// The gray value of a raw intensity. What is no finite number becomes 0, as the lowest intensity does.
     #[must_use]
     pub fn apply(&self, value: f32) -> f32 {

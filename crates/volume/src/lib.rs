@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod components;
 mod error;
 mod intensity;
 mod labels;
@@ -12,10 +13,11 @@ mod rng;
 mod scan;
 mod survey;
 
+pub use components::Components;
 pub use error::VolumeError;
 pub use fastersam_metrics::quantile;
 pub use intensity::{Intensity, Scaling};
-pub use labels::LabelTable;
+pub use labels::{LabelTable, label_color};
 pub use limits::{MAX_DEFLATE_RATIO, MAX_VOXELS, MAX_VOXELS_IN_MEMORY};
 pub use orientation::Orientation;
 pub use quantiles::{IntensityQuantiles, TrainingIntensities};

@@ -83,13 +83,15 @@ pub fn run(arguments: &CalibrateArgs, device: &Device, origin: &Origin) -> Resul
     };
     let (macs_share, dice_loss) = (1.0 - found.macs_saved, never.dice - found.dice);
     let recommendation = Recommendation { settings, chosen_on: data.calibrated_on.clone() };
+    let keep_largest = calibrate::keep_largest(&trained, &recommendation.settings, batch_size)?;
     if !arguments.dry_run {
-        checkpoint::recommend(&checkpoint::resolve(&measured.model)?, recommendation.clone())?;
+        let folder = checkpoint::resolve(&measured.model)?;
+        checkpoint::recommend(&folder, recommendation.clone(), keep_largest.clone())?;
     }
     if arguments.printing.json {
         let result = json!({
             "notice": NOTICE, "budget": budget, "pause_points": points, "pause": recommendation.settings,
-            "macs_share": macs_share, "dice": found.dice, "dice_never": never.dice, "chosen_on": recommendation.chosen_on,
+            "macs_share": macs_share, "dice": found.dice, "dice_never": never.dice, "chosen_on": recommendation.chosen_on, "keep_largest": keep_largest,
         });
         print(&result.to_string())?;
         return Ok(());
@@ -102,8 +104,13 @@ pub fn run(arguments: &CalibrateArgs, device: &Device, origin: &Origin) -> Resul
         found.dice,
         data.calibrated_on
     ))?;
+    if !keep_largest.is_empty() {
+        print(&format!("better where only the largest component is kept: {}", keep_largest.join(", ")))?;
+    }
     if !arguments.dry_run {
-        say("noted in the checkpoint: use it with --pause recommended");
+        say(
+            "noted in the checkpoint: `segment` uses the pause setting from now on, and the components with --keep-largest",
+        );
     }
     Ok(())
 }

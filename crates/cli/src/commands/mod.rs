@@ -166,6 +166,23 @@ impl PauseChoice {
 }
 
 impl Pausing {
+    /// Whether nothing was asked for.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        self.pause.is_none()
+    }
+
+    /// The settings that were asked for; where nothing was, those that the checkpoint recommends, or else `never`.
+    ///
+    /// # Errors
+    /// As [`PauseChoice::settings`].
+    pub fn settings_or_recommended(&self, recommended: Option<&Recommendation>) -> Result<PauseSettings> {
+        match (&self.pause, recommended) {
+            (None, Some(found)) => Ok(found.settings.clone()),
+            _ => self.settings(recommended),
+        }
+    }
+
     /// The settings that were asked for; `never` where nothing was.
     ///
     /// # Errors

@@ -133,10 +133,13 @@ impl Description {
         Ok(())
     }
 
-    /// Names of the classes, in the order of the table.
+    /// Names of the classes, in the order of the table, with the first code of each.
     #[must_use]
     pub fn label_table(&self) -> LabelTable {
-        LabelTable::new(&self.names())
+        let names = self.names();
+        let code_of = |name: &&str| self.labels.iter().find(|label| label.name == **name).map(|label| label.code);
+        let codes: Vec<u16> = names.iter().filter_map(code_of).collect();
+        LabelTable::new(&names).with_codes(codes)
     }
 
     fn names(&self) -> Vec<&str> {

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use fastersam_files::AtomicFolder;
-use fastersam_volume::LabelTable;
 
 use super::synapse_nifti::SynapseNifti;
 use crate::axis_order::AxisOrder;
@@ -49,8 +48,8 @@ impl FileForm for PreparedForm {
             codes: Vec::new(),
             orientation: None,
             entries: entries.collect(),
+            labels: manifest.labels(),
             name: manifest.name,
-            labels: LabelTable { names: manifest.classes },
             intensity: manifest.intensity,
             splits: manifest.splits,
             published_slices: manifest.published_slices,

@@ -51,6 +51,7 @@ pub(crate) fn import_into(
         label_scheme: set.canonical_scheme.clone(),
         axes: AxisOrder::Zyx,
         classes: set.labels.names.clone(),
+        codes: set.labels.codes.clone(),
         intensity: set.intensity.clone(),
         source,
         splits: complete.map(|(name, keys)| (name.clone(), keys.clone())).collect(),

@@ -34,6 +34,9 @@ pub struct Manifest {
     pub axes: AxisOrder,
     /// Names of the classes, background first.
     pub classes: Vec<String>,
+    /// What the classes are in the label maps of the source, where that is something else than here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub codes: Vec<u16>,
     /// How gray values were made from raw intensities.
     pub intensity: Intensity,
     /// What it was made from.
@@ -91,6 +94,12 @@ impl PreparedCase {
 }
 
 impl Manifest {
+    /// Names of the classes, and their codes in the label maps of the source.
+    #[must_use]
+    pub fn labels(&self) -> LabelTable {
+        LabelTable { names: self.classes.clone(), codes: self.codes.clone() }
+    }
+
     /// Reads and checks the manifest of a folder.
     ///
     /// # Errors
@@ -121,7 +130,7 @@ impl Manifest {
         if manifest.axes != AxisOrder::Zyx {
             return Err(malformed(format!("its axes are {}, prepared slices are zyx", manifest.axes.name())));
         }
-        LabelTable { names: manifest.classes.clone() }.validate().map_err(malformed)?;
+        manifest.labels().validate().map_err(malformed)?;
         manifest.intensity.validate().map_err(malformed)?;
         for case in &manifest.cases {
             check_name(&path, &case.id)?;

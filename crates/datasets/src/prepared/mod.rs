@@ -39,7 +39,7 @@ impl Prepared {
     /// Where it is missing, no such manifest, or of another version.
     pub fn open(folder: &Path) -> Result<Self, DatasetError> {
         let manifest = Manifest::read(folder)?;
-        let labels = LabelTable { names: manifest.classes.clone() };
+        let labels = manifest.labels();
         Ok(Self { folder: folder.to_owned(), manifest, labels })
     }
 

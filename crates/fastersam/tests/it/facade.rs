@@ -56,8 +56,8 @@ fn a_scan_in_its_file_gives_what_one_in_memory_does_however_it_lies() {
             let expected = segmenter.volumes().segment(&turned, &options.pausing).unwrap();
             let classes = scan.to_file_axes(&expected.classes, lay);
             let mut n_done = 0;
-            let file = ScanFile::open(&path).unwrap();
-            let streamed = segmenter.segment_file(file, &options, |n| n_done += n).unwrap();
+            let mut file = ScanFile::open(&path).unwrap();
+            let streamed = segmenter.segment_file(&mut file, &options, |n| n_done += n).unwrap();
             let in_memory = segmenter.segment_scan(&scan, &options.pausing).unwrap();
             for found in [&streamed, &in_memory] {
                 assert!(found.classes == classes, "{axes:?} {positive:?}");
@@ -79,7 +79,7 @@ fn voxels_that_are_no_numbers_change_no_other_slice() {
     let segment = |voxels: &Array3<f32>, allow_invalid: bool| {
         write_image(&path, voxels, [1.0; 3]).unwrap();
         let options = SegmentOptions { allow_invalid, ..SegmentOptions::default() };
-        segmenter.segment_file(ScanFile::open(&path).unwrap(), &options, |_| {})
+        segmenter.segment_file(&mut ScanFile::open(&path).unwrap(), &options, |_| {})
     };
     let expected = segment(&clean, false).unwrap();
     let mut damaged = clean.clone();
@@ -114,7 +114,7 @@ fn intensities_of_another_kind_than_those_of_training_are_told() {
     let warnings = |voxels: &Array3<f32>, intensity: Option<Intensity>| {
         write_image(&path, voxels, [1.0; 3]).unwrap();
         let options = SegmentOptions { intensity, ..SegmentOptions::default() };
-        segmenter.segment_file(ScanFile::open(&path).unwrap(), &options, |_| {}).unwrap().warnings
+        segmenter.segment_file(&mut ScanFile::open(&path).unwrap(), &options, |_| {}).unwrap().warnings
     };
     assert!(warnings(&hounsfield, None).is_empty());
     for other in [hounsfield.mapv(|v| (v + 400.0) / 700.0), hounsfield.mapv(|v| v + 1024.0)] {
@@ -139,7 +139,8 @@ fn the_example_writes_the_label_map_in_the_axes_of_the_scan() {
     let place = save(folder.path(), "step-1", &info, &model, |_| Ok(())).unwrap();
     let settings = PauseSettings::keep_ratio([0.5]);
     let chosen_on = CalibrationCases { cases: "none".to_owned(), trained_on: false };
-    recommend(&place, Recommendation { settings: settings.clone(), chosen_on }).unwrap();
+    recommend(&place, Recommendation { settings: settings.clone(), chosen_on }, vec!["myocardium".to_owned()])
+        .unwrap();
 
     let [source, target] = ["scan.nii.gz", "map.nii.gz"].map(|name| folder.path().join(name));
     // Blood and what is around it, in noise.

@@ -3,6 +3,7 @@
 
 mod checkpoint;
 mod facade;
+mod label_map;
 mod loss_golden;
 mod macs;
 mod model;

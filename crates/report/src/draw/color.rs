@@ -1,24 +1,20 @@
 //! Colors that people with any color vision tell apart, also in a gray-scale print.
 
+use fastersam_volume::label_color;
 use plotters::style::RGBColor;
 
 // Okabe and Ito's colors.
 const ORANGE: RGBColor = RGBColor(230, 159, 0);
 const SKY: RGBColor = RGBColor(86, 180, 233);
 const GREEN: RGBColor = RGBColor(0, 158, 115);
-const YELLOW: RGBColor = RGBColor(240, 228, 66);
 const BLUE: RGBColor = RGBColor(0, 114, 178);
 const VERMILION: RGBColor = RGBColor(213, 94, 0);
 const PURPLE: RGBColor = RGBColor(204, 121, 167);
-const WINE: RGBColor = RGBColor(136, 34, 85);
-const SAND: RGBColor = RGBColor(221, 204, 119);
 
 /// Colors of series, without those that are pale on white.
 pub const SERIES: [RGBColor; 6] = [BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY];
 /// Colors of bars: usual ones light, highlighted ones dark.
 pub const BARS: [RGBColor; 2] = [SKY, BLUE];
-/// Colors of labels 1, 2, ... over a gray image; neighbors differ in lightness.
-const LABELS: [RGBColor; 9] = [BLUE, YELLOW, VERMILION, SKY, GREEN, ORANGE, WINE, PURPLE, SAND];
 
 /// Text.
 pub const INK: RGBColor = RGBColor(32, 33, 36);
@@ -47,9 +43,10 @@ pub fn viridis(index: usize, count: usize) -> RGBColor {
     mix(STOPS[lower], STOPS[lower + 1], position - lower as f64)
 }
 
-/// Color of a label from 1 on.
+/// Color of a label from 1 on, the same as in label maps.
 pub fn of_label(label: usize) -> RGBColor {
-    LABELS[label.saturating_sub(1) % LABELS.len()]
+    let [red, green, blue] = label_color(label);
+    RGBColor(red, green, blue)
 }
 
 /// `share` of `above` over the rest of `below`.

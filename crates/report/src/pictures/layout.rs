@@ -41,7 +41,7 @@ impl<'a> Layout<'a> {
         let mut stages: Vec<usize> = settings.iter().flat_map(|slice| slice.pause.used_points()).collect();
         stages.sort_unstable();
         stages.dedup();
-        Self { title, settings, stages, panel: fit(settings[0], PANEL) }
+        Self { title, settings, stages, panel: fit(settings[0].rows, settings[0].cols, 1.0, PANEL) }
     }
 
     /// Upper left corner of a panel: y, x.

@@ -1,7 +1,7 @@
 //! Pictures of slices: image, ground truth, prediction and where the tokens paused.
 
 mod layout;
-mod panel;
+pub mod panel;
 mod pixels;
 
 use fastersam_records::{SliceRecord, slug};

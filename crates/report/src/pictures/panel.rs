@@ -1,6 +1,5 @@
 //! The pixels of one panel: a slice enlarged or reduced, tinted by labels or pause stages.
 
-use fastersam_records::SliceRecord;
 use plotters::style::RGBColor;
 
 use crate::draw::color::{PAPER, mix, of_label, viridis};
@@ -10,16 +9,32 @@ const TINT: f64 = 0.5;
 /// Width of the line around a label, in pixels.
 const OUTLINE: usize = 2;
 
-/// Height and width of a slice whose longer side becomes `side`.
-pub fn fit(slice: &SliceRecord, side: usize) -> (usize, usize) {
-    let longer = slice.rows.max(slice.cols).max(1);
-    let fit = |length: usize| (side * length / longer).max(1);
-    (fit(slice.rows), fit(slice.cols))
+/// Height and width of a slice of so many rows and columns whose longer side becomes `side`; a row's pixel is `aspect` times
+/// as high as it is wide.
+pub fn fit(rows: usize, cols: usize, aspect: f64, side: usize) -> (usize, usize) {
+    let (height, width) = (rows as f64 * aspect, cols as f64);
+    let fit = |length: f64| ((side as f64 * length / height.max(width)) as usize).max(1);
+    (fit(height), fit(width))
+}
+
+/// A slice to look at.
+#[derive(Clone, Copy)]
+pub struct Pixels<'a> {
+    /// Rows of image and labels.
+    pub rows: usize,
+    /// Columns of image and labels.
+    pub cols: usize,
+    /// Gray values, row after row.
+    pub image: &'a [u8],
+    /// Side of the token grid.
+    pub grid: usize,
+    /// For each token: 0 where it never paused, `k` where it did at the `k`-th pause point.
+    pub paused_at: &'a [u8],
 }
 
 /// A slice as so many pixels.
 pub struct Panel<'a> {
-    slice: &'a SliceRecord,
+    slice: Pixels<'a>,
     /// Height of the panel in pixels.
     pub height: usize,
     /// Width of the panel in pixels.
@@ -28,7 +43,7 @@ pub struct Panel<'a> {
 
 impl<'a> Panel<'a> {
     /// A panel of this height and width.
-    pub fn new(slice: &'a SliceRecord, (height, width): (usize, usize)) -> Self {
+    pub fn new(slice: Pixels<'a>, (height, width): (usize, usize)) -> Self {
         Self { slice, height, width }
     }
 
@@ -62,16 +77,21 @@ impl<'a> Panel<'a> {
         mix(gray, of_label(usize::from(own)), if is_outline { 1.0 } else { TINT })
     }
 
-    /// `gray`, under a paused token tinted by its place among `stages`, with the token grid drawn in.
-    pub fn paused(&self, gray: RGBColor, stages: &[usize], y: usize, x: usize) -> RGBColor {
+    /// `gray`, under a paused token tinted by its pause point's place among `n_stages` that are shown, with the token grid drawn
+    /// in.
+    pub fn paused(
+        &self,
+        gray: RGBColor,
+        (stage, n_stages): (impl Fn(usize) -> Option<usize>, usize),
+        y: usize,
+        x: usize,
+    ) -> RGBColor {
         let token = |y: usize, x: usize| (y * self.slice.grid / self.height, x * self.slice.grid / self.width);
         let (row, col) = token(y, x);
-        let at = usize::from(self.slice.paused_after[row * self.slice.grid + col])
-            .checked_sub(1)
-            .map(|index| self.slice.pause.pause_points[index]);
-        let color = match at.and_then(|at| stages.iter().position(|stage| *stage == at)) {
+        let at = usize::from(self.slice.paused_at[row * self.slice.grid + col]).checked_sub(1);
+        let color = match at.and_then(stage) {
             None => gray,
-            Some(stage) => mix(gray, viridis(stage, stages.len()), TINT),
+            Some(stage) => mix(gray, viridis(stage, n_stages), TINT),
         };
         let is_border = (y > 0 && token(y - 1, x).0 != row) || (x > 0 && token(y, x - 1).1 != col);
         if is_border { mix(color, PAPER, 0.25) } else { color }

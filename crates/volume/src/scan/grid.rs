@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ndarray::Array3;
 use nifti::NiftiHeader;
 
 use super::header::Header;
@@ -103,6 +104,21 @@ impl Grid {
     #[must_use]
     pub fn oriented_shape(&self, wanted: Orientation) -> [usize; 3] {
         self.orientation().permutation(wanted).map(|axis| self.shape[2 - axis])
+    }
+
+    /// Brings classes that are oriented as `from` back to the file's axes `[i, j, k]`.
+    #[must_use]
+    pub fn to_file_axes(&self, classes: &Array3<u8>, from: Orientation) -> Array3<u8> {
+        let own = self.orientation();
+        let mut view = classes.view();
+        own.flip(&mut view, from);
+        let mut back = [0; 3];
+        for (to, axis) in own.permutation(from).into_iter().enumerate() {
+            back[axis] = to;
+        }
+        let volume = view.permuted_axes(back);
+        // In memory as in the volume, which is the order of the file where the axes are those of the file.
+        volume.permuted_axes([2, 1, 0]).to_owned()
     }
 
     /// Where a corner of the volume lies: `far` says for each axis of the volume in its canonical orientation (slices up, rows

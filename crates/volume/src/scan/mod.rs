@@ -52,16 +52,16 @@ impl Scan {
     /// Brings a class map that is oriented as `from` back to the file's axes `[i, j, k]`.
     #[must_use]
     pub fn to_file_axes(&self, classes: &Array3<u8>, from: Orientation) -> Array3<u8> {
-        let own = self.grid.orientation();
-        let mut view = classes.view();
-        own.flip(&mut view, from);
-        let mut back = [0; 3];
-        for (to, axis) in own.permutation(from).into_iter().enumerate() {
-            back[axis] = to;
-        }
-        let volume = view.permuted_axes(back);
-        // In memory as in the volume, which is the order of the file where the axes are those of the file.
-        volume.permuted_axes([2, 1, 0]).to_owned()
+        self.grid.to_file_axes(classes, from)
+    }
+
+    /// All voxels, in the order of the file.
+    ///
+    /// # Errors
+    /// None; as for [`ScanFile::for_each_voxel`].
+    pub fn for_each_voxel(&self, see: &mut dyn FnMut(f32)) -> Result<(), VolumeError> {
+        self.voxels.view().reversed_axes().iter().for_each(|&value| see(value));
+        Ok(())
     }
 }
 

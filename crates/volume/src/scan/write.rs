@@ -3,14 +3,18 @@
 use std::path::Path;
 
 use fastersam_files::{AtomicFile, FileError};
-use ndarray::Array3;
+use ndarray::{Array3, Array4, ArrayView3};
 use nifti::writer::WriterOptions;
-use nifti::{NiftiError, NiftiHeader};
+use nifti::{Extender, Extension, ExtensionSequence, NiftiError, NiftiHeader};
 
 use super::Grid;
 use super::header::Header;
 use crate::error::VolumeError;
+use crate::labels::LabelTable;
 use crate::orientation::Orientation;
+
+/// The code of extensions that hold the XML of Caret and its successors.
+const CARET: i32 = 30;
 
 impl Grid {
     /// Writes a class map `[i, j, k]` with this grid's affine, orientation and spacing, as bytes; the
@@ -19,7 +23,48 @@ impl Grid {
     /// # Errors
     /// Where the shape differs or the file can't be written.
     pub fn write_classes(&self, path: &Path, classes: &Array3<u8>) -> Result<(), VolumeError> {
-        let found: [usize; 3] = classes.dim().into();
+        let header = self.header_for(path, classes.dim().into())?;
+        write_ordered(path, classes, &header, None, |options, voxels| options.write_nifti(voxels))
+    }
+
+    /// Writes a class map like [`write_classes`](Self::write_classes) as a label map: with the values that the classes have in
+    /// label maps, and their names and colors in the header, where TotalSegmentator and Connectome Workbench look for them.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn write_label_map(
+        &self,
+        path: &Path,
+        classes: &Array3<u8>,
+        labels: &LabelTable,
+    ) -> Result<(), VolumeError> {
+        let header = self.header_for(path, classes.dim().into())?;
+        let names = Some(labels.to_caret_xml());
+        if labels.codes.is_empty() {
+            return write_ordered(path, classes, &header, names, |options, voxels| options.write_nifti(voxels));
+        }
+        // A value that no class has stays what it is.
+        let codes: [u16; 256] = std::array::from_fn(|class| labels.code(class as u8));
+        if labels.codes.iter().all(|&code| code <= u8::MAX.into()) {
+            let values = classes.mapv(|class| codes[usize::from(class)] as u8);
+            return write_ordered(path, &values, &header, names, |options, voxels| options.write_nifti(voxels));
+        }
+        let values = classes.mapv(|class| codes[usize::from(class)]);
+        write_ordered(path, &values, &header, names, |options, voxels| options.write_nifti(voxels))
+    }
+
+    /// Writes a value for each voxel and class, `[class, k, j, i]`, as a 4-D file `[i, j, k, class]`.
+    ///
+    /// # Errors
+    /// As [`write_classes`](Self::write_classes).
+    pub fn write_probabilities(&self, path: &Path, probabilities: &Array4<f32>) -> Result<(), VolumeError> {
+        let (_, n_planes, n_rows, n_cols) = probabilities.dim();
+        let header = self.header_for(path, [n_cols, n_rows, n_planes])?;
+        let voxels = probabilities.view().reversed_axes();
+        write_whole(path, |scratch| WriterOptions::new(scratch).reference_header(&header).write_nifti(&voxels))
+    }
+
+    fn header_for(&self, path: &Path, found: [usize; 3]) -> Result<NiftiHeader, VolumeError> {
         if found != self.shape {
             return Err(VolumeError::Shape { path: path.to_owned(), expected: self.shape, found });
         }
@@ -35,7 +80,7 @@ impl Grid {
         for mm in header.pixdim[1..4].iter_mut().filter(|mm| !(mm.abs() > 0.0 && mm.is_finite())) {
             *mm = 1.0;
         }
-        write_classes(path, classes, &header)
+        Ok(header)
     }
 }
 
@@ -103,15 +148,32 @@ fn oriented_header(spacing_mm: [f64; 3], orientation: Orientation) -> NiftiHeade
 /// # Errors
 /// Where the file can't be written.
 pub fn write_labels(path: &Path, classes: &Array3<u8>, spacing_mm: [f64; 3]) -> Result<(), VolumeError> {
-    write_classes(path, classes, &aligned_header(spacing_mm))
+    write_ordered(path, classes, &aligned_header(spacing_mm), None, |options, voxels| options.write_nifti(voxels))
 }
 
-fn write_classes(path: &Path, classes: &Array3<u8>, header: &NiftiHeader) -> Result<(), VolumeError> {
+/// Writes values `[i, j, k]`, and a text for the header's extension; `write` hands them to the writer.
+fn write_ordered<T: Clone>(
+    path: &Path,
+    values: &Array3<T>,
+    header: &NiftiHeader,
+    caret_xml: Option<String>,
+    write: impl FnOnce(&WriterOptions<'_>, &ArrayView3<'_, T>) -> nifti::Result<()>,
+) -> Result<(), VolumeError> {
     // The writer takes its slices as they lie in memory: in the order of the file, the first axis fastest.
-    let volume = classes.view().reversed_axes();
+    let volume = values.view().reversed_axes();
     let volume = volume.as_standard_layout();
     let voxels = volume.view().reversed_axes();
-    write_whole(path, |scratch| WriterOptions::new(scratch).reference_header(header).write_nifti(&voxels))
+    write_whole(path, |scratch| {
+        let options = WriterOptions::new(scratch).reference_header(header);
+        let options = match caret_xml {
+            Some(xml) => {
+                let extension = Extension::from_str(CARET, &xml);
+                options.with_extensions(ExtensionSequence::new(Extender::from([1, 0, 0, 0]), vec![extension]))
+            }
+            None => options,
+        };
+        write(&options, &voxels)
+    })
 }
 
 fn aligned_header(spacing_mm: [f64; 3]) -> NiftiHeader {

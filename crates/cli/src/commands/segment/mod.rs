@@ -1,0 +1,186 @@
+//! `fastersam segment`
+
+mod one;
+mod outputs;
+mod scans;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use burn::tensor::Device;
+use clap::Args;
+use fastersam::{Checkpoint, Intensity, ScanFile, SegmentOptions, Segmenter};
+use fastersam_progress::{self as progress, say};
+use fastersam_records::NOTICE;
+use serde_json::json;
+
+use super::{Batching, Pausing};
+use crate::output::print;
+use one::Task;
+use outputs::{Extras, Job, plan};
+
+/// What to segment, and with what.
+#[derive(Debug, Args)]
+pub struct SegmentArgs {
+    /// The scans, .nii or .nii.gz (NIfTI-1 or NIfTI-2), in any orientation; folders stand for all scans in them, text files
+    /// (.txt) for the scans that they list, one a line
+    #[arg(required = true, value_name = "SCAN")]
+    scans: Vec<PathBuf>,
+    /// Checkpoint: the folder `checkpoints` that training wrote, or one in it; it says all that is needed
+    #[arg(long, short, value_name = "FOLDER")]
+    model: PathBuf,
+    /// The backbone's weight file, or the folder of all weight files, where they lie elsewhere than in training
+    #[arg(long, value_name = "PATH")]
+    weights: Option<PathBuf>,
+    /// Where to write: the label map's file (.nii.gz or .nii), or a folder for SCAN_segmentation.nii.gz of each scan; all else
+    /// goes beside the label map [default: beside the scan]
+    #[arg(long, short, value_name = "PATH")]
+    output: Option<PathBuf>,
+    /// Replace results that are there already
+    #[arg(long)]
+    overwrite: bool,
+    /// Pass over scans whose label map is there already
+    #[arg(long, conflicts_with = "overwrite")]
+    skip_existing: bool,
+    #[command(flatten)]
+    pausing: Pausing,
+    /// Scale intensities otherwise than the checkpoint says: window=LOW..HIGH, percentiles=LOW..HIGH, clip-top=PERCENTILE,
+    /// or unit (they are in 0 to 1 already)
+    #[arg(long, value_name = "SCALING", allow_hyphen_values = true)]
+    intensity: Option<Intensity>,
+    /// Accept scans of which more than a tenth is NaN or infinite
+    #[arg(long)]
+    allow_invalid: bool,
+    /// Keep the largest connected component of a class and drop the others: of the classes that calibration found it better
+    /// for, or of these
+    #[arg(long, value_name = "CLASS,...", num_args = 0..=1, default_missing_value = "", value_delimiter = ',')]
+    keep_largest: Option<Vec<String>>,
+    #[command(flatten)]
+    extras: Extras,
+    #[command(flatten)]
+    batching: Batching,
+    /// Print JSON, one line a scan
+    #[arg(long)]
+    json: bool,
+}
+
+/// Segments scans, writes the label maps and the names of their labels, and prints where they are. A scan that can't be
+/// segmented does not stop the others.
+///
+/// # Errors
+/// Where no scan is given, the checkpoint can't be read, results are there already or can't be written, or a scan failed.
+pub fn run(arguments: &SegmentArgs, device: &Device) -> Result<()> {
+    let scans = scans::collect(&arguments.scans)?;
+    let inputs = [arguments.weights.as_deref()];
+    let (jobs, n_skipped) = plan(&scans, arguments, &inputs)?;
+    if n_skipped > 0 {
+        say(&format!("{n_skipped} of {} segmented already, skipping", count(scans.len(), "scan")));
+    }
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    if let [job] = &jobs[..] {
+        // What is wrong with the only scan is said at once.
+        ScanFile::open(&job.scan)?;
+    }
+    let checkpoint = Checkpoint::load_with(&arguments.model, arguments.weights.as_deref(), device)?;
+    let recommended = checkpoint.info.recommended.clone();
+    let options = SegmentOptions {
+        pausing: arguments.pausing.settings_or_recommended(recommended.as_ref())?,
+        allow_invalid: arguments.allow_invalid,
+        intensity: arguments.intensity.clone(),
+        probabilities: arguments.extras.save_probabilities,
+    };
+    if let Some(found) =
+        recommended.filter(|found| arguments.pausing.is_default() && found.settings == options.pausing)
+    {
+        let points = &checkpoint.info.model.encoder.pause_points;
+        say(&format!(
+            "pausing as recommended: {}, chosen on {}; `--pause never` computes every token",
+            found.settings.full_label(points),
+            found.chosen_on
+        ));
+    }
+    let task = Task {
+        keep_largest: kept_classes(arguments.keep_largest.as_deref(), &checkpoint)?,
+        weights_sha256: checkpoint.weights_sha256.clone(),
+        segmenter: Segmenter::from(checkpoint).with_batch_size(arguments.batching.batch_size),
+        options,
+        extras: arguments.extras,
+        json: arguments.json,
+    };
+    match &jobs[..] {
+        [job] => task.run(job)?,
+        jobs => run_all(&task, jobs)?,
+    }
+    if !arguments.json {
+        say(NOTICE);
+    }
+    Ok(())
+}
+
+/// Several scans, with a word about each.
+fn run_all(task: &Task, jobs: &[Job]) -> Result<()> {
+    progress::catch_interrupt()?;
+    let started = Instant::now();
+    let mut failed = Vec::new();
+    for (at, job) in jobs.iter().enumerate() {
+        if progress::interrupted() {
+            bail!("stopped after {at} of {}; `--skip-existing` continues", count(jobs.len(), "scan"));
+        }
+        if let Err(error) = task.run(job) {
+            let reason = format!("{error:#}");
+            say(&format!("error: {reason}"));
+            if task.json {
+                print(
+                    &json!({ "scan": job.scan.to_string_lossy(), "error": reason, "notice": NOTICE }).to_string(),
+                )?;
+            }
+            failed.push(job.scan.display().to_string());
+        }
+        let done = at + 1;
+        let per_scan = started.elapsed().as_secs_f64() / done as f64;
+        let left = Duration::from_secs_f64((per_scan * (jobs.len() - done) as f64).round());
+        say(&format!("{done} of {}, {per_scan:.1} s a scan, {} left", count(jobs.len(), "scan"), minutes(left)));
+    }
+    match failed.len() {
+        0 => Ok(()),
+        n => bail!("{n} of {} could not be segmented:\n  {}", count(jobs.len(), "scan"), failed.join("\n  ")),
+    }
+}
+
+/// The classes of which only the largest component is kept.
+fn kept_classes(asked: Option<&[String]>, checkpoint: &Checkpoint) -> Result<Vec<u8>> {
+    let info = &checkpoint.info;
+    let names = match asked {
+        None => return Ok(Vec::new()),
+        Some([only]) if only.is_empty() => match &info.keep_largest {
+            Some(found) => found,
+            None => bail!(
+                "the checkpoint does not say of which classes the largest component is to be kept; `fastersam calibrate` \
+                 finds that out, or give them: --keep-largest={}",
+                info.labels.names[1..].join(",")
+            ),
+        },
+        Some(names) => names,
+    };
+    let class = |name: &String| {
+        info.labels.class(name).ok_or_else(|| {
+            anyhow::anyhow!("the model has no class `{name}`; choose of {}", info.labels.names[1..].join(", "))
+        })
+    };
+    names.iter().map(class).collect()
+}
+
+/// `1 scan`, `2 scans`.
+pub(crate) fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
+fn minutes(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ ..120 => format!("{seconds} s"),
+        seconds => format!("{} min", seconds / 60),
+    }
+}

@@ -1,0 +1,66 @@
+//! Which scans the user means: files, all in a folder, those of a list.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use fastersam_files::{FileError, read_text};
+
+use super::outputs::is_result;
+
+/// A list of a hundred thousand scans has less.
+const MAX_LIST_BYTES: u64 = 64 << 20;
+
+/// The scans that paths stand for, in their order, each once.
+pub fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut scans = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            scans.extend(in_folder(path)?);
+        } else if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("txt")) {
+            scans.extend(in_list(path)?);
+        } else {
+            scans.push(path.clone());
+        }
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    scans.retain(|scan| seen.insert(scan.clone()));
+    Ok(scans)
+}
+
+/// The NIfTI files of a folder, by name, without hidden ones and without results of this program.
+fn in_folder(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).map_err(FileError::at(folder))?;
+    let mut scans = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(FileError::at(folder))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let is_scan = name.ends_with(".nii") || name.ends_with(".nii.gz");
+        if is_scan && !name.starts_with('.') && !is_result(&path) && path.is_file() {
+            scans.push(path);
+        }
+    }
+    if scans.is_empty() {
+        bail!("{} is a folder without scans: it holds no .nii or .nii.gz file", folder.display());
+    }
+    scans.sort();
+    Ok(scans)
+}
+
+/// The scans that a text file lists, one a line; empty lines and lines that begin with `#` are passed over. Paths are as the
+/// shell would take them, or else relative to the list.
+fn in_list(list: &Path) -> Result<Vec<PathBuf>> {
+    let text = read_text(list, MAX_LIST_BYTES)?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let folder = list.parent().unwrap_or(Path::new(""));
+    let scans: Vec<PathBuf> = lines
+        .map(|line| {
+            let path = Path::new(line);
+            if path.exists() { path.to_owned() } else { folder.join(path) }
+        })
+        .collect();
+    if scans.is_empty() {
+        bail!("{} lists no scans; write one path a line", list.display());
+    }
+    Ok(scans)
+}
