@@ -81,6 +81,8 @@ pub struct Entry {
     pub key: String,
     /// Its files, in the order that the form knows: a scan and its label map, or the slices.
     pub files: Vec<PathBuf>,
+    /// Where each class has a label file of its own: their codes, in the order of the files behind the scan.
+    pub organs: Vec<u16>,
     /// What a manifest says of it, which reading checks; only prepared data sets have one.
     pub recorded: Option<PreparedCase>,
 }

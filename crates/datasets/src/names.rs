@@ -16,9 +16,13 @@ pub(crate) fn names_in(folder: &Path) -> Result<Vec<String>, FileError> {
     Ok(names)
 }
 
-/// The name of a NIfTI file without its ending.
+/// The name of a NIfTI file without its ending, whose letters may be capital ones.
 pub(crate) fn without_ending(name: &str) -> Option<&str> {
-    name.strip_suffix(".nii.gz").or_else(|| name.strip_suffix(".nii"))
+    let stem = |ending: &str| {
+        let (stem, found) = name.split_at_checked(name.len().checked_sub(ending.len())?)?;
+        found.eq_ignore_ascii_case(ending).then_some(stem)
+    };
+    stem(".nii.gz").or_else(|| stem(".nii"))
 }
 
 /// A NIfTI file by its name without ending: `.nii.gz`, unless only `.nii` is there.

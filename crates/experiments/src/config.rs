@@ -35,8 +35,10 @@ pub struct Experiment {
     /// The model.
     pub model: ModelOptions,
     /// Its training.
+    #[serde(default)]
     pub train: TrainConfig,
     /// What is measured.
+    #[serde(default)]
     pub measure: MeasureConfig,
     /// Folder of the file that this was read from. Weight files are looked for there.
     #[serde(skip)]
@@ -100,7 +102,7 @@ pub enum DataConfig {
     },
     /// A prepared data set, or one's own files as a TOML file describes them.
     Files {
-        /// The folder or the TOML file, relative to `--data` where that is given.
+        /// The folder or the TOML file, relative to `--data` where that is given, else to the experiment's own file.
         path: PathBuf,
         /// Split to train on.
         train: String,
@@ -145,7 +147,7 @@ pub struct FromTraining {
 
 /// How a model is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
     /// Passes over the training slices.
     pub epochs: usize,
@@ -156,33 +158,28 @@ pub struct TrainConfig {
     /// Steps in which the learning rate rises linearly.
     pub warmup_steps: usize,
     /// Exponent of the polynomial decay after the warm-up.
-    #[serde(default = "decay_power")]
     pub decay_power: f64,
     /// Decoupled weight decay of `AdamW`.
     pub weight_decay: f64,
     /// Weight of the pause heads' loss.
-    #[serde(default = "lambda_aux")]
     pub lambda_aux: f64,
     /// Whether slices are turned, flipped and rotated.
     pub augment: bool,
     /// Validation Dice is measured after each this many epochs, and after the last.
-    #[serde(default = "one_usize")]
     pub validate_every_epochs: usize,
     /// A checkpoint is written after each this many steps, and after each epoch.
-    #[serde(default = "checkpoint_every_steps")]
     pub checkpoint_every_steps: usize,
 }
 
 /// What is measured on a trained model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct MeasureConfig {
     /// Slices a batch while scoring.
     pub batch_size: usize,
     /// Entropy thresholds of the sweep, used at all pause points; with and without stage 0.
     pub thresholds: Vec<f64>,
     /// What the settings of the sweep have beside their thresholds: criterion, context, tokens that stay.
-    #[serde(default)]
     pub pause: PauseSettings,
     /// The recommended setting saves most among those that lose at most this much Dice on the
     /// calibration cases.
@@ -192,11 +189,42 @@ pub struct MeasureConfig {
     /// Timed rounds of the throughput measurement.
     pub throughput_runs: usize,
     /// Whether an untrained model and a per-pixel classifier are scored beside the model.
-    #[serde(default)]
     pub baselines: bool,
     /// Slices that the report shows.
-    #[serde(default = "three")]
     pub shown_slices: usize,
+}
+
+impl Default for TrainConfig {
+    /// Enough for a small model on some dozen scans.
+    fn default() -> Self {
+        Self {
+            epochs: 10,
+            batch_size: 8,
+            learning_rate: 1e-3,
+            warmup_steps: 50,
+            decay_power: 0.9,
+            weight_decay: 0.05,
+            lambda_aux: 0.3,
+            augment: true,
+            validate_every_epochs: 1,
+            checkpoint_every_steps: 200,
+        }
+    }
+}
+
+impl Default for MeasureConfig {
+    fn default() -> Self {
+        Self {
+            batch_size: 8,
+            thresholds: vec![0.005, 0.02, 0.05, 0.1, 0.2, 0.4],
+            pause: PauseSettings::default(),
+            dice_tolerance: 0.003,
+            throughput_batch_sizes: vec![1, 8],
+            throughput_runs: 5,
+            baselines: false,
+            shown_slices: 3,
+        }
+    }
 }
 
 /// A list of experiments that make one report.
@@ -214,21 +242,6 @@ fn yes() -> bool {
 }
 fn one() -> u64 {
     1
-}
-fn one_usize() -> usize {
-    1
-}
-fn three() -> usize {
-    3
-}
-fn decay_power() -> f64 {
-    0.9
-}
-fn lambda_aux() -> f64 {
-    0.3
-}
-fn checkpoint_every_steps() -> usize {
-    200
 }
 
 impl Experiment {

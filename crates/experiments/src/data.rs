@@ -85,7 +85,7 @@ pub fn load(experiment: &Experiment, data: Option<&Path>) -> Result<ExperimentDa
             packed
         }
         DataConfig::Files { path, train, calibrate, evaluate, note } => {
-            let at = data.map_or_else(|| path.clone(), |data| data.join(path));
+            let at = data.unwrap_or(&experiment.folder).join(path);
             let set = DataSet::open(&at, &OpenOptions::default())?;
             pack_set(&set, train, calibrate, evaluate, note.clone())?
         }

@@ -7,6 +7,7 @@ pub mod calibrate;
 pub mod config;
 pub mod data;
 pub mod device;
+pub mod draft;
 mod error;
 pub mod evaluate;
 pub mod provenance;

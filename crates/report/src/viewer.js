@@ -9,6 +9,8 @@
     backColor: [0.06, 0.06, 0.07, 1],
     show3Dcrosshair: true,
     multiplanarShowRender: 1,
+    multiplanarLayout: 2,
+    crosshairWidth: 0.5,
     onLocationChange: (found) => { place.textContent = found.string; },
   });
   const canvas = document.getElementById("canvas");

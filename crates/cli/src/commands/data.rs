@@ -8,8 +8,16 @@ use clap::{Args, Subcommand};
 use fastersam_datasets::forms::{self, write_phantoms};
 use fastersam_datasets::phantom::PhantomOptions;
 use fastersam_datasets::{AxisOrder, DataSet, Form, LabelScheme, OpenOptions, check, custom, prepared};
+use fastersam_experiments as experiments;
 use fastersam_files::{claim_output, write_atomically};
 use fastersam_progress::say;
+
+use super::count;
+
+/// The name of a drafted experiment.
+const EXPERIMENT: &str = "experiment.toml";
+/// The most files that are named as left out.
+const MAX_LEFT_OUT: usize = 50;
 
 /// What to do with data.
 #[derive(Debug, Subcommand)]
@@ -38,14 +46,15 @@ pub enum DataCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Draft the TOML file that describes a folder of NIfTI files
+    /// Draft the TOML file that describes a folder of NIfTI files, and an experiment file to train on them
     Describe {
         /// The folder
         folder: PathBuf,
-        /// Where to write the file [default: FOLDER/dataset-description.toml]
+        /// Where to write the description [default: FOLDER/dataset-description.toml]; the experiment, experiment.toml, goes
+        /// beside it
         #[arg(long, short)]
         output: Option<PathBuf>,
-        /// Replace a file that is there already
+        /// Replace files that are there already
         #[arg(long)]
         overwrite: bool,
     },
@@ -126,24 +135,11 @@ pub fn run(command: &DataCommand, print: impl Fn(&str) -> Result<()>) -> Result<
             print(&text)?;
             match report.problems.len() {
                 0 => Ok(()),
-                n => bail!("{n} problems in {}", source.path.display()),
+                n => bail!("{} in {}", count(n, "problem"), source.path.display()),
             }
         }
         DataCommand::Describe { folder, output, overwrite } => {
-            let default = folder.join(custom::FILE_NAME);
-            let path = output.as_ref().unwrap_or(&default);
-            claim_output(path, &[], *overwrite)?;
-            let mut draft = custom::describe(folder)?;
-            // Least of all onto the data themselves, which are known only now.
-            let inputs = draft.files(folder)?;
-            claim_output(path, &inputs.iter().map(PathBuf::as_path).collect::<Vec<_>>(), *overwrite)?;
-            if path.parent().map(|p| p.canonicalize().ok()) != Some(folder.canonicalize().ok()) {
-                draft.folder = Some(folder.canonicalize().with_context(|| folder.display().to_string())?);
-            }
-            write_atomically(path, custom::to_toml(&draft)?.as_bytes())?;
-            say(&format!("{} labels; give them their names, then `fastersam data check`", draft.labels.len()));
-            print(&path.display().to_string())?;
-            Ok(())
+            describe(folder, output.as_deref(), *overwrite, print)
         }
         DataCommand::Phantom { form, output, cases, size, seed, label_scheme, axes } => {
             let (cases, size, seed, label_scheme, axes) = (*cases, *size, *seed, *label_scheme, *axes);
@@ -154,15 +150,61 @@ pub fn run(command: &DataCommand, print: impl Fn(&str) -> Result<()>) -> Result<
     }
 }
 
+/// Drafts a description and an experiment.
+fn describe(
+    folder: &Path,
+    output: Option<&Path>,
+    overwrite: bool,
+    print: impl Fn(&str) -> Result<()>,
+) -> Result<()> {
+    let path = output.map_or_else(|| folder.join(custom::FILE_NAME), Path::to_owned);
+    let experiment = match output.and_then(Path::file_stem) {
+        None => folder.join(EXPERIMENT),
+        Some(stem) => path.with_file_name(format!("{}-{EXPERIMENT}", stem.to_string_lossy())),
+    };
+    let claim = |inputs: &[&Path]| {
+        [&path, &experiment].into_iter().try_for_each(|output| claim_output(output, inputs, overwrite))
+    };
+    claim(&[])?;
+    let mut draft = custom::describe(folder)?;
+    // Least of all onto the data themselves, which are known only now.
+    let inputs = draft.description.files(folder)?;
+    claim(&inputs.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
+    if path.parent().map(|p| p.canonicalize().ok()) != Some(folder.canonicalize().ok()) {
+        draft.description.folder = Some(folder.canonicalize().with_context(|| folder.display().to_string())?);
+    }
+    write_atomically(&path, draft.to_toml()?.as_bytes())?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    write_atomically(&experiment, experiments::draft::draft(&draft.description, &name).as_bytes())?;
+    say(&format!("used {} of {}", draft.n_used(), count(draft.n_files, "file")));
+    for (file, reason) in draft.left_out.iter().take(MAX_LEFT_OUT) {
+        say(&format!("  left out: {file}: {reason}"));
+    }
+    if draft.left_out.len() > MAX_LEFT_OUT {
+        say(&format!("  and {} more", draft.left_out.len() - MAX_LEFT_OUT));
+    }
+    let splits = draft.description.splits.iter().map(|(name, cases)| format!("{} {name}", cases.len()));
+    say(&format!("patients: {}", splits.collect::<Vec<_>>().join(", ")));
+    let names = draft.description.labels.iter().map(|label| label.name.as_str());
+    say(&format!("labels: {}; correct their names there", names.collect::<Vec<_>>().join(", ")));
+    say(&format!(
+        "next: fastersam data check {}, then fastersam train -c {}",
+        if output.is_some() { path.display() } else { folder.display() },
+        experiment.display()
+    ));
+    print(&path.display().to_string())
+}
+
 fn import(set: &DataSet, output: &Path, print: impl Fn(&str) -> Result<()>) -> Result<()> {
     let bar = fastersam_progress::bar("importing", set.len(), "cases");
     let manifest = prepared::import(set, output, |_| bar.inc(1))?;
     bar.finish_and_clear();
     let slices: usize = manifest.cases.iter().map(|case| case.shape[0]).sum();
     say(&format!(
-        "{}: {} cases, {slices} slices, label scheme {}",
+        "{}: {}, {}, label scheme {}",
         manifest.name,
-        manifest.cases.len(),
+        count(manifest.cases.len(), "case"),
+        count(slices, "slice"),
         manifest.label_scheme
     ));
     print(&output.display().to_string())?;

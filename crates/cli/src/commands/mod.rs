@@ -101,6 +101,11 @@ impl Measured {
     }
 }
 
+/// `1 scan`, `2 scans`.
+fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
 /// How results are printed.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Printing {

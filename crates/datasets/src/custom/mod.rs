@@ -1,6 +1,8 @@
 //! A data set of one's own, described by one TOML file, and the first draft of one.
 
 mod describe;
+mod files;
+mod pairs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -8,12 +10,12 @@ use std::path::{Path, PathBuf};
 use fastersam_volume::{Intensity, LabelTable, Orientation};
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::Entry;
 use crate::error::DatasetError;
-use crate::names::{names_in, with_ending, without_ending};
-use crate::text::{check_name, read_text};
+use crate::names::without_ending;
+use crate::text::read_text;
+use files::{CASE, LABEL, is_pattern};
 
-pub use describe::{describe, to_toml};
+pub use describe::{Draft, describe};
 
 /// The name under which a folder's own description is found.
 pub const FILE_NAME: &str = "dataset-description.toml";
@@ -30,9 +32,12 @@ pub struct Description {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<PathBuf>,
     /// Where the images are: a pattern in which `{case}` stands for a case's name, for instance
-    /// `images/{case}.nii.gz`, or a folder, whose NIfTI files are called like their cases.
+    /// `images/{case}.nii.gz`, or a folder, whose NIfTI files are called like their cases. Nothing where `cases` has the files.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub image: String,
-    /// Where the label maps are, likewise.
+    /// Where the label maps are, likewise. Where each class has a file of its own, `{label}` stands for the class's name. Of
+    /// voxels that several of these files mark, the last class in the order of `labels` has them.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub label: String,
     /// Slices are cut across this axis.
     #[serde(default)]
@@ -50,6 +55,24 @@ pub struct Description {
     /// Folds: `a` gives the splits `fold-a` and, with all other cases of the folds, `fold-a-train`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub folds: BTreeMap<String, Vec<String>>,
+    /// The files of each case, where no pattern fits them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cases: Vec<CaseFiles>,
+}
+
+/// The files of one case.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaseFiles {
+    /// Its name: letters, digits, `_`, `-` and `.`.
+    pub case: String,
+    /// Whose scan it is; the splits name patients then, whose scans stay together. The case itself where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patient: Option<String>,
+    /// The image.
+    pub image: String,
+    /// The label map; with `{label}` in it one file for each class.
+    pub label: String,
 }
 
 /// A code in the label maps and what it is called.
@@ -60,6 +83,9 @@ pub struct LabelName {
     pub code: u16,
     /// The name.
     pub name: String,
+    /// What stands for `{label}` in the name of its file, where that is not the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
 }
 
 /// Across what slices are cut. Whatever the files' orientation is, slices look the same.
@@ -101,16 +127,7 @@ impl Description {
     }
 
     fn validate(&self) -> Result<(), String> {
-        for (key, pattern) in [("image", &self.image), ("label", &self.label)] {
-            if !is_pattern(pattern) && (pattern.is_empty() || without_ending(pattern).is_some()) {
-                return Err(format!(
-                    "`{key}` is {pattern:?}: it must hold `{{case}}`, the place of a case's name, or be a folder"
-                ));
-            }
-            if Path::new(pattern).is_absolute() || pattern.split('/').any(|part| part == "..") {
-                return Err(format!("`{key}` is {pattern:?}: write it relative to `folder`, without `..`"));
-            }
-        }
+        self.validate_files()?;
         self.intensity.validate()?;
         self.label_table().validate()?;
         let mut seen = BTreeSet::new();
@@ -128,6 +145,34 @@ impl Description {
         for (split, cases) in self.splits.iter().chain(&self.folds) {
             if let Some(twice) = cases.iter().enumerate().find(|(i, case)| cases[..*i].contains(case)) {
                 return Err(format!("{split} names {:?} twice", twice.1));
+            }
+        }
+        Ok(())
+    }
+
+    fn validate_files(&self) -> Result<(), String> {
+        let patterns = [("image", &self.image), ("label", &self.label)];
+        if !self.cases.is_empty() {
+            if let Some((key, _)) = patterns.iter().find(|(_, pattern)| !pattern.is_empty()) {
+                return Err(format!("it has both `{key}` and `cases`: the files are named by one of them"));
+            }
+            let mut seen = BTreeSet::new();
+            if let Some(twice) = self.cases.iter().find(|files| !seen.insert(&files.case)) {
+                return Err(format!("`cases` has {:?} twice", twice.case));
+            }
+        } else if let Some((key, pattern)) = patterns.iter().find(|(key, pattern)| {
+            let has_class = *key == "label" && pattern.contains(LABEL);
+            let is_file = without_ending(pattern).is_some();
+            !is_pattern(pattern) && !has_class && (pattern.is_empty() || is_file)
+        }) {
+            return Err(format!(
+                "`{key}` is {pattern:?}: it must hold `{CASE}`, the place of a case's name, or be a folder"
+            ));
+        }
+        let named = self.cases.iter().flat_map(|files| [("image", &files.image), ("label", &files.label)]);
+        for (key, path) in patterns.into_iter().chain(named) {
+            if Path::new(path).is_absolute() || path.split('/').any(|part| part == "..") {
+                return Err(format!("`{key}` is {path:?}: write it relative to `folder`, without `..`"));
             }
         }
         Ok(())
@@ -176,88 +221,4 @@ impl Description {
         }
         splits
     }
-
-    /// Image and label of every case whose image is there.
-    /// The files of a folder that it describes: images and label maps.
-    ///
-    /// # Errors
-    /// Where there are none.
-    pub fn files(&self, folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
-        let entries = self.entries(&folder.join(FILE_NAME))?;
-        Ok(entries.into_iter().flat_map(|entry| entry.files).collect())
-    }
-
-    pub(crate) fn entries(&self, file: &Path) -> Result<Vec<Entry>, DatasetError> {
-        let beside = file.parent().unwrap_or(Path::new("."));
-        let folder = self.folder.as_ref().map_or_else(|| beside.to_owned(), |folder| beside.join(folder));
-        DatasetError::require(&folder, "the description names it")?;
-        let mut cases = BTreeMap::new();
-        if is_pattern(&self.image) {
-            let parts: Vec<&str> = self.image.split('/').collect();
-            find(&folder, &parts, None, &mut cases)?;
-        } else {
-            let images = folder.join(&self.image);
-            for name in names_in(&images)? {
-                if let Some(case) = without_ending(&name).filter(|_| !name.starts_with('.')) {
-                    cases.insert(case.to_owned(), images.join(&name));
-                }
-            }
-        }
-        if cases.is_empty() {
-            let reason = format!("no file in {} is like `{}`", folder.display(), self.image);
-            return Err(DatasetError::malformed(file, reason));
-        }
-        let entry = |(id, image): (String, PathBuf)| {
-            check_name(file, &id)?;
-            let label = if is_pattern(&self.label) {
-                folder.join(self.label.replace("{case}", &id))
-            } else {
-                with_ending(&folder.join(&self.label), &id)
-            };
-            Ok(Entry { key: id.clone(), id, files: vec![image, label], recorded: None })
-        };
-        cases.into_iter().map(entry).collect()
-    }
-}
-
-fn is_pattern(text: &str) -> bool {
-    text.contains("{case}")
-}
-
-/// Files like a pattern, by what stands for `{case}`.
-fn find(
-    folder: &Path,
-    parts: &[&str],
-    case: Option<&str>,
-    found: &mut BTreeMap<String, PathBuf>,
-) -> Result<(), DatasetError> {
-    let Some((part, rest)) = parts.split_first() else { return Ok(()) };
-    let mut step = |name: &str, case: Option<&str>| {
-        let path = folder.join(name);
-        match (rest.is_empty(), case) {
-            (true, Some(case)) if path.is_file() => {
-                found.insert(case.to_owned(), path);
-                Ok(())
-            }
-            (false, _) if path.is_dir() => find(&path, rest, case, found),
-            _ => Ok(()),
-        }
-    };
-    let Some((before, after)) = part.split_once("{case}") else { return step(part, case) };
-    for name in names_in(folder)? {
-        let middle = name.strip_prefix(before).and_then(|n| n.strip_suffix(after));
-        // A second `{case}` in one part: the first one's text decides.
-        let candidate = match (case, middle) {
-            (Some(case), _) => Some(case.to_owned()),
-            (None, Some(middle)) => Some(middle.to_owned()),
-            (None, None) => name
-                .strip_prefix(before)
-                .map(|n| n.split(after.split('{').next().unwrap_or_default()))
-                .and_then(|mut n| n.next().map(str::to_owned)),
-        };
-        if let Some(case) = candidate.filter(|case| !case.is_empty() && part.replace("{case}", case) == name) {
-            step(&name, Some(&case))?;
-        }
-    }
-    Ok(())
 }

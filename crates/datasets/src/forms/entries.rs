@@ -11,7 +11,7 @@ pub(super) type Slices = BTreeMap<String, BTreeMap<u32, PathBuf>>;
 
 /// A case of these files.
 pub(super) fn entry(id: String, key: String, files: Vec<PathBuf>) -> Entry {
-    Entry { id, key, files, recorded: None }
+    Entry { id, key, files, organs: Vec::new(), recorded: None }
 }
 
 /// The named folders in a folder that are there; the folder itself where none is: people move files.

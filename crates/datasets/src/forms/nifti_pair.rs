@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use fastersam_volume::{Scan, write_image_volume, write_label_volume};
+use fastersam_volume::{Orientation, Scan, write_image_volume, write_label_volume};
+use ndarray::Array3;
 
 use super::values::{scale, to_classes};
 use crate::case::Case;
@@ -10,43 +11,70 @@ use crate::dataset::{DataSet, Entry};
 use crate::error::DatasetError;
 use crate::phantom::Acquisition;
 
-fn files(entry: &Entry) -> Result<[&PathBuf; 2], DatasetError> {
-    match &entry.files[..] {
-        [image, label] => Ok([image, label]),
-        files => Err(DatasetError::Request(format!(
-            "{} has {} files; a scan and its label map are needed",
-            entry.id,
-            files.len()
-        ))),
-    }
-}
-
 /// Reads scan and label map, scales the scan, and turns codes into classes.
 pub(super) fn read(set: &DataSet, entry: &Entry) -> Result<Case, DatasetError> {
-    let [image_path, label_path] = files(entry)?;
+    let Some((image_path, label_paths)) = entry.files.split_first().filter(|(_, labels)| !labels.is_empty())
+    else {
+        let reason = format!("{} has {} files; a scan and its label map are needed", entry.id, entry.files.len());
+        return Err(DatasetError::Request(reason));
+    };
     DatasetError::require(image_path, "check that the download is complete")?;
-    DatasetError::require(label_path, "every scan needs its label map")?;
-    for path in [image_path, label_path] {
-        if let Some(other) = other_packing(path).filter(|other| other.exists()) {
+    for path in &entry.files {
+        if let Some(other) = other_packing(path).filter(|other| path.exists() && other.exists()) {
             return Err(DatasetError::Twice { path: path.clone(), other });
         }
     }
     let scan = Scan::read(image_path)?;
-    let labels = Scan::read(label_path)?;
-    if let Some(difference) = scan.grid.difference(&labels.grid) {
-        let (image, label) = (image_path.clone(), label_path.clone());
-        return Err(DatasetError::OtherGrid { image, label, difference });
-    }
     let orientation = set.orientation.unwrap_or_else(|| scan.grid.orientation());
-    let (mut image, spacing_mm) = scan.oriented(orientation);
     let mut notes: Vec<String> =
         scan.notes.iter().map(|note| format!("{}: {note}", image_path.display())).collect();
+    let label = if entry.organs.is_empty() {
+        let path = &label_paths[0];
+        DatasetError::require(path, "every scan needs its label map")?;
+        let values = label_values(&scan, image_path, path, orientation)?;
+        to_classes(path, &values, &set.codes, &set.label_scheme)?
+    } else {
+        let mut label = Array3::zeros(scan.grid.oriented_shape(orientation));
+        let mut n_found = 0;
+        for (path, &code) in label_paths.iter().zip(&entry.organs) {
+            if !path.exists() {
+                notes.push(format!("{} is not there: taken as a class that this scan has not", path.display()));
+                continue;
+            }
+            n_found += 1;
+            let class = set.codes.get(usize::from(code)).copied().flatten().unwrap_or(0);
+            let values = label_values(&scan, image_path, path, orientation)?;
+            label.zip_mut_with(&values, |of_voxel, &value| {
+                if value > 0.5 {
+                    *of_voxel = class;
+                }
+            });
+        }
+        if n_found == 0 {
+            DatasetError::require(&label_paths[0], "every scan needs label maps, one for each class")?;
+        }
+        label
+    };
+    let (mut image, spacing_mm) = scan.oriented(orientation);
     let (intensities, invalid) = scale(image_path, &mut image, &set.intensity)?;
     notes.extend(invalid);
-    // By its own affine, which leads to the same places: its axes may lie in another order.
-    let (values, _) = labels.oriented(orientation);
-    let label = to_classes(label_path, &values, &set.codes, &set.label_scheme)?;
     Ok(Case { id: entry.id.clone(), image, label, spacing_mm: Some(spacing_mm), orientation, intensities, notes })
+}
+
+/// The values of a label map that lies on a scan. Its axes may lie in another order: its own affine leads to the same places.
+fn label_values(
+    scan: &Scan,
+    image: &Path,
+    label: &Path,
+    orientation: Orientation,
+) -> Result<Array3<f32>, DatasetError> {
+    let labels = Scan::read(label)?;
+    match scan.grid.difference(&labels.grid) {
+        None => Ok(labels.oriented(orientation).0),
+        Some(difference) => {
+            Err(DatasetError::OtherGrid { image: image.to_owned(), label: label.to_owned(), difference })
+        }
+    }
 }
 
 /// The name that the same scan has when it is packed, or unpacked.

@@ -37,6 +37,7 @@ impl FileForm for PreparedForm {
             id: case.id.clone(),
             key: case.key.clone(),
             files: vec![case.file(path)],
+            organs: Vec::new(),
             recorded: Some(case.clone()),
         });
         Ok(DataSet {

@@ -43,6 +43,12 @@ pub(super) fn to_classes(
     });
     match unknown {
         None => Ok(classes),
+        Some(value) if label_scheme == "described" => Err(DatasetError::malformed(
+            path,
+            format!(
+                "it holds the label value {value}, which is not in the description; add it to `labels` or `background`"
+            ),
+        )),
         Some(value) => Err(DatasetError::UnknownLabel {
             path: path.to_owned(),
             value: value.to_string(),

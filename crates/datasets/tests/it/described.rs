@@ -37,16 +37,16 @@ fn a_data_set_of_ones_own_is_described_and_read() {
     let expected = own_folder(folder.path());
     let draft = custom::describe(folder.path()).unwrap();
     assert_eq!(
-        (draft.image.as_str(), draft.label.as_str()),
+        (draft.description.image.as_str(), draft.description.label.as_str()),
         ("cohort/{case}/mr.nii.gz", "cohort/{case}/mr_seg.nii.gz")
     );
-    assert_eq!(draft.labels.iter().map(|l| l.code).collect::<Vec<_>>(), [10, 20, 200]);
-    assert_eq!(draft.intensity, Intensity::Percentiles { low: 0.5, high: 99.5 });
-    assert_eq!(draft.axis, custom::SliceAxis::Coronal);
-    assert_eq!(draft.splits["valid"], ["subject_04"]);
+    assert_eq!(draft.description.labels.iter().map(|l| l.code).collect::<Vec<_>>(), [10, 20, 200]);
+    assert_eq!(draft.description.intensity, Intensity::Percentiles { low: 0.5, high: 99.5 });
+    assert_eq!(draft.description.axis, custom::SliceAxis::Coronal);
+    assert_eq!(draft.description.splits["valid"], ["subject_04"]);
     let file = folder.path().join("mine.toml");
-    fs::write(&file, custom::to_toml(&draft).unwrap()).unwrap();
-    assert_eq!(Description::read(&file).unwrap(), draft);
+    fs::write(&file, draft.to_toml().unwrap()).unwrap();
+    assert_eq!(Description::read(&file).unwrap(), draft.description);
 
     let set = DataSet::open(&file, &OpenOptions::default()).unwrap();
     let train = set.load("train").unwrap();
@@ -187,10 +187,10 @@ fn drafts_fit_the_usual_layouts() {
         }
         let draft = custom::describe(folder.path()).unwrap();
         let file = folder.path().join("mine.toml");
-        fs::write(&file, custom::to_toml(&draft).unwrap()).unwrap();
+        fs::write(&file, draft.to_toml().unwrap()).unwrap();
         let set = DataSet::open(&file, &OpenOptions::default()).unwrap();
         assert_eq!(set.load("all").unwrap().len(), 3, "{draft:?}");
-        assert!(matches!(draft.intensity, Intensity::Window { .. }));
+        assert!(matches!(draft.description.intensity, Intensity::Window { .. }));
     }
 }
 

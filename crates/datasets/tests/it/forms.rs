@@ -102,8 +102,8 @@ fn every_form_of_the_registry_has_a_name_of_its_own_and_knows_what_it_wrote() {
             let mut draft = custom::describe(&at).unwrap();
             assert!(forms::detect(&at).unwrap_err().to_string().contains(custom::FILE_NAME));
             // Pixels that are larger than the slices are thick look like slices.
-            draft.axis = custom::SliceAxis::Axial;
-            fs::write(at.join(custom::FILE_NAME), custom::to_toml(&draft).unwrap()).unwrap();
+            draft.description.axis = custom::SliceAxis::Axial;
+            fs::write(at.join(custom::FILE_NAME), draft.to_toml().unwrap()).unwrap();
         }
         assert_eq!(forms::detect(&at).unwrap(), form);
         let options = OpenOptions { label_scheme: Some(LabelScheme::Transunet), ..OpenOptions::default() };

@@ -13,8 +13,9 @@ use crate::error::VolumeError;
 use crate::labels::LabelTable;
 use crate::orientation::Orientation;
 
-/// The code of extensions that hold the XML of Caret and its successors.
-const CARET: i32 = 30;
+/// The code of the extension with the names: none, as TotalSegmentator writes it. What reads its files finds them so; nibabel
+/// gives no content of Caret's own code, 30.
+const NAMES: i32 = 0;
 
 impl Grid {
     /// Writes a class map `[i, j, k]` with this grid's affine, orientation and spacing, as bytes; the
@@ -53,7 +54,7 @@ impl Grid {
         write_ordered(path, &values, &header, names, |options, voxels| options.write_nifti(voxels))
     }
 
-    /// Writes a value for each voxel and class, `[class, k, j, i]`, as a 4-D file `[i, j, k, class]`.
+    /// Writes a value for each voxel and class, `[class, k, j, i]`, as a 4-D file `[i, j, k, class]` that is packed: `.nii.gz`.
     ///
     /// # Errors
     /// As [`write_classes`](Self::write_classes).
@@ -61,7 +62,11 @@ impl Grid {
         let (_, n_planes, n_rows, n_cols) = probabilities.dim();
         let header = self.header_for(path, [n_cols, n_rows, n_planes])?;
         let voxels = probabilities.view().reversed_axes();
-        write_whole(path, |scratch| WriterOptions::new(scratch).reference_header(&header).write_nifti(&voxels))
+        let file = write_scratch(path, |scratch| {
+            WriterOptions::new(scratch).reference_header(&header).compress(true).write_nifti(&voxels)
+        })?;
+        // No scan, so that its header can't be checked as one; a packed file that can't be written to its end is an error.
+        Ok(file.commit()?)
     }
 
     fn header_for(&self, path: &Path, found: [usize; 3]) -> Result<NiftiHeader, VolumeError> {
@@ -167,7 +172,7 @@ fn write_ordered<T: Clone>(
         let options = WriterOptions::new(scratch).reference_header(header);
         let options = match caret_xml {
             Some(xml) => {
-                let extension = Extension::from_str(CARET, &xml);
+                let extension = Extension::from_str(NAMES, &xml);
                 options.with_extensions(ExtensionSequence::new(Extender::from([1, 0, 0, 0]), vec![extension]))
             }
             None => options,
@@ -192,6 +197,16 @@ fn aligned_header(spacing_mm: [f64; 3]) -> NiftiHeader {
 
 /// Lets nifti's writer fill a scratch file, which then takes the file's place.
 fn write_whole(path: &Path, write: impl FnOnce(&Path) -> nifti::Result<()>) -> Result<(), VolumeError> {
+    let file = write_scratch(path, write)?;
+    // The writer drops its last buffer without a word where the disk is full.
+    if Header::read(file.scratch_path()).is_err() {
+        let cause = std::io::Error::new(std::io::ErrorKind::StorageFull, "not all of it could be written");
+        return Err(FileError::at(path)(cause).into());
+    }
+    Ok(file.commit()?)
+}
+
+fn write_scratch(path: &Path, write: impl FnOnce(&Path) -> nifti::Result<()>) -> Result<AtomicFile, VolumeError> {
     // By any other name, the writer would choose a file of its own.
     if !path.to_string_lossy().ends_with(".nii") && !path.to_string_lossy().ends_with(".nii.gz") {
         return Err(VolumeError::malformed(path, "the name of a NIfTI file ends in .nii or .nii.gz"));
@@ -201,10 +216,5 @@ fn write_whole(path: &Path, write: impl FnOnce(&Path) -> nifti::Result<()>) -> R
         NiftiError::Io(cause) => FileError::at(path)(cause).into(),
         other => VolumeError::malformed(path, format!("it can't be written ({other})")),
     })?;
-    // The writer drops its last buffer without a word where the disk is full.
-    if Header::read(file.scratch_path()).is_err() {
-        let cause = std::io::Error::new(std::io::ErrorKind::StorageFull, "not all of it could be written");
-        return Err(FileError::at(path)(cause).into());
-    }
-    Ok(file.commit()?)
+    Ok(file)
 }

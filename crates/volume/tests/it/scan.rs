@@ -165,3 +165,29 @@ fn intensities_are_scaled_as_numpy_would() {
         assert!(bad.validate().is_err(), "{bad:?}");
     }
 }
+
+#[test]
+fn probabilities_are_a_volume_a_class() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("scan.nii");
+    write_image(&path, &Array3::zeros((4, 3, 2)), [1.0, 2.0, 3.0]).unwrap();
+    let grid = Scan::read(&path).unwrap().grid;
+    let values =
+        ndarray::Array4::from_shape_fn((5, 2, 3, 4), |(c, k, j, i)| (1000 * c + 100 * k + 10 * j + i) as f32);
+    let target = folder.path().join("probabilities.nii.gz");
+    grid.write_probabilities(&target, &values).unwrap();
+    let bytes = gunzip(&std::fs::read(&target).unwrap());
+    assert_eq!(bytes.len(), 352 + 4 * values.len());
+    let value = |at: usize| f32::from_le_bytes(bytes[352 + 4 * at..][..4].try_into().unwrap());
+    // The first axis runs fastest, the classes slowest.
+    for ((c, k, j, i), &expected) in values.indexed_iter() {
+        assert_eq!(value(((c * 2 + k) * 3 + j) * 4 + i), expected);
+    }
+    assert!(grid.write_probabilities(&target, &ndarray::Array4::zeros((5, 2, 3, 3))).is_err());
+}
+
+fn gunzip(bytes: &[u8]) -> Vec<u8> {
+    let mut unpacked = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(bytes), &mut unpacked).unwrap();
+    unpacked
+}

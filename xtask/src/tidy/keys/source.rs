@@ -172,6 +172,8 @@ fn value(tokens: &[Token]) -> String {
             format!("\"{}\"", snake_case(&last.text))
         }
         [ty, .., open, close] if ty.is("Vec") && open.is("(") && close.is(")") => "[]".to_owned(),
+        // Left to the type's own default.
+        [.., name, open, close] if name.is("default") && open.is("(") && close.is(")") => String::new(),
         _ if literals.len() == 1 => text(literals[0]),
         _ => tokens.iter().map(text).collect(),
     }

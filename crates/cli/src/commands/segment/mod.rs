@@ -15,10 +15,10 @@ use fastersam_progress::{self as progress, say};
 use fastersam_records::NOTICE;
 use serde_json::json;
 
-use super::{Batching, Pausing};
+use super::{Batching, Pausing, count};
 use crate::output::print;
 use one::Task;
-use outputs::{Extras, Job, plan};
+use outputs::{Destination, Job};
 
 /// What to segment, and with what.
 #[derive(Debug, Args)]
@@ -33,16 +33,8 @@ pub struct SegmentArgs {
     /// The backbone's weight file, or the folder of all weight files, where they lie elsewhere than in training
     #[arg(long, value_name = "PATH")]
     weights: Option<PathBuf>,
-    /// Where to write: the label map's file (.nii.gz or .nii), or a folder for SCAN_segmentation.nii.gz of each scan; all else
-    /// goes beside the label map [default: beside the scan]
-    #[arg(long, short, value_name = "PATH")]
-    output: Option<PathBuf>,
-    /// Replace results that are there already
-    #[arg(long)]
-    overwrite: bool,
-    /// Pass over scans whose label map is there already
-    #[arg(long, conflicts_with = "overwrite")]
-    skip_existing: bool,
+    #[command(flatten)]
+    destination: Destination,
     #[command(flatten)]
     pausing: Pausing,
     /// Scale intensities otherwise than the checkpoint says: window=LOW..HIGH, percentiles=LOW..HIGH, clip-top=PERCENTILE,
@@ -57,8 +49,6 @@ pub struct SegmentArgs {
     #[arg(long, value_name = "CLASS,...", num_args = 0..=1, default_missing_value = "", value_delimiter = ',')]
     keep_largest: Option<Vec<String>>,
     #[command(flatten)]
-    extras: Extras,
-    #[command(flatten)]
     batching: Batching,
     /// Print JSON, one line a scan
     #[arg(long)]
@@ -72,8 +62,7 @@ pub struct SegmentArgs {
 /// Where no scan is given, the checkpoint can't be read, results are there already or can't be written, or a scan failed.
 pub fn run(arguments: &SegmentArgs, device: &Device) -> Result<()> {
     let scans = scans::collect(&arguments.scans)?;
-    let inputs = [arguments.weights.as_deref()];
-    let (jobs, n_skipped) = plan(&scans, arguments, &inputs)?;
+    let (jobs, n_skipped) = arguments.destination.plan(&scans, arguments.weights.as_deref())?;
     if n_skipped > 0 {
         say(&format!("{n_skipped} of {} segmented already, skipping", count(scans.len(), "scan")));
     }
@@ -90,7 +79,7 @@ pub fn run(arguments: &SegmentArgs, device: &Device) -> Result<()> {
         pausing: arguments.pausing.settings_or_recommended(recommended.as_ref())?,
         allow_invalid: arguments.allow_invalid,
         intensity: arguments.intensity.clone(),
-        probabilities: arguments.extras.save_probabilities,
+        probabilities: arguments.destination.extras.save_probabilities,
     };
     if let Some(found) =
         recommended.filter(|found| arguments.pausing.is_default() && found.settings == options.pausing)
@@ -107,7 +96,7 @@ pub fn run(arguments: &SegmentArgs, device: &Device) -> Result<()> {
         weights_sha256: checkpoint.weights_sha256.clone(),
         segmenter: Segmenter::from(checkpoint).with_batch_size(arguments.batching.batch_size),
         options,
-        extras: arguments.extras,
+        extras: arguments.destination.extras,
         json: arguments.json,
     };
     match &jobs[..] {
@@ -171,11 +160,6 @@ fn kept_classes(asked: Option<&[String]>, checkpoint: &Checkpoint) -> Result<Vec
         })
     };
     names.iter().map(class).collect()
-}
-
-/// `1 scan`, `2 scans`.
-pub(crate) fn count(n: usize, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 fn minutes(time: Duration) -> String {

@@ -9,8 +9,6 @@ use clap::Args;
 use fastersam::{label_names_path, split_ending};
 use fastersam_files::{FileError, claim_output};
 
-use super::SegmentArgs;
-
 /// What is written beside the label map.
 #[derive(Clone, Copy, Debug, Default, Args)]
 #[allow(clippy::struct_excessive_bools)]
@@ -34,6 +32,23 @@ pub struct Extras {
     /// Write colors and names for 3D Slicer (SCAN_segmentation_colors.ctbl) and ITK-SNAP (SCAN_segmentation_labels.txt)
     #[arg(long)]
     pub color_tables: bool,
+}
+
+/// Where results go.
+#[derive(Debug, Args)]
+pub struct Destination {
+    /// Where to write: the label map's file (.nii.gz or .nii), or a folder for SCAN_segmentation.nii.gz of each scan; all else
+    /// goes beside the label map [default: beside the scan]
+    #[arg(long, short, value_name = "PATH")]
+    pub output: Option<PathBuf>,
+    /// Replace results that are there already
+    #[arg(long)]
+    overwrite: bool,
+    /// Pass over scans whose label map is there already
+    #[arg(long, conflicts_with = "overwrite")]
+    skip_existing: bool,
+    #[command(flatten)]
+    pub extras: Extras,
 }
 
 /// A scan and where its results go.
@@ -100,48 +115,50 @@ impl Job {
     }
 }
 
-/// Before minutes of work: where the results of each scan go, and that they can be written there, onto nothing else. Also
-/// says how many scans have their label map already, where these are passed over.
-pub fn plan(scans: &[PathBuf], arguments: &SegmentArgs, inputs: &[Option<&Path>]) -> Result<(Vec<Job>, usize)> {
-    let mut jobs = Vec::with_capacity(scans.len());
-    for scan in scans {
-        jobs.push(Job {
-            scan: scan.clone(),
-            label_map: label_map_path(scan, scans.len(), arguments.output.as_deref())?,
-        });
-    }
-    if arguments.skip_existing {
-        jobs.retain(|job| !job.label_map.exists());
-    }
-    let inputs: Vec<&Path> = scans.iter().map(PathBuf::as_path).chain(inputs.iter().copied().flatten()).collect();
-    let mut taken: BTreeMap<PathBuf, &Path> = BTreeMap::new();
-    for job in &jobs {
-        for output in job.outputs(&arguments.extras) {
-            if let Some(other) = taken.insert(output.clone(), &job.scan) {
-                bail!(
-                    "{} and {} would both write {}; segment them one by one, or into different folders",
-                    other.display(),
-                    job.scan.display(),
-                    output.display()
-                );
+impl Destination {
+    /// Before minutes of work: where the results of each scan go, and that they can be written there, onto nothing else. Also
+    /// says how many scans have their label map already, where these are passed over.
+    pub fn plan(&self, scans: &[PathBuf], weights: Option<&Path>) -> Result<(Vec<Job>, usize)> {
+        let mut jobs = Vec::with_capacity(scans.len());
+        for scan in scans {
+            jobs.push(Job {
+                scan: scan.clone(),
+                label_map: label_map_path(scan, scans.len(), self.output.as_deref())?,
+            });
+        }
+        if self.skip_existing {
+            jobs.retain(|job| !job.label_map.exists());
+        }
+        let inputs: Vec<&Path> = scans.iter().map(PathBuf::as_path).chain(weights).collect();
+        let mut taken: BTreeMap<PathBuf, &Path> = BTreeMap::new();
+        for job in &jobs {
+            for output in job.outputs(&self.extras) {
+                if let Some(other) = taken.insert(output.clone(), &job.scan) {
+                    bail!(
+                        "{} and {} would both write {}; segment them one by one, or into different folders",
+                        other.display(),
+                        job.scan.display(),
+                        output.display()
+                    );
+                }
             }
         }
-    }
-    // The folder only when all else is in order.
-    if let Some(folder) = arguments.output.as_deref().filter(|path| !is_file_name(path, scans.len()))
-        && !folder.exists()
-    {
-        let parent = fastersam_files::parent_folder(folder);
-        if !parent.is_dir() {
-            bail!("the folder {} for {} does not exist; make it first", parent.display(), folder.display());
+        // The folder only when all else is in order.
+        if let Some(folder) = self.output.as_deref().filter(|path| !is_file_name(path, scans.len()))
+            && !folder.exists()
+        {
+            let parent = fastersam_files::parent_folder(folder);
+            if !parent.is_dir() {
+                bail!("the folder {} for {} does not exist; make it first", parent.display(), folder.display());
+            }
+            fs::create_dir(folder).map_err(FileError::at(folder))?;
         }
-        fs::create_dir(folder).map_err(FileError::at(folder))?;
+        for output in jobs.iter().flat_map(|job| job.outputs(&self.extras)) {
+            claim_output(&output, &inputs, self.overwrite)?;
+        }
+        let n_skipped = scans.len() - jobs.len();
+        Ok((jobs, n_skipped))
     }
-    for output in jobs.iter().flat_map(|job| job.outputs(&arguments.extras)) {
-        claim_output(&output, &inputs, arguments.overwrite)?;
-    }
-    let n_skipped = scans.len() - jobs.len();
-    Ok((jobs, n_skipped))
 }
 
 /// Whether `--output` names the label map itself, and not a folder.
