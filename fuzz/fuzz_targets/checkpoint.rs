@@ -13,7 +13,7 @@ fuzz_target!(|bytes: &[u8]| {
         if let Some(folder) = path.parent()
             && let Ok(info) = read_info(folder)
         {
-            let _ = info.model.build(&burn::tensor::Device::flex());
+            let _ = info.model.init(1, &burn::tensor::Device::flex());
         }
     });
 });
