@@ -247,7 +247,10 @@ fn named(taken: BTreeMap<&str, (Vec<String>, Labels)>) -> Vec<Pair> {
     let last = |key: &[String]| key.last().map_or_else(|| "case".to_owned(), |part| plain(part));
     let short: Vec<String> = taken.values().map(|(key, _)| last(key)).collect();
     let is_unique = short.iter().collect::<BTreeSet<_>>().len() == short.len();
-    let is_nested = taken.values().all(|(key, _)| key.len() > 1);
+    // A folder that its scans are called after is a patient's; `Tr`, `Va`, `batch 1` are not.
+    let is_nested = taken
+        .values()
+        .all(|(key, _)| key.len() > 1 && key.last().is_some_and(|name| name.starts_with(key[0].as_str())));
     let n_patients = taken.values().filter_map(|(key, _)| key.first()).collect::<BTreeSet<_>>().len();
     let mut seen = BTreeSet::new();
     let pairs = taken.into_iter().map(|(image, (key, labels))| {
@@ -392,6 +395,11 @@ mod tests {
                 "0001: img/img0001.nii.gz + label/label0001.nii.gz",
                 "0010: img/img0010.nii.gz + label/label0010.nii.gz",
             ],
+            &[],
+        );
+        check(
+            &["imagesTr/a1.nii.gz", "imagesVa/a2.nii.gz", "labelsTr/a1.nii.gz", "labelsVa/a2.nii.gz"],
+            &["a1: imagesTr/a1.nii.gz + labelsTr/a1.nii.gz", "a2: imagesVa/a2.nii.gz + labelsVa/a2.nii.gz"],
             &[],
         );
         check(

@@ -164,7 +164,7 @@ impl Destination {
 /// Whether `--output` names the label map itself, and not a folder.
 fn is_file_name(output: &Path, n_scans: usize) -> bool {
     let name = output.to_string_lossy();
-    n_scans == 1 && !output.is_dir() && (name.ends_with(".nii") || name.ends_with(".nii.gz"))
+    n_scans == 1 && (name.ends_with(".nii") || name.ends_with(".nii.gz"))
 }
 
 fn label_map_path(scan: &Path, n_scans: usize, output: Option<&Path>) -> Result<PathBuf> {
