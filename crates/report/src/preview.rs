@@ -1,28 +1,17 @@
 //! A picture to look at a segmentation: some slices, the label map over them, and where their tokens paused.
 
 use fastersam_records::NOTICE;
-use plotters::style::RGBColor;
 use plotters::style::text_anchor::HPos;
 
 use crate::draw::canvas::{Canvas, Drawn, LegendEntry, MARGIN, Marker, Plot, size, to_svg, wrap};
 use crate::draw::color::{FAINT, INK, of_label, viridis};
 use crate::draw::raster::{Raster, SCALE};
 use crate::error::ReportError;
-use crate::pictures::panel::{Panel, Pixels, fit};
+use crate::pictures::panel::{GAP, LEGEND, NEVER, Panel, Pixels, ROW_LABEL, TOP, fit};
 
 const COLUMNS: [&str; 3] = ["Image", "Segmentation", "Where tokens paused"];
 /// Longer side of a panel, in SVG units.
 const PANEL: usize = 288;
-/// Space between panels.
-const GAP: usize = 14;
-/// Height of title and column names.
-const TOP: usize = 88;
-/// Height of the text above a row of panels.
-const ROW_LABEL: usize = 32;
-/// Width of the legends.
-const LEGEND: i32 = 250;
-/// Color of what the map of paused tokens leaves gray.
-const NEVER: RGBColor = RGBColor(160, 160, 160);
 
 /// A segmentation to look at.
 #[derive(Clone, Debug)]

@@ -128,7 +128,7 @@ pub struct Pausing {
     /// Which tokens pause: `never`, `recommended` (what the checkpoint's calibration found), thresholds of the
     /// normalized entropy from 0 (nothing pauses) to 1, one for all pause points or one for each (0.1,0.05,0.05), or
     /// a table: 'pause_threshold = 0.1, criterion = "margin", context = "frozen_kv", min_active = 8',
-    /// 'keep_ratio = [0.5, 0.5, 1.0]'
+    /// 'keep_ratio = [0.5, 0.5, 1.0]' [default: `segment` takes what is recommended, all else `never`]
     #[arg(long, value_name = "SETTING")]
     pause: Option<PauseChoice>,
 }

@@ -107,7 +107,6 @@ fn labels(folder: &Path, pairs: &[Pair]) -> Result<Vec<LabelName>, DatasetError>
         match &pair.labels {
             Labels::Map(path) => {
                 let path = folder.join(path);
-                ScanFile::open(&path)?;
                 for &value in &Scan::read(&path)?.voxels {
                     let code = code_of(value).filter(|&code| code <= MAX_CODE).ok_or_else(|| {
                         DatasetError::malformed(

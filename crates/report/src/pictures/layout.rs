@@ -1,10 +1,9 @@
 //! Where the parts of a picture stand, and its text.
 
 use fastersam_records::{NOTICE, SliceRecord};
-use plotters::style::RGBColor;
 use plotters::style::text_anchor::HPos;
 
-use super::panel::fit;
+use super::panel::{GAP, LEGEND, NEVER, ROW_LABEL, TOP, fit};
 use crate::draw::canvas::{Canvas, Drawn, LegendEntry, MARGIN, Marker, Plot, size};
 use crate::draw::color::{FAINT, INK, of_label, viridis};
 use crate::names::{point, points};
@@ -13,16 +12,6 @@ use crate::names::{point, points};
 pub const COLUMNS: [&str; 4] = ["Image", "Ground truth", "Prediction", "Where tokens paused"];
 /// Longer side of a panel, in SVG units.
 const PANEL: usize = 256;
-/// Space between panels.
-const GAP: usize = 14;
-/// Height of title and column names.
-const TOP: usize = 88;
-/// Height of the text above a row of panels.
-const ROW_LABEL: usize = 32;
-/// Width of the legends.
-const LEGEND: i32 = 250;
-/// Color of what the map of paused tokens leaves gray.
-const NEVER: RGBColor = RGBColor(160, 160, 160);
 
 /// A picture without its pixels.
 pub struct Layout<'a> {

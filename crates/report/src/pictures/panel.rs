@@ -4,6 +4,17 @@ use plotters::style::RGBColor;
 
 use crate::draw::color::{PAPER, mix, of_label, viridis};
 
+/// Space between panels.
+pub const GAP: usize = 14;
+/// Height of title and column names.
+pub const TOP: usize = 88;
+/// Height of the text above a row of panels.
+pub const ROW_LABEL: usize = 32;
+/// Width of the legends.
+pub const LEGEND: i32 = 250;
+/// Color of what the map of paused tokens leaves gray.
+pub const NEVER: RGBColor = RGBColor(160, 160, 160);
+
 /// Share of the tint over the image.
 const TINT: f64 = 0.5;
 /// Width of the line around a label, in pixels.
