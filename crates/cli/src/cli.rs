@@ -7,7 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use fastersam_experiments::device;
 use fastersam_experiments::provenance::{Origin, Program};
 
-use crate::commands::{bench, calibrate, compare, data, evaluate, inspect, reproduce, segment, train};
+use crate::commands::published_folder;
+use crate::commands::{bench, calibrate, compare, data, evaluate, export, inspect, reproduce, segment, train};
 use crate::output::print;
 
 /// Segments medical scans with a Segment Anything encoder that pauses tokens which are already well
@@ -62,7 +63,9 @@ enum Command {
     Calibrate(calibrate::CalibrateArgs),
     /// Time a checkpoint, or encoder and model at all sizes and pause settings, alone or beside PyTorch
     Bench(bench::BenchArgs),
-    /// Say what a checkpoint or a file with pre-trained weights is, and whether it fits a model
+    /// Write a trained model as one file, to be used and handed on without its run
+    Export(export::ExportArgs),
+    /// Show the card of a trained model, or what a file with pre-trained weights is and whether it fits a model
     Inspect(inspect::InspectArgs),
     /// Import, check and describe data sets, write phantoms
     #[command(subcommand)]
@@ -73,9 +76,9 @@ enum Command {
     Report {
         /// Folder of a run, with `records/` in it: runs/SUITE, or runs/ID of `train`
         run: PathBuf,
-        /// Folder with the published results
-        #[arg(long, default_value = "configs/published", value_name = "FOLDER")]
-        published: PathBuf,
+        /// Folder with published results [default: configs/published if that is here, else those built into the program]
+        #[arg(long, value_name = "FOLDER")]
+        published: Option<PathBuf>,
     },
 }
 
@@ -100,11 +103,14 @@ impl Cli {
             Command::Compare(arguments) => print(&compare::compare(&arguments)?),
             Command::Calibrate(arguments) => calibrate::run(&arguments, &device, &origin),
             Command::Bench(arguments) => bench::run(&arguments, &device, &origin),
-            Command::Inspect(arguments) => print(&inspect::inspect(&arguments, &device)?),
+            Command::Export(arguments) => export::run(&arguments, &device, &origin),
+            Command::Inspect(arguments) => print(&inspect::inspect(&arguments, &device, &origin)?),
             Command::Data(command) => data::run(&command, print),
             Command::Reproduce(arguments) => reproduce::run(&arguments, device, origin),
             Command::Report { run, published } => {
-                let index = fastersam_report::build(&run.join("records"), &published, &run.join("report"))?;
+                let published = published_folder(published.as_deref());
+                let index =
+                    fastersam_report::build(&run.join("records"), published.as_deref(), &run.join("report"))?;
                 print(&index.display().to_string())
             }
         }

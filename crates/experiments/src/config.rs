@@ -14,6 +14,7 @@ use fastersam_pausing_encoder::{PausePolicy, PauseSettings};
 use serde::{Deserialize, Serialize};
 
 use crate::bounds::BOUNDS;
+use crate::built_in;
 use crate::error::ExperimentError;
 
 /// Experiment files have a few KiB.
@@ -245,11 +246,21 @@ fn one() -> u64 {
 }
 
 impl Experiment {
-    /// Reads an experiment file and applies `key=value` overrides.
+    /// Reads an experiment file and applies `key=value` overrides. The name of a [built-in](built_in::EXPERIMENTS) one will do
+    /// where no file is called so.
     ///
     /// # Errors
     /// Where the file can't be read, holds an unknown key or lacks one.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
+        let built_in = path.to_str().and_then(|name| built_in::text(&built_in::EXPERIMENTS, name));
+        match built_in.filter(|_| !path.exists()) {
+            Some(text) => Self::parse(text, overrides)
+                .with_context(|| format!("in an override or in the built-in experiment {}", path.display())),
+            None => Self::read_file(path, overrides),
+        }
+    }
+
+    fn read_file(path: &Path, overrides: &[String]) -> Result<Self> {
         let text = read_text(path, MAX_BYTES)?;
         let place = if overrides.is_empty() { "in" } else { "in an override or in" };
         let experiment = Self::parse(&text, overrides);
@@ -334,13 +345,29 @@ impl Suite {
     /// Where one of the files can't be read or parsed.
     pub fn read(path: &Path, overrides: &[String]) -> Result<(Self, Vec<Experiment>)> {
         let text = read_text(path, MAX_BYTES)?;
-        let suite: Self = toml::from_str(&text).with_context(|| format!("in {}", path.display()))?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        let experiments = suite
-            .experiments
-            .iter()
-            .map(|file| Experiment::read(&beside(folder, file), overrides))
-            .collect::<Result<Vec<Experiment>>>()?;
+        Self::parse(&text, path, |file| Experiment::read_file(&beside(folder, file), overrides))
+    }
+
+    /// A [built-in](built_in::SUITES) suite with its experiments; none if no suite is called so.
+    pub fn built_in(name: &str, overrides: &[String]) -> Option<Result<(Self, Vec<Experiment>)>> {
+        let text = built_in::text(&built_in::SUITES, name)?;
+        Some(Self::parse(text, Path::new(name), |file| {
+            let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+            let text = built_in::text(&built_in::EXPERIMENTS, stem);
+            let text = text.with_context(|| format!("the experiment {stem} is not built in"))?;
+            Experiment::parse(text, overrides)
+                .with_context(|| format!("in an override or in the built-in experiment {stem}"))
+        }))
+    }
+
+    fn parse(
+        text: &str,
+        path: &Path,
+        read: impl Fn(&Path) -> Result<Experiment>,
+    ) -> Result<(Self, Vec<Experiment>)> {
+        let suite: Self = toml::from_str(text).with_context(|| format!("in {}", path.display()))?;
+        let experiments = suite.experiments.iter().map(|file| read(file)).collect::<Result<Vec<Experiment>>>()?;
         for (at, experiment) in experiments.iter().enumerate() {
             if experiments[..at].iter().any(|other| other.id == experiment.id) {
                 bail!(

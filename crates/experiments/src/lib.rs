@@ -3,6 +3,7 @@
 
 pub mod baseline;
 pub mod bounds;
+pub mod built_in;
 pub mod calibrate;
 pub mod config;
 pub mod data;
@@ -10,6 +11,7 @@ pub mod device;
 pub mod draft;
 mod error;
 pub mod evaluate;
+pub mod export;
 pub mod provenance;
 pub mod run_folder;
 pub mod suite;

@@ -27,7 +27,7 @@ use crate::run_folder::RunFolder;
 use fastersam_progress as progress;
 use fastersam_records::EpochRow;
 use state::Progress;
-pub use state::trained_with;
+pub use state::training;
 
 /// Threads that prepare batches ahead.
 const LOADER_THREADS: usize = 2;

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use burn::tensor::Device;
 use fastersam::checkpoint::Checkpoint;
+use fastersam::model_file::Training;
 use fastersam::{ModelConfig, ParameterCounts, Preset, VolumeSegmenter};
 use fastersam_datasets::Case;
 use fastersam_metrics::summarise;
@@ -58,7 +59,7 @@ impl<'a> TrainedModel<'a> {
         device: &Device,
         origin: &Origin,
     ) -> Result<Self> {
-        let Checkpoint { info, model, weights_sha256, folder } =
+        let Checkpoint { info, model, weights_sha256, folder, card } =
             Checkpoint::load_with(checkpoint, weights, device)?;
         if data.labels.names != info.labels.names {
             anyhow::bail!(
@@ -72,8 +73,11 @@ impl<'a> TrainedModel<'a> {
         }
         let mut said = experiment.clone();
         // The training that made this checkpoint, not the one that the file would make today.
-        if let Some((seed, train)) = train::trained_with(&folder)? {
-            (said.seed, said.train) = (seed, train);
+        let training = card.map_or_else(|| train::training(&folder), |card| Ok(card.training))?;
+        if let Some(Training { seed, settings, .. }) = training {
+            said.seed = seed;
+            said.train = serde_json::from_value(settings)
+                .with_context(|| format!("in the training settings of {}", folder.display()))?;
         }
         let config = json!({ "experiment": said, "model": info.model });
         let provenance = origin.provenance(config, said.seed, &data.sha256, Some(weights_sha256));

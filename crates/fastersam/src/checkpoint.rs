@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::ModelConfig;
 use crate::error::FasterSamError;
 use crate::model::FasterSam;
+use crate::model_file::{self, ModelCard};
 use crate::parameters::{for_each_parameter, is_buffer};
 use crate::pretrained::fill_frozen;
 
@@ -35,8 +36,11 @@ use crate::pretrained::fill_frozen;
 pub const FORMAT: u32 = 2;
 
 const INFO: &str = "checkpoint.json";
-const MODEL: &str = "model.bpk";
+/// A checkpoint's file with the parameters.
+pub const MODEL: &str = "model.bpk";
 const LATEST: &str = "latest";
+/// Folder of a run with its checkpoints.
+const CHECKPOINTS: &str = "checkpoints";
 
 /// Configurations have a few KiB, training figures of thousands of epochs some hundred.
 const MAX_TEXT_BYTES: u64 = 16 << 20;
@@ -121,7 +125,7 @@ impl CheckpointInfo {
     ///
     /// # Errors
     /// The first thing that can't.
-    fn validate(&self) -> Result<(), String> {
+    pub(crate) fn validate(&self) -> Result<(), String> {
         self.model.validate().map_err(|error| error.to_string())?;
         self.labels.validate()?;
         self.intensity.validate()?;
@@ -166,14 +170,16 @@ pub struct Checkpoint {
     pub info: CheckpointInfo,
     /// The model, on the device that was asked for.
     pub model: FasterSam,
-    /// The folder it was read from.
+    /// The folder it was read from, or the one-file model.
     pub folder: PathBuf,
-    /// SHA-256 of the file with the parameters.
+    /// SHA-256 of the checkpoint's file with the parameters; a one-file model knows it from the checkpoint that it was made of.
     pub weights_sha256: String,
+    /// What a one-file model says beside that.
+    pub card: Option<Box<ModelCard>>,
 }
 
 impl Checkpoint {
-    /// Reads a checkpoint: the folder itself, or the newest one of a folder of checkpoints.
+    /// Reads a checkpoint: the folder itself, the newest one of a run or of a folder of checkpoints, or a one-file model.
     ///
     /// # Errors
     /// Where the folder is none, is incomplete, or holds a model of another shape.
@@ -187,6 +193,9 @@ impl Checkpoint {
     /// # Errors
     /// As [`load`](Self::load), and where a file is not the one that the model was tuned on.
     pub fn load_with(path: &Path, weights: Option<&Path>, device: &Device) -> Result<Self, FasterSamError> {
+        if path.is_file() {
+            return model_file::load(path, weights, device);
+        }
         let folder = resolve(path)?;
         let info = read_info(&folder)?;
         verify_files(&folder, &info)?;
@@ -210,7 +219,7 @@ impl Checkpoint {
         }
         let record = record.allow_partial(expected < all);
         let model = model.try_load_record(record).map_err(unreadable)?;
-        Ok(Self { info, model, folder, weights_sha256 })
+        Ok(Self { info, model, folder, weights_sha256, card: None })
     }
 }
 
@@ -334,8 +343,8 @@ pub fn read_info(folder: &Path) -> Result<CheckpointInfo, FasterSamError> {
     Ok(info)
 }
 
-/// The checkpoint that `path` stands for: itself, or the one that its `latest` names. Where `latest` is lost and there is
-/// only one checkpoint, that is it.
+/// The checkpoint that `path` stands for: itself, or the one that its `latest` names, or for the folder of a run the one
+/// that `latest` in its folder `checkpoints` names. Where `latest` is lost and there is only one checkpoint, that is it.
 ///
 /// # Errors
 /// Where it is neither.
@@ -351,6 +360,9 @@ pub fn resolve(path: &Path) -> Result<PathBuf, FasterSamError> {
         return Ok(path.to_owned());
     }
     let latest = path.join(LATEST);
+    if !latest.exists() && path.join(CHECKPOINTS).is_dir() {
+        return resolve(&path.join(CHECKPOINTS));
+    }
     if !latest.exists() {
         return match checkpoints_in(path).as_slice() {
             [] => Err(complain(format!(

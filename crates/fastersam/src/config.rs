@@ -4,6 +4,7 @@
 //! turns them into a [`ModelConfig`], which says everything and is what a checkpoint stores.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use fastersam_adapter::{ConvBranchConfig, ConvNorm, Tuning};
 use fastersam_decoder::MaskDecoderConfig;
@@ -15,7 +16,7 @@ use crate::error::FasterSamError;
 
 /// A named size of the backbone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", try_from = "String")]
 pub enum Preset {
     /// 96 wide, 6 blocks, made for tests and the embedded phantoms; trained from scratch.
     Tiny,
@@ -32,6 +33,22 @@ pub enum Preset {
 }
 
 impl Preset {
+    /// All of them, from the smallest to the largest.
+    pub const ALL: [Self; 6] = [Self::Tiny, Self::Small, Self::VitS, Self::VitB, Self::VitL, Self::VitH];
+
+    /// What configuration files call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tiny => "tiny",
+            Self::Small => "small",
+            Self::VitS => "vit_s",
+            Self::VitB => "vit_b",
+            Self::VitL => "vit_l",
+            Self::VitH => "vit_h",
+        }
+    }
+
     /// Whether weights exist that this backbone starts from (and is then frozen).
     #[must_use]
     pub fn is_pretrained(self) -> bool {
@@ -42,6 +59,25 @@ impl Preset {
     #[must_use]
     pub fn default_input_size(self) -> usize {
         if self == Self::Tiny { 128 } else { 224 }
+    }
+}
+
+impl FromStr for Preset {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|preset| preset.name() == text).ok_or_else(|| {
+            let known = Self::ALL.map(Self::name).join(", ");
+            format!("unknown preset `{text}`; choose {known}")
+        })
+    }
+}
+
+impl TryFrom<String> for Preset {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
     }
 }
 

@@ -43,11 +43,19 @@ pub enum FasterSamError {
         /// What is wrong with it and what to do.
         reason: String,
     },
+    /// A file that is no one-file model, or not a whole one.
+    #[error("{} is not a usable model: {reason}", path.display())]
+    ModelFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        reason: String,
+    },
     /// A checkpoint that holds only what was trained, and the weight file with the rest was not found.
     #[error(
         "{} holds only what was trained; it also needs the weight file of its {part} with SHA-256 {sha256}{}",
         path.display(),
-        missing.as_ref().map_or_else(String::new, |file| format!(", which is no longer at {}", file.display()))
+        missing.as_ref().map_or_else(String::new, |file| format!(", which is not at {}", file.display()))
     )]
     WeightsNeeded {
         /// The checkpoint.

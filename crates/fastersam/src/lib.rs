@@ -11,6 +11,7 @@ pub mod init;
 mod label_map;
 pub mod loss;
 pub mod model;
+pub mod model_file;
 pub mod parameters;
 mod prepacked;
 pub mod pretrained;
@@ -29,6 +30,7 @@ pub use fastersam_pausing_encoder::{
 pub use fastersam_volume::{Intensity, LabelTable, Orientation, Scan, ScanFile};
 pub use label_map::{ClassStatistics, LabelMap, SliceView, label_names_path, split_ending};
 pub use model::{FasterSam, ModelOutput};
+pub use model_file::ModelCard;
 pub use parameters::ParameterCounts;
 pub use prepacked::PrepackedModel;
 pub use pretrained::{Pretrained, WeightPaths};

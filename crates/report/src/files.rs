@@ -22,19 +22,20 @@ const SUMS: &str = "SHA256SUMS";
 /// A report of a thousand files has less.
 const MAX_SUMS_BYTES: u64 = 1 << 20;
 
-/// Builds the report of all records in `records` with the published results in `published` (`synapse.csv`,
-/// `acdc.csv`, `speed.csv`) and writes it into `out`; returns the path of its `index.html`. An older report there is
+/// Builds the report of all records in `records` with the published results in the folder `published` (`synapse.csv`,
+/// `acdc.csv`, `speed.csv`), or those that are built in, and writes it into `out`; returns the path of its `index.html`. An older report there is
 /// replaced as a whole; files of `out` that no report has a part in stay as they are.
 ///
 /// # Errors
 /// A record or a file of published results can't be read (the error names it), there are no records, `out` can't be
 /// written, or has a file of somebody else's where one of the report belongs.
-pub fn build(records: &Path, published: &Path, out: &Path) -> Result<PathBuf, ReportError> {
+pub fn build(records: &Path, published: Option<&Path>, out: &Path) -> Result<PathBuf, ReportError> {
     let saved = read_records(records)?;
     if saved.is_empty() {
         return Err(ReportError::Empty { folder: records.to_owned() });
     }
-    let files = files(saved, &Published::read(published)?)?;
+    let published = published.map_or_else(Published::built_in, Published::read)?;
+    let files = files(saved, &published)?;
     let folder = parent_folder(out);
     std::fs::create_dir_all(folder).map_err(FileError::at(folder))?;
     remove_leftovers(folder);

@@ -1,8 +1,9 @@
-//! Published results of other methods, read from `configs/published`. They are facts with a source;
-//! a method without a row there gets none.
+//! Published results of other methods: those of `configs/published`, which are part of the program (copied to this crate's
+//! `assets`, because a published package holds its own files only), or those of another folder. They are facts with a
+//! source; a method without a row there gets none.
 
 use std::io::Cursor;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fastersam_files::read_text;
 use polars::prelude::{CsvReadOptions, DataFrame, SerReader};
@@ -82,29 +83,45 @@ impl Published {
             speed: Sheet::read(&folder.join("speed.csv"))?.speeds()?,
         })
     }
+
+    /// The rows that are part of the program.
+    ///
+    /// # Errors
+    /// One of the tables is none.
+    pub fn built_in() -> Result<Self, ReportError> {
+        let sheet = |name: &'static str, text: &str| Sheet::parse(Path::new(name).to_owned(), text.to_owned());
+        Ok(Self {
+            synapse: sheet("synapse.csv", include_str!("../assets/published/synapse.csv"))?.scores()?,
+            acdc: sheet("acdc.csv", include_str!("../assets/published/acdc.csv"))?.scores()?,
+            speed: sheet("speed.csv", include_str!("../assets/published/speed.csv"))?.speeds()?,
+        })
+    }
 }
 
 /// Columns of a score file that are not classes.
 const SCORE_COLUMNS: [&str; 7] = ["method", "backbone", "input", "dsc_percent", "hd95_vox", "source", "read_in"];
 
 /// A CSV file with every field as text.
-struct Sheet<'a> {
-    path: &'a Path,
+struct Sheet {
+    path: PathBuf,
     frame: DataFrame,
 }
 
-impl<'a> Sheet<'a> {
-    fn read(path: &'a Path) -> Result<Self, ReportError> {
-        let bytes = read_text(path, MAX_BYTES)?.into_bytes();
+impl Sheet {
+    fn read(path: &Path) -> Result<Self, ReportError> {
+        Self::parse(path.to_owned(), read_text(path, MAX_BYTES)?)
+    }
+
+    fn parse(path: PathBuf, text: String) -> Result<Self, ReportError> {
         let options = CsvReadOptions::default().with_has_header(true).with_infer_schema_length(Some(0));
-        let frame = options.into_reader_with_file_handle(Cursor::new(bytes)).finish();
-        let frame =
-            frame.map_err(|error| ReportError::Published { path: path.to_owned(), reason: error.to_string() })?;
-        Ok(Self { path, frame })
+        match options.into_reader_with_file_handle(Cursor::new(text.into_bytes())).finish() {
+            Ok(frame) => Ok(Self { path, frame }),
+            Err(error) => Err(ReportError::Published { path, reason: error.to_string() }),
+        }
     }
 
     fn broken(&self, reason: String) -> ReportError {
-        ReportError::Published { path: self.path.to_owned(), reason }
+        ReportError::Published { path: self.path.clone(), reason }
     }
 
     /// The field, `None` where it is empty or the file has no such column.

@@ -51,8 +51,8 @@ labels = [
 "#;
 
 /// The files, in one folder: `experiment.toml`, `suite.toml`, `run/` (trained, scored, with its report), `scan.nii.gz`,
-/// `scan.nii`, `scan_label.nii.gz`, data sets in `nifti/`, `npz/`, `h5/`, `acdc/`, `prepared/`, `own/`, and
-/// `weights.safetensors`.
+/// `scan.nii`, `scan_label.nii.gz`, data sets in `nifti/`, `npz/`, `h5/`, `acdc/`, `prepared/`, `own/`,
+/// `weights.safetensors`, and the run as the one-file model `model.fastersam`.
 #[derive(Debug)]
 pub struct Fixture {
     /// The folder.
@@ -74,6 +74,7 @@ impl Fixture {
         };
         must(&["train", "-c", "experiment.toml", "-o", "run"])?;
         must(&["evaluate", "-m", "run/checkpoints", "-c", "experiment.toml", "--pause", "0.1"])?;
+        must(&["export", "run", "-o", "model.fastersam"])?;
         for (form, name) in [
             ("synapse-nifti", "nifti"),
             ("synapse-npz", "npz"),

@@ -1,5 +1,6 @@
 //! `cargo xtask tidy`: what compilers and linters don't check.
 
+mod built_in;
 mod circles;
 mod commands;
 mod crates;
@@ -23,7 +24,7 @@ use tree::Tree;
 /// What to check.
 #[derive(Args)]
 pub struct Tidy {
-    /// Write the tables of keys in docs/configuration.md anew
+    /// Write the tables of keys in docs/configuration.md and the copies of built-in files anew
     #[arg(long)]
     write: bool,
     /// Check the program's commands and options in the documentation too (compiles the program)
@@ -49,6 +50,7 @@ impl Tidy {
         found.extend(words::check(&tree));
         found.extend(pages.iter().flat_map(|(file, page)| links::check(&tree, file, page)));
         found.extend(keys::check(&tree, &pages, self.write)?);
+        found.extend(built_in::check(workspace::root(), self.write)?);
         let program = self.with_program.then(|| help::Program::new(program::help));
         let mut known = commands::Known { xtask: Xtask::command(), program, packages: &packages };
         for (file, page) in &pages {

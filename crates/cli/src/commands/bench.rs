@@ -15,15 +15,15 @@ use fastersam_progress::{self as progress, say};
 use fastersam_records::{NOTICE, Scope, has_records, write_record};
 use fastersam_report as report;
 
-use super::{Batching, Measured, PauseChoice, Printing, with_notice};
+use super::{Batching, Measured, PauseChoice, Printing, published_folder, with_notice};
 
 use crate::output::print;
 
 /// What the bench measures: models whose weights are drawn, at all sizes, or (with --model) one checkpoint.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// Time this checkpoint: the folder `checkpoints` that training wrote, or one in it
-    #[arg(long, short, value_name = "FOLDER", requires = "config")]
+    /// Time this trained model: a one-file model, or the folder of a run or of its checkpoint
+    #[arg(long, short, value_name = "PATH", requires = "config")]
     model: Option<PathBuf>,
     /// With --model: the experiment file that names the data
     #[arg(long, short, value_name = "FILE", requires = "model")]
@@ -37,7 +37,7 @@ pub struct BenchArgs {
     /// With --model: override a value of the experiment file
     #[arg(long = "set", value_name = "KEY=VALUE", requires = "model")]
     overrides: Vec<String>,
-    /// With --model: folder for records [default: the run's own, RUN/records]
+    /// With --model: folder for records [default: the run's own, RUN/records; beside a one-file model, `records`]
     #[arg(long, value_name = "FOLDER", requires = "model")]
     records: Option<PathBuf>,
     /// With --model: a pause setting to time beside `never`; may be given several times, and is written as for
@@ -89,9 +89,9 @@ pub struct BenchArgs {
     /// File with the instruction counts to compare with
     #[arg(long, default_value = "configs/baselines/instructions.json")]
     baseline: PathBuf,
-    /// Folder with the published results
-    #[arg(long, default_value = "configs/published")]
-    published: PathBuf,
+    /// Folder with published results [default: configs/published if that is here, else those built into the program]
+    #[arg(long, value_name = "FOLDER")]
+    published: Option<PathBuf>,
     /// Print the peak memory of one row
     #[arg(long, hide = true)]
     memory_of: Option<String>,
@@ -180,7 +180,8 @@ pub fn run(arguments: &BenchArgs, device: &Device, origin: &Origin) -> Result<()
     };
     let record = bench::run(&options, device, origin.provenance(serde_json::Value::Null, 1, "none", None))?;
     let output = &arguments.output;
-    let index = report::build(&output.join("records"), &arguments.published, &output.join("report"))?;
+    let published = published_folder(arguments.published.as_deref());
+    let index = report::build(&output.join("records"), published.as_deref(), &output.join("report"))?;
     if let Some(folder) = &arguments.page {
         report::copy_bench_page(&output.join("report"), folder)?;
     }

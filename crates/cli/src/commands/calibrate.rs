@@ -67,6 +67,13 @@ impl Wanted {
 pub fn run(arguments: &CalibrateArgs, device: &Device, origin: &Origin) -> Result<()> {
     let budget = arguments.wanted.budget()?;
     let measured = &arguments.measured;
+    if measured.model.is_file() && !arguments.dry_run {
+        bail!(
+            "{} is a one-file model, and such a file is never changed: calibrate the run that it was exported from, and \
+             export it again. With --dry-run the setting is found and only printed",
+            measured.model.display()
+        );
+    }
     let (experiment, data) = measured.read()?;
     let weights = measured.weights.as_deref();
     let trained = TrainedModel::load(&experiment, &data, &measured.model, weights, device, origin)?;

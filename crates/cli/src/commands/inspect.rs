@@ -1,23 +1,27 @@
-//! `fastersam inspect`: what a checkpoint or a weight file is.
+//! `fastersam inspect`: what a trained model or a weight file is.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use clap::Args;
 use fastersam::checkpoint;
+use fastersam::model_file::is_model_file;
 use fastersam::weights::{LoadOptions, LoadReport, WeightFile, plan_for, recognise};
 use fastersam::{ModelConfig, ModelOptions, ParameterCounts, Preset};
+use fastersam_experiments::provenance::Origin;
 use serde::Serialize;
+
+use super::model_card::TrainedFile;
 
 /// What to look at.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// Checkpoint folder, or a file with pre-trained weights (.pth, .safetensors)
+    /// A trained model (one-file model, checkpoint or run), or a file with pre-trained weights (.pth, .safetensors)
     file: PathBuf,
     /// Compare a weight file with this model [default: the one that its keys and shapes tell]
-    #[arg(long, value_parser = preset)]
+    #[arg(long)]
     preset: Option<Preset>,
     /// Side of that model's input, pixels [default: the preset's]
     #[arg(long)]
@@ -31,10 +35,9 @@ pub struct InspectArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-fn preset(text: &str) -> Result<Preset, String> {
-    serde_json::from_value(text.into()).map_err(|e| e.to_string())
+    /// Print the model card of a trained model as Markdown
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
 }
 
 /// A weight file beside a model.
@@ -69,18 +72,27 @@ struct Comparison {
 /// Says what `file` is.
 ///
 /// # Errors
-/// Where it is neither a checkpoint nor a weight file, or does not fit the model that was asked for.
-pub fn inspect(arguments: &InspectArgs, device: &Device) -> Result<String> {
-    if arguments.file.is_file() { weights(arguments, device) } else { trained(&arguments.file, device) }
-}
-
-/// A checkpoint: what it says of itself, and how many parameters its model has.
-fn trained(path: &Path, device: &Device) -> Result<String> {
-    let folder = checkpoint::resolve(path)?;
-    let info = checkpoint::read_info(&folder)?;
-    let mut value = serde_json::to_value(&info)?;
-    value["parameters"] = serde_json::to_value(info.model.n_parameters(device)?)?;
-    Ok(checkpoint::to_json(&value)?)
+/// Where it is neither a trained model nor a weight file, or does not fit the model that was asked for.
+pub fn inspect(arguments: &InspectArgs, device: &Device, origin: &Origin) -> Result<String> {
+    let path = &arguments.file;
+    if !path.is_file() || is_model_file(path) {
+        if arguments.preset.is_some() || arguments.check {
+            bail!(
+                "{} is a trained model; --preset and --check are for files with pre-trained weights",
+                path.display()
+            );
+        }
+        let model = TrainedFile::read(path, device, origin)?;
+        return match (arguments.json, arguments.markdown) {
+            (true, _) => model.json(),
+            (_, true) => Ok(model.markdown()),
+            _ => Ok(model.text()),
+        };
+    }
+    if arguments.markdown {
+        bail!("{} holds pre-trained weights; --markdown is for trained models", path.display());
+    }
+    weights(arguments, device)
 }
 
 fn weights(arguments: &InspectArgs, device: &Device) -> Result<String> {
@@ -124,7 +136,7 @@ fn check(file: &WeightFile, model: Option<&Comparison>) -> Result<()> {
     bail!(
         "{} as weights of {}: {} keys missing ({}), {} that nothing knows ({})",
         file.path().display(),
-        name(*preset),
+        preset.name(),
         report.missing.len(),
         report.missing.join(", "),
         report.unused.len(),
@@ -140,7 +152,7 @@ fn compare(file: &WeightFile, preset: Preset, input: Option<usize>, device: &Dev
     options.input_size = input;
     let config: ModelConfig = options.resolve(CLASSES)?;
     let report = plan_for(&config, file, &LoadOptions::default(), device)
-        .with_context(|| format!("the file does not fit a model of the preset {}", name(preset)))?;
+        .with_context(|| format!("the file does not fit a model of the preset {}", preset.name()))?;
     Ok(Comparison {
         preset,
         input_size: config.input_size(),
@@ -148,10 +160,6 @@ fn compare(file: &WeightFile, preset: Preset, input: Option<usize>, device: &Dev
         parameters: config.n_parameters(device)?,
         report,
     })
-}
-
-fn name(preset: Preset) -> String {
-    serde_json::to_value(preset).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 fn text(inspection: &Inspection, all_tensors: bool) -> String {
@@ -173,7 +181,7 @@ fn text(inspection: &Inspection, all_tensors: bool) -> String {
     let _ = writeln!(
         out,
         "\nAs weights of {} at {input_size} x {input_size} ({tuning}; {} of {} parameters trained)",
-        name(*preset),
+        preset.name(),
         parameters.trained,
         parameters.all
     );

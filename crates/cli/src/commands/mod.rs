@@ -5,7 +5,9 @@ pub mod calibrate;
 pub mod compare;
 pub mod data;
 pub mod evaluate;
+pub mod export;
 pub mod inspect;
+mod model_card;
 pub mod reproduce;
 pub mod segment;
 pub mod train;
@@ -27,10 +29,11 @@ use fastersam_records::NOTICE;
 /// What is measured on what.
 #[derive(Debug, Args)]
 pub struct Measured {
-    /// Checkpoint: the folder `checkpoints` that training wrote, or one in it
-    #[arg(long, short, value_name = "FOLDER")]
+    /// The trained model: a one-file model, or the folder of a run or of its checkpoint
+    #[arg(long, short, value_name = "PATH")]
     model: PathBuf,
-    /// Experiment file that names the data, for instance configs/experiments/phantom-heart.toml
+    /// Experiment file that names the data, for instance configs/experiments/phantom-heart.toml, or a built-in experiment:
+    /// phantom-heart
     #[arg(long, short, value_name = "FILE")]
     config: PathBuf,
     /// Folder that real data sets lie in
@@ -42,7 +45,8 @@ pub struct Measured {
     /// Override a value of the experiment file, for instance data.evaluate=valid
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Folder for records; `fastersam report` draws them [default: the run's own, RUN/records]
+    /// Folder for records; `fastersam report` draws them [default: the run's own, RUN/records; beside a one-file model,
+    /// `records`]
     #[arg(long, value_name = "FOLDER")]
     records: Option<PathBuf>,
 }
@@ -95,10 +99,20 @@ impl Measured {
         if let Some(records) = &self.records {
             return Ok(records.clone());
         }
+        if self.model.is_file() {
+            return Ok(self.model.with_file_name("records"));
+        }
         let checkpoint = checkpoint::resolve(&self.model)?;
         let run = checkpoint.parent().and_then(Path::parent).unwrap_or(Path::new(""));
         Ok(run.join("records"))
     }
+}
+
+/// The folder that published results are read from: the one that is given, or that of a checkout in whose root the program
+/// runs. Else those count that are built in.
+pub fn published_folder(given: Option<&Path>) -> Option<PathBuf> {
+    let here = Path::new("configs/published");
+    given.or_else(|| Some(here).filter(|here| here.is_dir())).map(Path::to_owned)
 }
 
 /// `1 scan`, `2 scans`.

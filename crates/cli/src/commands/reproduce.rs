@@ -6,8 +6,9 @@ use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use clap::Args;
 
-use super::ExistingRun;
+use super::{ExistingRun, published_folder};
 use crate::output::print;
+use fastersam_experiments::built_in::SUITES;
 use fastersam_experiments::config::{Experiment, Suite};
 use fastersam_experiments::provenance::Origin;
 use fastersam_experiments::suite::Workspace;
@@ -17,12 +18,13 @@ use fastersam_report as report;
 /// What to run, on what, and where.
 #[derive(Debug, Args)]
 pub struct ReproduceArgs {
-    /// Suite: a name in configs/suites (smoke, cpu-quick, ...) or a file
+    /// Suite: a name (smoke, cpu-quick, ...) or a file
     #[arg(long, default_value = "smoke", value_name = "SUITE")]
     suite: String,
-    /// Folder with suites, experiments and published results
-    #[arg(long, default_value = "configs", value_name = "FOLDER")]
-    configs: PathBuf,
+    /// Folder with suites, experiments and published results [default: configs if the suite is there, else what is built
+    /// into the program]
+    #[arg(long, value_name = "FOLDER")]
+    configs: Option<PathBuf>,
     /// Folder that real data sets lie in
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
@@ -52,43 +54,46 @@ pub struct ReproduceArgs {
 /// interrupts.
 pub fn run(arguments: &ReproduceArgs, device: Device, origin: Origin) -> Result<()> {
     progress::catch_interrupt()?;
-    let file = suite_file(arguments)?;
-    let name = file.file_stem().and_then(|n| n.to_str()).unwrap_or("suite").to_owned();
-    let (suite, experiments) = Suite::read(&file, &arguments.overrides)?;
+    let name = Path::new(&arguments.suite).file_stem().and_then(|n| n.to_str()).unwrap_or("suite").to_owned();
+    let (suite, experiments) = read_suite(arguments)?;
     let experiments = choose(experiments, arguments, &name)?;
     let folder = arguments.output.clone().unwrap_or_else(|| Path::new("runs").join(&name));
     let data = arguments.data.as_deref();
     let workspace = Workspace::open(&folder, data, arguments.existing.choice(), device, origin)?;
     say(&format!("{}: {} experiments. {}", suite.title, experiments.len(), fastersam_records::NOTICE));
     workspace.run(&experiments)?;
-    let published = arguments.configs.join("published");
-    let index = report::build(&workspace.records(), &published, &folder.join("report"))?;
+    let published = arguments.configs.as_ref().map(|configs| configs.join("published"));
+    let published = published_folder(published.as_deref().filter(|published| published.is_dir()));
+    let index = report::build(&workspace.records(), published.as_deref(), &folder.join("report"))?;
     print(&index.display().to_string())
 }
 
-/// The suite's file; an unknown name gets the known ones.
-fn suite_file(arguments: &ReproduceArgs) -> Result<PathBuf> {
-    let given = Path::new(&arguments.suite);
+/// The suite: from the file that is given, from the folder of suites, or built in; an unknown name gets the known ones.
+fn read_suite(arguments: &ReproduceArgs) -> Result<(Suite, Vec<Experiment>)> {
+    let (given, overrides) = (Path::new(&arguments.suite), &arguments.overrides);
     if given.extension().is_some_and(|e| e == "toml") {
-        return Ok(given.to_owned());
+        return Suite::read(given, overrides);
     }
-    let folder = arguments.configs.join("suites");
+    let folder = arguments.configs.as_deref().unwrap_or(Path::new("configs")).join("suites");
     let file = folder.join(format!("{}.toml", arguments.suite));
-    if !file.is_file() {
-        let mut known: Vec<String> = std::fs::read_dir(&folder)
-            .with_context(|| {
-                format!(
-                    "{} can't be read; run from the project's root, or name its configs with --configs",
-                    folder.display()
-                )
-            })?
+    if file.is_file() {
+        return Suite::read(&file, overrides);
+    }
+    let mut known: Vec<String> = match &arguments.configs {
+        None => SUITES.map(|(name, _)| name.to_owned()).into(),
+        Some(_) => std::fs::read_dir(&folder)
+            .with_context(|| format!("the folder of suites {} can't be read", folder.display()))?
             .flatten()
             .filter_map(|entry| entry.path().file_stem()?.to_str().map(str::to_owned))
-            .collect();
-        known.sort();
-        bail!("there is no suite {:?}; there are: {}", arguments.suite, known.join(", "));
+            .collect(),
+    };
+    if arguments.configs.is_none()
+        && let Some(suite) = Suite::built_in(&arguments.suite, overrides)
+    {
+        return suite;
     }
-    Ok(file)
+    known.sort();
+    bail!("unknown suite `{}`; choose {}", arguments.suite, known.join(", "))
 }
 
 /// The experiments to run, with seed and weight files.

@@ -20,7 +20,7 @@ use fastersam_records::write_record;
 /// What to train, and where.
 #[derive(Debug, Args)]
 pub struct TrainArgs {
-    /// Experiment file, for instance configs/experiments/phantom-abdomen.toml
+    /// Experiment file, for instance configs/experiments/phantom-abdomen.toml, or a built-in experiment: phantom-abdomen
     #[arg(long, short, value_name = "FILE")]
     config: PathBuf,
     /// Folder that real data sets lie in

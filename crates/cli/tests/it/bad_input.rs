@@ -103,6 +103,10 @@ fn missing_folders_and_wrong_configurations_are_named() {
         &["phantom-abdomen.toml", "epoch", "epochs"],
     );
     check(&error(&[&suite[..], &["--set", "train.epochs=three"]].concat()), &["epochs", "three"]);
+    check(
+        &error(&[&suite[..], &["--set", "model.preset=huge"]].concat()),
+        &["unknown preset `huge`; choose tiny, small, vit_s, vit_b, vit_l, vit_h"],
+    );
 
     let file = folder.path().join("experiment.toml");
     let good = fs::read_to_string(format!("{configs}/experiments/phantom-heart.toml")).unwrap();

@@ -106,6 +106,11 @@ fn golden_inspect_names_what_is_wrong() {
     let message = error(&changed, &["--check"]);
     assert!(message.contains("1 keys missing (image_encoder.blocks.5.norm1.bias)"), "{message}");
     assert!(message.contains("1 that nothing knows (image_encoder.blocks.5.extra)"), "{message}");
+    let message = error(&changed, &["--preset", "huge"]);
+    assert!(
+        message.contains("unknown preset `huge`; choose tiny, small, vit_s, vit_b, vit_l, vit_h"),
+        "{message}"
+    );
     // A model of another size.
     let message = error(&changed, &["--preset", "vit_l"]);
     assert!(message.contains("vit_l") && message.contains("768"), "{message}");

@@ -9,6 +9,7 @@ use burn::tensor::Device;
 use burn_pack::{Reader, Writer};
 use fastersam::ModelConfig;
 use fastersam::checkpoint::{self, Checkpoint, CheckpointInfo};
+use fastersam::model_file::Training;
 use fastersam_files::{FileError, read_text};
 use serde::{Deserialize, Serialize};
 
@@ -52,16 +53,22 @@ impl Progress {
     }
 }
 
-/// Seed and training configuration that made a checkpoint, where it still says so.
+/// The training that made a checkpoint, where it still says so.
 ///
 /// # Errors
 /// Where the file that says so is damaged.
-pub fn trained_with(checkpoint: &Path) -> Result<Option<(u64, TrainConfig)>> {
+pub fn training(checkpoint: &Path) -> Result<Option<Training>> {
     if !checkpoint.join(TRAINER).exists() {
         return Ok(None);
     }
     let progress = Progress::read(checkpoint)?;
-    Ok(Some((progress.seed, progress.train)))
+    Ok(Some(Training {
+        seed: progress.seed,
+        epochs: progress.epoch,
+        data_sha256: progress.data_sha256,
+        cases: None,
+        settings: serde_json::to_value(progress.train)?,
+    }))
 }
 
 /// SHA-256 of the weight files that a model started from.

@@ -31,7 +31,8 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    fn layout(&self) -> Transform {
+    /// From PyTorch's layout to ours. Transposing is its own inverse.
+    pub fn layout(&self) -> Transform {
         if self.is_linear_weight { Transform::Transpose } else { Transform::Copy }
     }
 
@@ -74,13 +75,39 @@ pub(crate) fn origin(architecture: &Architecture, target: &Target, decoder_heads
     }
 }
 
+/// The layers of SAM's upscaling, a `nn.Sequential`.
+const UPSCALING: [(&str, &str); 3] = [
+    ("mask_decoder.output_upscaling.conv1.", "mask_decoder.output_upscaling.0."),
+    ("mask_decoder.output_upscaling.norm.", "mask_decoder.output_upscaling.1."),
+    ("mask_decoder.output_upscaling.conv2.", "mask_decoder.output_upscaling.3."),
+];
+
+/// A path of the encoder or the decoder with the numbers that a `nn.Sequential` has for our names.
+fn numbered(path: &str, layers: &[(&str, &str)]) -> Option<String> {
+    layers.iter().find_map(|(ours, theirs)| Some(format!("{theirs}{}", path.strip_prefix(ours)?)))
+}
+
+/// The name of a parameter in a file that this project writes: SAM's official one where SAM has the parameter, else its
+/// path in the model under the same roots (`image_encoder`, `mask_decoder`, `prompt_encoder`, `conv_branch`).
+pub(crate) fn official_key(path: &str) -> String {
+    let key = if let Some(rest) = path.strip_prefix("encoder.") {
+        format!("image_encoder.{}", numbered(rest, &NECK).unwrap_or_else(|| rest.to_owned()))
+    } else if let Some(rest) = path.strip_prefix("decoder.") {
+        numbered(rest, &UPSCALING).unwrap_or_else(|| rest.to_owned())
+    } else {
+        path.to_owned()
+    };
+    // Burn's names in its own `BatchNorm`.
+    [(".batch_norm.gamma", ".batch_norm.weight"), (".batch_norm.beta", ".batch_norm.bias")]
+        .iter()
+        .find_map(|(ours, theirs)| Some(format!("{}{theirs}", key.strip_suffix(ours)?)))
+        .unwrap_or(key)
+}
+
 fn sam_encoder(target: &Target, rest: &str) -> Origin {
-    let from = |name: &str| target.from(format!("image_encoder.{name}"));
     let by = |transform| Origin::File { keys: vec![format!("image_encoder.{rest}")], transform };
-    for (ours, theirs) in NECK {
-        if let Some(name) = rest.strip_prefix(ours) {
-            return from(&format!("{theirs}{name}"));
-        }
+    if let Some(name) = numbered(rest, &NECK) {
+        return target.from(format!("image_encoder.{name}"));
     }
     if !is_backbone(rest) {
         return Origin::New;
@@ -90,7 +117,7 @@ fn sam_encoder(target: &Target, rest: &str) -> Origin {
         [.., "rel_pos_h" | "rel_pos_w"] => by(Transform::RelativePositions),
         // Of plain ViTs only.
         ["cls_token" | "cls_pos_embed" | "norm", ..] | [.., "layer_scale1" | "layer_scale2"] => Origin::Lacking,
-        _ => from(rest),
+        _ => target.from(format!("image_encoder.{rest}")),
     }
 }
 
@@ -104,16 +131,11 @@ fn sam_decoder(target: &Target, rest: &str, heads: bool) -> Origin {
     if !heads && DECODER_HEADS.iter().any(|part| name.starts_with(part)) {
         return Origin::New;
     }
-    let Some(layer) = name.strip_prefix("output_upscaling.") else {
-        return target.from(rest.to_owned());
-    };
-    for (ours, theirs) in [("conv1.", "0."), ("norm.", "1."), ("conv2.", "3.")] {
-        if let Some(name) = layer.strip_prefix(ours) {
-            return target.from(format!("mask_decoder.output_upscaling.{theirs}{name}"));
-        }
+    if let Some(key) = numbered(rest, &UPSCALING) {
+        return target.from(key);
     }
     // The skips from the CNN branch.
-    Origin::New
+    if name.starts_with("output_upscaling.") { Origin::New } else { target.from(rest.to_owned()) }
 }
 
 fn dinov2_encoder(target: &Target, rest: &str) -> Origin {

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::module::Module;
+use burn::tensor::Device;
 use serde::Serialize;
 
 use super::architecture::{Architecture, recognise};
 use super::error::WeightError;
 use super::file::WeightFile;
-use super::keys::{Origin, Target, is_dispensable, origin};
-use super::transform::Transform;
+use super::fill::{Source, fill, targets};
+use super::keys::{Origin, is_dispensable, origin};
 use crate::config::ModelConfig;
 use crate::error::FasterSamError;
 
@@ -109,12 +109,7 @@ pub fn load_into<M: Module>(
             keys: report.missing,
         });
     }
-    let mut filler = Filler { file, sources, path: Path::under(&options.root), error: None };
-    let module = module.map(&mut filler);
-    match filler.error {
-        Some(error) => Err(error),
-        None => Ok((module, report)),
-    }
+    Ok((fill(module, file, sources, &options.root)?, report))
 }
 
 struct Plan {
@@ -123,22 +118,12 @@ struct Plan {
     report: LoadReport,
 }
 
-struct Source {
-    keys: Vec<String>,
-    transform: Transform,
-    /// Shape of the first key's tensor.
-    found: Vec<usize>,
-}
-
 fn make_plan<M: Module>(module: &M, file: &WeightFile, options: &LoadOptions) -> Result<Plan, WeightError> {
     let architecture = recognise(file)?;
-    let mut lister = Lister { path: Path::under(&options.root), targets: Vec::new() };
-    module.visit(&mut lister);
-
     let mut sources = BTreeMap::new();
     let mut used = BTreeSet::new();
     let (mut missing, mut resized, mut new) = (Vec::new(), Vec::new(), Vec::new());
-    for target in lister.targets {
+    for target in targets(module, &options.root) {
         let (keys, transform) = match origin(&architecture, &target, options.decoder_heads) {
             Origin::File { keys, transform } => (keys, transform),
             Origin::New => {
@@ -197,102 +182,6 @@ fn leftovers(
         .partition(|key| is_dispensable(architecture, key))
 }
 
-/// The names on the way to a parameter, and the type of the struct that holds it.
-struct Path {
-    names: Vec<String>,
-    holders: Vec<String>,
-}
-
-impl Path {
-    fn under(root: &str) -> Self {
-        let names = if root.is_empty() { Vec::new() } else { vec![root.to_owned()] };
-        Self { names, holders: Vec::new() }
-    }
-
-    fn enter(&mut self, name: &str, holder: &str) {
-        self.names.push(name.to_owned());
-        self.holders.push(holder.to_owned());
-    }
-
-    fn exit(&mut self) {
-        self.names.pop();
-        self.holders.pop();
-    }
-
-    fn is_linear_weight(&self) -> bool {
-        self.holders.last().is_some_and(|holder| holder == "Struct:Linear")
-            && self.names.last().is_some_and(|name| name == "weight")
-    }
-}
-
-struct Lister {
-    path: Path,
-    targets: Vec<Target>,
-}
-
-impl ModuleVisitor for Lister {
-    fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.path.enter(name, container_type);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.exit();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.targets.push(Target {
-            path: self.path.names.join("."),
-            shape: param.lazy_shape().to_vec(),
-            is_linear_weight: self.path.is_linear_weight(),
-        });
-    }
-}
-
-struct Filler<'a> {
-    file: &'a WeightFile,
-    sources: BTreeMap<String, Source>,
-    path: Path,
-    /// The first error; nothing is read after it.
-    error: Option<WeightError>,
-}
-
-impl Filler<'_> {
-    fn values(&self, target: &[usize]) -> Option<Result<Vec<f32>, WeightError>> {
-        let source = self.sources.get(&self.path.names.join("."))?;
-        let tensors: Result<Vec<_>, _> = source.keys.iter().map(|key| self.file.read(key)).collect();
-        Some(tensors.map(|tensors| source.transform.apply(tensors, &source.found, target)))
-    }
-}
-
-impl ModuleMapper for Filler<'_> {
-    fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.path.enter(name, container_type);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.exit();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        if self.error.is_some() {
-            return param;
-        }
-        let shape = param.lazy_shape();
-        match self.values(&shape.to_vec()) {
-            None => param,
-            Some(Err(error)) => {
-                self.error = Some(error);
-                param
-            }
-            Some(Ok(values)) => {
-                let fresh = Tensor::from_data(TensorData::new(values, shape), &param.lazy_device());
-                let id = param.id;
-                param.transform_for_load(fresh, id)
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io;
@@ -323,7 +212,7 @@ mod tests {
             let bytes = || Err(io::Error::other("only shapes are known"));
             (key.clone(), WeightTensor::new(shape, DType::F32, bytes))
         });
-        WeightFile::of_tensors("official.pth", WeightFormat::PyTorch, tensors)
+        WeightFile::of_tensors("official.pth".as_ref(), WeightFormat::PyTorch, tensors)
     }
 
     /// What of the prompt encoder only prompts need.

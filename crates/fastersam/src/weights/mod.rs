@@ -13,6 +13,7 @@
 mod architecture;
 mod error;
 mod file;
+mod fill;
 mod keys;
 mod load;
 #[cfg(feature = "pytorch")]
@@ -25,5 +26,8 @@ pub use architecture::{Architecture, recognise};
 pub use error::WeightError;
 pub(crate) use error::some;
 pub use file::{WeightFile, WeightFormat};
+pub(crate) use fill::{Source, fill, for_each_value, targets};
+pub(crate) use keys::{Target, official_key};
 pub use load::{LoadOptions, LoadReport, Resized, load_into, plan, plan_for};
+pub(crate) use safetensors::{MAX_HEADER, Opened};
 pub use tensor::WeightTensor;

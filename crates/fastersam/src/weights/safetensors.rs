@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::DType;
-use fastersam_files::FileError;
+use fastersam_files::{FileError, open_file};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use serde_json::Value;
@@ -19,50 +19,80 @@ use super::error::WeightError;
 use super::tensor::WeightTensor;
 
 /// Largest header that is parsed, bytes; the format allows 100 MB, SAM ViT-H's has 0.06 MB.
-const MAX_HEADER: u64 = 8 << 20;
+pub(crate) const MAX_HEADER: u64 = 8 << 20;
+
+/// A safetensors file of which the header was read.
+pub(crate) struct Opened {
+    /// The file.
+    pub file: File,
+    /// The header as it stands in the file.
+    pub header: Vec<u8>,
+    /// What it says; offsets lie one after the other, and shapes fit them.
+    pub metadata: Metadata,
+}
+
+impl Opened {
+    /// Reads the header: its length is bounded, and all that it promises lies in the file.
+    pub fn read(path: &Path) -> Result<Self, WeightError> {
+        let io = FileError::at(path);
+        let damaged = |reason: String| WeightError::Damaged { path: path.to_owned(), reason };
+        let mut file = open_file(path)?;
+        let file_len = file.metadata().map_err(&io)?.len();
+        let mut length = [0; 8];
+        file.read_exact(&mut length).map_err(&io)?;
+        let header_len = u64::from_le_bytes(length);
+        if header_len > MAX_HEADER {
+            return Err(WeightError::NotACheckpoint {
+                path: path.to_owned(),
+                reason: format!("its header would have {header_len} bytes"),
+            });
+        }
+        let mut header = Vec::new();
+        file.by_ref().take(header_len).read_to_end(&mut header).map_err(&io)?;
+        if !header.starts_with(b"{") {
+            return Err(WeightError::NotACheckpoint {
+                path: path.to_owned(),
+                reason: "it is no safetensors file".to_owned(),
+            });
+        }
+        let Some(data_len) = file_len.checked_sub(8 + header_len) else {
+            return Err(damaged(format!("a header of {header_len} bytes in a file of {file_len}")));
+        };
+        // The library's own reader wants the whole file in memory; what it checks of the header, this checks.
+        let metadata: Metadata =
+            serde_json::from_slice(&header).map_err(|error| damaged(reason(&header, &error)))?;
+        let tensors = metadata.tensors();
+        if let Some((key, info)) = tensors.iter().find(|(_, info)| info.data_offsets.1 as u64 > data_len) {
+            return Err(damaged(format!("{key} ends at byte {} of {data_len}", info.data_offsets.1)));
+        }
+        Ok(Self { file, header, metadata })
+    }
+
+    /// The tensors of floats, to be read when they are asked for.
+    pub fn tensors(self) -> Vec<(String, WeightTensor)> {
+        let start = 8 + self.header.len() as u64;
+        let file = Arc::new(Mutex::new(self.file));
+        let mut tensors = Vec::new();
+        for (key, info) in self.metadata.tensors() {
+            let Some(dtype) = float_type(info.dtype) else { continue };
+            let (begin, end) = (info.data_offsets.0 as u64, info.data_offsets.1 as u64);
+            let file = Arc::clone(&file);
+            let bytes = move || {
+                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                file.seek(SeekFrom::Start(start + begin))?;
+                let mut bytes = Vec::new();
+                file.by_ref().take(end - begin).read_to_end(&mut bytes)?;
+                Ok(bytes)
+            };
+            tensors.push((key, WeightTensor::new(info.shape.clone(), dtype, bytes)));
+        }
+        tensors
+    }
+}
 
 /// The tensors of a safetensors file.
 pub(crate) fn read(path: &Path) -> Result<Vec<(String, WeightTensor)>, WeightError> {
-    let io = FileError::at(path);
-    let damaged = |reason: String| WeightError::Damaged { path: path.to_owned(), reason };
-    let mut file = File::open(path).map_err(&io)?;
-    let file_len = file.metadata().map_err(&io)?.len();
-    let mut length = [0; 8];
-    file.read_exact(&mut length).map_err(&io)?;
-    let header_len = u64::from_le_bytes(length);
-    if header_len > MAX_HEADER {
-        return Err(WeightError::NotACheckpoint {
-            path: path.to_owned(),
-            reason: format!("its header would have {header_len} bytes"),
-        });
-    }
-    let Some(data_len) = file_len.checked_sub(8 + header_len) else {
-        return Err(damaged(format!("a header of {header_len} bytes in a file of {file_len}")));
-    };
-    let mut header = Vec::new();
-    file.by_ref().take(header_len).read_to_end(&mut header).map_err(&io)?;
-    // The library's own reader wants the whole file in memory; what it checks of the header, this checks.
-    let metadata: Metadata = serde_json::from_slice(&header).map_err(|error| damaged(reason(&header, &error)))?;
-    let tensors_in_file = metadata.tensors();
-    if let Some((key, info)) = tensors_in_file.iter().find(|(_, info)| info.data_offsets.1 as u64 > data_len) {
-        return Err(damaged(format!("{key} ends at byte {} of {data_len}", info.data_offsets.1)));
-    }
-    let file = Arc::new(Mutex::new(file));
-    let mut tensors = Vec::new();
-    for (key, info) in tensors_in_file {
-        let Some(dtype) = float_type(info.dtype) else { continue };
-        let (begin, end) = (info.data_offsets.0 as u64, info.data_offsets.1 as u64);
-        let file = Arc::clone(&file);
-        let bytes = move || {
-            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-            file.seek(SeekFrom::Start(8 + header_len + begin))?;
-            let mut bytes = Vec::new();
-            file.by_ref().take(end - begin).read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        tensors.push((key, WeightTensor::new(info.shape.clone(), dtype, bytes)));
-    }
-    Ok(tensors)
+    Ok(Opened::read(path)?.tensors())
 }
 
 /// What is wrong with a header, with the entry's name where it is an entry.

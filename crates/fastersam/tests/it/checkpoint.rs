@@ -22,7 +22,7 @@ const CLASSES: usize = 4;
 const SIZE: usize = 64;
 
 /// A small model with windows and relative positions on a backbone that a file has.
-fn tuned_config() -> ModelConfig {
+pub fn tuned_config() -> ModelConfig {
     let mut config = ModelOptions::new(Preset::VitB).resolve(CLASSES).unwrap();
     config.encoder = sam_config(SIZE);
     config.encoder.n_classes = CLASSES;
@@ -33,14 +33,14 @@ fn tuned_config() -> ModelConfig {
     config
 }
 
-fn tiny_config() -> ModelConfig {
+pub fn tiny_config() -> ModelConfig {
     let mut options = ModelOptions::new(Preset::Tiny);
     options.input_size = Some(SIZE);
     options.resolve(CLASSES).unwrap()
 }
 
 /// A backbone under SAM's names with small random values.
-fn write_backbone(folder: &Folder, name: &str, seed: u64) -> PathBuf {
+pub fn write_backbone(folder: &Folder, name: &str, seed: u64) -> PathBuf {
     let drawn: Vec<Entry> = sam_entries()
         .into_iter()
         .enumerate()
@@ -53,7 +53,7 @@ fn write_backbone(folder: &Folder, name: &str, seed: u64) -> PathBuf {
     folder.write(name, &safetensors(&drawn, Stored::F32))
 }
 
-fn info(model: ModelConfig, backbone: Option<(&Path, &str)>) -> CheckpointInfo {
+pub fn info(model: ModelConfig, backbone: Option<(&Path, &str)>) -> CheckpointInfo {
     CheckpointInfo {
         backbone_sha256: backbone.map(|(_, sha256)| sha256.to_owned()),
         backbone_file: backbone.map(|(path, _)| path.to_owned()),
@@ -74,7 +74,7 @@ fn images(n: usize, device: &Device) -> Tensor<4> {
 }
 
 /// Three steps of AdamW.
-fn train(config: &ModelConfig, paths: &WeightPaths) -> FasterSam {
+pub fn train(config: &ModelConfig, paths: &WeightPaths) -> FasterSam {
     let device = Device::flex().autodiff();
     let (mut model, _) = config.init_from(paths, 2, &device).unwrap();
     let mut optimizer = AdamWConfig::new().with_weight_decay(0.1).init();
@@ -90,7 +90,7 @@ fn train(config: &ModelConfig, paths: &WeightPaths) -> FasterSam {
 }
 
 /// The bits of the logits with every token and with pausing.
-fn logits(model: &FasterSam) -> Vec<u32> {
+pub fn logits(model: &FasterSam) -> Vec<u32> {
     let n_points = model.encoder.config().pause_points.len();
     [PauseSettings::never(), PauseSettings::threshold(vec![0.9; n_points])]
         .iter()
@@ -102,11 +102,11 @@ fn logits(model: &FasterSam) -> Vec<u32> {
         .collect()
 }
 
-fn save(folder: &Path, info: &CheckpointInfo, model: &FasterSam) -> PathBuf {
+pub fn save(folder: &Path, info: &CheckpointInfo, model: &FasterSam) -> PathBuf {
     checkpoint::save(folder, "step-1", info, model, |_| Ok(())).unwrap()
 }
 
-fn tuned(folder: &Folder) -> (PathBuf, PathBuf, FasterSam) {
+pub fn tuned(folder: &Folder) -> (PathBuf, PathBuf, FasterSam) {
     let backbone = write_backbone(folder, "sam.safetensors", 1);
     let config = tuned_config();
     let paths = WeightPaths { backbone: Some(backbone.clone()), decoder: None };
@@ -153,7 +153,7 @@ fn only_what_was_trained_is_saved() {
 }
 
 /// `SAMed_s` on a backbone's and a decoder's own file: both are frozen but for the updates.
-fn tuned_with_low_rank(folder: &Folder) -> (PathBuf, CheckpointInfo, FasterSam) {
+pub fn tuned_with_low_rank(folder: &Folder) -> (PathBuf, CheckpointInfo, FasterSam) {
     let backbone = write_backbone(folder, "sam.safetensors", 1);
     let mut config = tuned_config();
     config.encoder.tuning = Tuning::LoraWithDecoder { rank: 2 };

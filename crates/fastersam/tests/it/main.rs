@@ -7,6 +7,7 @@ mod label_map;
 mod loss_golden;
 mod macs;
 mod model;
+mod model_file;
 mod segment;
 mod train_golden;
 mod tuning;

@@ -56,7 +56,7 @@ fn reports_are_the_same_to_the_byte_and_complete() {
     for record in samples::records() {
         write_record(&records, &record).unwrap();
     }
-    let index = build(&records, &published_folder(), &folder.path().join("report")).unwrap();
+    let index = build(&records, Some(&published_folder()), &folder.path().join("report")).unwrap();
     assert_eq!(index, folder.path().join("report/index.html"));
     // The order in which the records come makes no difference.
     let mut reversed = read_records(&records).unwrap();
@@ -88,7 +88,7 @@ fn a_report_takes_the_place_of_an_older_one_and_of_nothing_else() {
     let (records, out) = (folder.path().join("records"), folder.path().join("report"));
     let mut record = samples::training("set", "method");
     write_record(&records, &record.clone().into()).unwrap();
-    build(&records, &published_folder(), &out).unwrap();
+    build(&records, Some(&published_folder()), &out).unwrap();
     // Of an older report, and a user's own.
     let sums = std::fs::read_to_string(out.join("SHA256SUMS")).unwrap();
     std::fs::write(out.join("old.csv"), "").unwrap();
@@ -97,7 +97,7 @@ fn a_report_takes_the_place_of_an_older_one_and_of_nothing_else() {
     std::fs::write(out.join("mine/notes.txt"), "kept").unwrap();
     record.method = "another".to_owned();
     write_record(&records, &record.into()).unwrap();
-    build(&records, &published_folder(), &out).unwrap();
+    build(&records, Some(&published_folder()), &out).unwrap();
     assert!(!out.join("old.csv").exists());
     assert_eq!(std::fs::read_to_string(out.join("mine/notes.txt")).unwrap(), "kept");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left beside it");
@@ -110,7 +110,10 @@ fn a_report_takes_the_place_of_an_older_one_and_of_nothing_else() {
     let other = folder.path().join("site");
     std::fs::create_dir(&other).unwrap();
     std::fs::write(other.join("index.html"), "mine").unwrap();
-    assert!(matches!(build(&records, &published_folder(), &other).unwrap_err(), ReportError::NotOurs { .. }));
+    assert!(matches!(
+        build(&records, Some(&published_folder()), &other).unwrap_err(),
+        ReportError::NotOurs { .. }
+    ));
     assert_eq!(std::fs::read_to_string(other.join("index.html")).unwrap(), "mine");
 }
 
@@ -163,10 +166,13 @@ fn provenance_names_every_hash_once() {
 fn what_is_missing_or_broken_is_named_once() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("report");
-    assert!(matches!(build(folder.path(), &published_folder(), &out).unwrap_err(), ReportError::Empty { .. }));
+    assert!(matches!(
+        build(folder.path(), Some(&published_folder()), &out).unwrap_err(),
+        ReportError::Empty { .. }
+    ));
     write_record(folder.path(), &samples::training("set", "method").into()).unwrap();
 
-    let error = build(folder.path(), folder.path(), &out).unwrap_err();
+    let error = build(folder.path(), Some(folder.path()), &out).unwrap_err();
     assert!(error.to_string().contains("synapse.csv"), "{error}");
     assert!(std::error::Error::source(&error).is_none(), "the message holds the cause already");
 
@@ -174,11 +180,11 @@ fn what_is_missing_or_broken_is_named_once() {
         let text = std::fs::read_to_string(published_folder().join(name)).unwrap();
         std::fs::write(folder.path().join(name), text.replace("89.71", "about 90")).unwrap();
     }
-    let message = build(folder.path(), folder.path(), &out).unwrap_err().to_string();
+    let message = build(folder.path(), Some(folder.path()), &out).unwrap_err().to_string();
     assert!(message.contains("acdc.csv") && message.contains("about 90"), "{message}");
 
     std::fs::write(folder.path().join("evaluation-x.json"), "{").unwrap();
-    let message = build(folder.path(), &published_folder(), &out).unwrap_err().to_string();
+    let message = build(folder.path(), Some(&published_folder()), &out).unwrap_err().to_string();
     assert!(message.contains("evaluation-x.json"), "{message}");
     assert!(!out.exists(), "nothing half-written");
 }

@@ -12,11 +12,13 @@ use crate::abuse::folders::copy;
 use crate::abuse::program::Program;
 use crate::abuse::random::Random;
 
-/// Flips a bit of a checkpoint, a packed scan, a prepared data set or a record.
+/// Flips a bit of a checkpoint, a one-file model, a packed scan, a prepared data set or a record.
 pub fn attempt(program: &Program, fixture: &Fixture, place: &Path, random: &mut Random) -> Result<Outcome> {
     copy(&fixture.folder.join("run"), &place.join("run"))?;
     copy(&fixture.folder.join("prepared"), &place.join("prepared"))?;
-    fs::copy(fixture.folder.join("scan.nii.gz"), place.join("scan.nii.gz"))?;
+    for name in ["scan.nii.gz", "model.fastersam"] {
+        fs::copy(fixture.folder.join(name), place.join(name))?;
+    }
     let map = segment("scan.nii.gz", "map.nii.gz");
     let check = ["data", "check", "prepared", "--partial"];
     let report = ["report", "run", "--published", "configs/published"];
@@ -26,11 +28,13 @@ pub fn attempt(program: &Program, fixture: &Fixture, place: &Path, random: &mut 
     let case = first_file(&place.join("prepared/cases"))?;
     let relative = |path: &Path| path.strip_prefix(place).unwrap_or(path).to_string_lossy().into_owned();
     // The file, the command that reads it, and whether any acceptance is wrong: these files have a hash.
-    let kinds: [(String, &[&str], bool); 7] = [
+    let of_file = ["segment", "scan.nii.gz", "-m", "model.fastersam", "-o", "map.nii.gz"];
+    let kinds: [(String, &[&str], bool); 8] = [
         (fixture.checkpoint("checkpoint.json")?, &map, true),
         (fixture.checkpoint("model.bpk")?, &map, true),
         (fixture.checkpoint("optimizer.bpk")?, &map, true),
         (fixture.checkpoint("trainer.json")?, &map, true),
+        ("model.fastersam".to_owned(), &of_file, true),
         ("scan.nii.gz".to_owned(), &map, false),
         (relative(&case), &check, false),
         (relative(&record), &report, true),

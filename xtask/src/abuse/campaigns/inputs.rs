@@ -40,7 +40,7 @@ pub fn attempt(program: &Program, fixture: &Fixture, place: &Path, random: &mut 
     fs::hard_link(place.join("scan.nii.gz"), place.join("hard.nii.gz"))?;
     symlink("scan.nii.gz", place.join("soft.nii.gz"))?;
     symlink("run/records/mine.txt", place.join("note.nii.gz"))?;
-    let lines: [&str; 24] = [
+    let lines: [&str; 27] = [
         "segment scan.nii.gz -m run/checkpoints -o scan.nii.gz",
         "segment scan.nii.gz -m run/checkpoints -o scan.nii.gz --overwrite",
         "segment scan.nii.gz -m run/checkpoints -o ./scan.nii.gz --overwrite",
@@ -65,6 +65,9 @@ pub fn attempt(program: &Program, fixture: &Fixture, place: &Path, random: &mut 
         "data describe own",
         "data describe own -o dataset-description.toml",
         "evaluate -m run/checkpoints -c experiment.toml --pause 0.1",
+        "export run -o scan.nii.gz",
+        "export run -o run/records/mine.txt",
+        "export run/checkpoints -o run/checkpoints/latest",
     ];
     let line = *random.choose(&lines);
     let before = snapshot(place)?;

@@ -37,7 +37,9 @@ pub fn attempt(program: &Program, fixture: &Fixture, place: &Path, random: &mut 
     for name in ["run", "npz", "h5", "acdc", "prepared", "own"] {
         copy(&fixture.folder.join(name), &place.join(name))?;
     }
-    for name in ["scan.nii", "scan.nii.gz", "experiment.toml", "suite.toml", "weights.safetensors"] {
+    for name in
+        ["scan.nii", "scan.nii.gz", "experiment.toml", "suite.toml", "weights.safetensors", "model.fastersam"]
+    {
         fs::copy(fixture.folder.join(name), place.join(name))?;
     }
     let in_folder = |folder: &str| -> Result<String> {
@@ -48,7 +50,7 @@ pub fn attempt(program: &Program, fixture: &Fixture, place: &Path, random: &mut 
     // These end, once the file is read, because the folder holds a run.
     let train = ["train", "-c", "experiment.toml", "-o", "run"];
     let suite = ["reproduce", "--suite", "suite.toml", "--configs", ".", "-o", "run"];
-    let kinds: [(String, &[&str]); 15] = [
+    let kinds: [(String, &[&str]); 17] = [
         ("scan.nii".to_owned(), &map),
         ("scan.nii.gz".to_owned(), &packed_map),
         (in_folder("own/labels")?, &["data", "check", "own", "--partial"]),
@@ -69,6 +71,8 @@ pub fn attempt(program: &Program, fixture: &Fixture, place: &Path, random: &mut 
         (fixture.checkpoint("checkpoint.json")?, &map),
         (fixture.checkpoint("model.bpk")?, &map),
         ("weights.safetensors".to_owned(), &["inspect", "weights.safetensors"]),
+        ("model.fastersam".to_owned(), &["segment", "scan.nii", "-m", "model.fastersam", "-o", "map.nii.gz"]),
+        ("model.fastersam".to_owned(), &["inspect", "model.fastersam"]),
         (in_folder("run/records")?, &["report", "run"]),
     ];
     let (file, arguments) = random.choose(&kinds);
@@ -142,17 +146,16 @@ fn change_bytes(bytes: &mut Vec<u8>, random: &mut Random) {
     }
 }
 
-/// Makes the seal of a sealed text fit again.
-fn reseal(bytes: &mut Vec<u8>) -> Result<()> {
-    let Ok(text) = std::str::from_utf8(bytes) else { return Ok(()) };
-    let Some(start) = ["\"seal\": \"", "seal = \""].iter().find_map(|key| Some(text.find(key)? + key.len()))
-    else {
-        return Ok(());
-    };
-    let Some(seal) = text.get(start..start + 64) else { return Ok(()) };
-    let unsealed = text.replacen(seal, &"0".repeat(64), 1);
-    let fitting = sha256(unsealed.as_bytes())?;
-    *bytes = unsealed.replacen(&"0".repeat(64), &fitting, 1).into_bytes();
+/// Makes the seal of a sealed file fit again.
+fn reseal(bytes: &mut [u8]) -> Result<()> {
+    const LEN: usize = 64;
+    let place = |key: &str| bytes.windows(key.len()).position(|window| window == key.as_bytes());
+    let keys = ["\"seal\": \"", "seal = \"", "\"seal\":\""];
+    let Some(start) = keys.iter().find_map(|key| Some(place(key)? + key.len())) else { return Ok(()) };
+    let Some(seal) = bytes.get_mut(start..start + LEN) else { return Ok(()) };
+    seal.fill(b'0');
+    let fitting = sha256(bytes)?;
+    bytes[start..start + LEN].copy_from_slice(fitting.as_bytes());
     Ok(())
 }
 

@@ -27,8 +27,8 @@ pub struct SegmentArgs {
     /// (.txt) for the scans that they list, one a line
     #[arg(required = true, value_name = "SCAN")]
     scans: Vec<PathBuf>,
-    /// Checkpoint: the folder `checkpoints` that training wrote, or one in it; it says all that is needed
-    #[arg(long, short, value_name = "FOLDER")]
+    /// The trained model: a one-file model, or the folder of a run or of its checkpoint; it says all that is needed
+    #[arg(long, short, value_name = "PATH")]
     model: PathBuf,
     /// The backbone's weight file, or the folder of all weight files, where they lie elsewhere than in training
     #[arg(long, value_name = "PATH")]
