@@ -14,7 +14,7 @@ use crate::provenance::Origin;
 use crate::train;
 
 /// The card of a checkpoint with its training and, of the records in the folders `records`, its scores without pausing and
-/// at the recommended setting. Folders that don't exist are passed over; one that can't be read is told.
+/// at the settings that the checkpoint recommends or names. Folders that don't exist are passed over; one that can't be read is told.
 ///
 /// # Errors
 /// Where what the checkpoint says of its training is damaged.
@@ -34,8 +34,8 @@ pub fn card(
         training
     });
     let is_shown = |record: &&EvaluationRecord| {
-        record.pause.is_never()
-            || info.recommended.as_ref().is_some_and(|found| found.settings == record.pause.settings)
+        let mut chosen = info.recommended.iter().chain(info.pause_profiles.values());
+        record.pause.is_never() || chosen.any(|found| found.settings == record.pause.settings)
     };
     let scores = records.iter().filter(is_shown).map(score).collect();
     Ok(ModelCard { training, scores, ..ModelCard::new(name.to_owned(), program, info) })

@@ -1,5 +1,6 @@
 //! A trained model, ready to be measured, and the records that come of it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -9,7 +10,7 @@ use fastersam::model_file::Training;
 use fastersam::{ModelConfig, ParameterCounts, Preset, VolumeSegmenter};
 use fastersam_datasets::Case;
 use fastersam_metrics::summarise;
-use fastersam_pausing_encoder::{CalibrationCases, Context, PauseSettings, Recommendation};
+use fastersam_pausing_encoder::{CalibrationCases, Context, PauseSettings, ProfileName, Recommendation};
 use serde_json::json;
 
 use crate::config::Experiment;
@@ -36,6 +37,8 @@ pub struct TrainedModel<'a> {
     pub segmenter: VolumeSegmenter,
     /// The pause setting that the checkpoint recommends.
     pub recommended: Option<Recommendation>,
+    /// Its other pause settings, by name.
+    pub pause_profiles: BTreeMap<ProfileName, Recommendation>,
     /// Where it computes.
     pub device: Device,
     /// Row label of the tables.
@@ -90,6 +93,7 @@ impl<'a> TrainedModel<'a> {
             segmenter: VolumeSegmenter::new(model.prepack()),
             config: info.model,
             recommended: info.recommended,
+            pause_profiles: info.pause_profiles,
             device: device.clone(),
             provenance: Provenance {
                 backbone_sha256: info.backbone_sha256,

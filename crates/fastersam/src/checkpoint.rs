@@ -21,7 +21,7 @@ use fastersam_files::{
     AtomicFolder, FileError, UNSEALED, is_sealed, read_text, remove_leftovers, seal, sha256_of_file,
     write_atomically,
 };
-use fastersam_pausing_encoder::Recommendation;
+use fastersam_pausing_encoder::{ProfileName, Recommendation};
 use fastersam_volume::{Intensity, LabelTable, Orientation, TrainingIntensities};
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +86,9 @@ pub struct CheckpointInfo {
     pub decoder_file: Option<PathBuf>,
     /// The pause setting that is recommended for this model, if a calibration was made.
     pub recommended: Option<Recommendation>,
+    /// Other pause settings that were calibrated for this model, by name: `fast`, `careful`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pause_profiles: BTreeMap<ProfileName, Recommendation>,
     /// The classes of which only the largest connected component should be kept, if a calibration tried it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_largest: Option<Vec<String>>,
@@ -117,6 +120,7 @@ impl CheckpointInfo {
             decoder_sha256: None,
             decoder_file: None,
             recommended: None,
+            pause_profiles: BTreeMap::new(),
             keep_largest: None,
         }
     }
@@ -141,7 +145,7 @@ impl CheckpointInfo {
                 self.orientation.axes
             ));
         }
-        if let Some(Recommendation { settings, .. }) = &self.recommended {
+        for Recommendation { settings, .. } in self.recommended.iter().chain(self.pause_profiles.values()) {
             let n_points = self.model.encoder.pause_points.len();
             settings.validate(n_points, self.model.encoder.n_tokens()).map_err(|error| error.to_string())?;
         }
@@ -315,6 +319,17 @@ pub fn recommend(
     let mut info = read_info(folder)?;
     info.recommended = Some(recommended);
     info.keep_largest = Some(keep_largest);
+    Ok(write_atomically(&folder.join(INFO), sealed(&info)?.as_bytes())?)
+}
+
+/// Notes a pause setting in a checkpoint under a name of its own, beside the recommended one. A setting of that name is
+/// replaced.
+///
+/// # Errors
+/// Where the checkpoint can't be read or written.
+pub fn add_profile(folder: &Path, name: ProfileName, profile: Recommendation) -> Result<(), FasterSamError> {
+    let mut info = read_info(folder)?;
+    info.pause_profiles.insert(name, profile);
     Ok(write_atomically(&folder.join(INFO), sealed(&info)?.as_bytes())?)
 }
 

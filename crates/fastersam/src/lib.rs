@@ -25,7 +25,7 @@ pub use config::{ModelConfig, ModelOptions, Normalisation, Preset};
 pub use error::FasterSamError;
 pub use fastersam_adapter::Tuning;
 pub use fastersam_pausing_encoder::{
-    CalibrationCases, Context, Criterion, PauseError, PausePolicy, PauseSettings, Recommendation,
+    CalibrationCases, Context, Criterion, PauseError, PausePolicy, PauseSettings, ProfileName, Recommendation,
 };
 pub use fastersam_volume::{Intensity, LabelTable, Orientation, Scan, ScanFile};
 pub use label_map::{ClassStatistics, LabelMap, SliceView, label_names_path, split_ending};

@@ -28,7 +28,7 @@ pub use dense::DenseOutput;
 pub use encoder::{EncoderOutput, PausingEncoder};
 pub use error::EncoderError;
 pub use fastersam_pause::{
-    CalibrationCases, Context, Criterion, PauseError, PausePolicy, PauseSettings, Recommendation,
+    CalibrationCases, Context, Criterion, PauseError, PausePolicy, PauseSettings, ProfileName, Recommendation,
 };
 pub use freeze::{is_backbone, is_backbone_norm};
 pub use neck::Neck;

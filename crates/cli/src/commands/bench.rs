@@ -206,7 +206,8 @@ fn of_checkpoint(measured: &Measured, arguments: &BenchArgs, device: &Device, or
     let given: Vec<PauseSettings> = match &arguments.pause[..] {
         [] => [0.02, 0.1, 0.4].map(|threshold| PauseSettings::threshold([threshold])).into(),
         given => {
-            given.iter().map(|choice| choice.settings(trained.recommended.as_ref())).collect::<Result<_>>()?
+            let (recommended, profiles) = (trained.recommended.as_ref(), &trained.pause_profiles);
+            given.iter().map(|choice| choice.settings(recommended, profiles)).collect::<Result<_>>()?
         }
     };
     let never = PauseSettings::never();

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use burn::tensor::Device;
 use clap::Args;
-use fastersam::{Budget, Recommendation, checkpoint};
+use fastersam::{Budget, ProfileName, Recommendation, checkpoint};
 use fastersam_experiments::calibrate;
 use fastersam_experiments::provenance::Origin;
 use fastersam_experiments::trained_model::TrainedModel;
@@ -25,7 +25,10 @@ pub struct CalibrateArgs {
     printing: Printing,
     #[command(flatten)]
     wanted: Wanted,
-    /// Print what was found, but leave the checkpoint's recommendation as it is
+    /// Note the setting under this name, for `--pause NAME`, and leave the recommended one as it is
+    #[arg(long, value_name = "NAME")]
+    profile: Option<ProfileName>,
+    /// Print what was found, but leave the checkpoint as it is
     #[arg(long)]
     dry_run: bool,
 }
@@ -93,7 +96,10 @@ pub fn run(arguments: &CalibrateArgs, device: &Device, origin: &Origin) -> Resul
     let keep_largest = calibrate::keep_largest(&trained, &recommendation.settings, batch_size)?;
     if !arguments.dry_run {
         let folder = checkpoint::resolve(&measured.model)?;
-        checkpoint::recommend(&folder, recommendation.clone(), keep_largest.clone())?;
+        match &arguments.profile {
+            Some(name) => checkpoint::add_profile(&folder, name.clone(), recommendation.clone())?,
+            None => checkpoint::recommend(&folder, recommendation.clone(), keep_largest.clone())?,
+        }
     }
     if arguments.printing.json {
         let result = json!({
@@ -114,10 +120,14 @@ pub fn run(arguments: &CalibrateArgs, device: &Device, origin: &Origin) -> Resul
     if !keep_largest.is_empty() {
         print(&format!("better where only the largest component is kept: {}", keep_largest.join(", ")))?;
     }
-    if !arguments.dry_run {
-        say(
+    match &arguments.profile {
+        _ if arguments.dry_run => {}
+        Some(name) => {
+            say(&format!("noted in the checkpoint: `--pause {name}` uses the pause setting from now on"))
+        }
+        None => say(
             "noted in the checkpoint: `segment` uses the pause setting from now on, and the components with --keep-largest",
-        );
+        ),
     }
     Ok(())
 }

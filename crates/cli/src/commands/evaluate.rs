@@ -35,7 +35,7 @@ pub fn run(arguments: &EvaluateArgs, device: &Device, origin: &Origin) -> Result
     let weights = measured.weights.as_deref();
     let trained = TrainedModel::load(&experiment, &data, &measured.model, weights, device, origin)?;
     progress::catch_interrupt()?;
-    let settings = arguments.pausing.settings(trained.recommended.as_ref())?;
+    let settings = arguments.pausing.settings(trained.recommended.as_ref(), &trained.pause_profiles)?;
     let found = trained.evaluate(&data.evaluate, &settings, arguments.batching.batch_size, "scoring")?;
     // What is recommended was chosen on other cases than these; the record says on which.
     let recommended = trained.recommended.as_ref().filter(|found| found.settings == settings);

@@ -12,6 +12,7 @@ pub mod reproduce;
 pub mod segment;
 pub mod train;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -20,7 +21,7 @@ use clap::Args;
 use fastersam::checkpoint;
 use serde::Serialize;
 
-use fastersam::{PauseSettings, Recommendation};
+use fastersam::{PauseSettings, ProfileName, Recommendation};
 use fastersam_experiments::config::Experiment;
 use fastersam_experiments::data::ExperimentData;
 use fastersam_experiments::run_folder::Existing;
@@ -139,13 +140,17 @@ fn with_notice(record: &impl Serialize, path: &Path) -> Result<String> {
 /// The option that says what pauses.
 #[derive(Debug, Args)]
 pub struct Pausing {
-    /// Which tokens pause: `never`, `recommended` (what the checkpoint's calibration found), thresholds of the
+    /// Which tokens pause: `never`, `recommended` (what the model's calibration found), the name of a setting that
+    /// `calibrate --profile` noted in the model, thresholds of the
     /// normalized entropy from 0 (nothing pauses) to 1, one for all pause points or one for each (0.1,0.05,0.05), or
     /// a table: 'pause_threshold = 0.1, criterion = "margin", context = "frozen_kv", min_active = 8',
     /// 'keep_ratio = [0.5, 0.5, 1.0]' [default: `segment` takes what is recommended, all else `never`]
     #[arg(long, value_name = "SETTING")]
     pause: Option<PauseChoice>,
 }
+
+/// A model's pause settings by name, beside the recommended one.
+type Profiles = BTreeMap<ProfileName, Recommendation>;
 
 /// What a user asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -154,6 +159,8 @@ pub enum PauseChoice {
     Given(PauseSettings),
     /// Those that the checkpoint recommends.
     Recommended,
+    /// Those that the checkpoint has under this name.
+    Profile(ProfileName),
 }
 
 impl FromStr for PauseChoice {
@@ -163,16 +170,19 @@ impl FromStr for PauseChoice {
         if text == "recommended" {
             return Ok(Self::Recommended);
         }
+        if let Ok(name) = text.parse() {
+            return Ok(Self::Profile(name));
+        }
         text.parse().map(Self::Given).map_err(|error: fastersam::PauseError| error.0)
     }
 }
 
 impl PauseChoice {
-    /// The settings; `recommended` is what the checkpoint says.
+    /// The settings; `recommended` and `profiles` are what the checkpoint says.
     ///
     /// # Errors
-    /// The checkpoint recommends none.
-    pub fn settings(&self, recommended: Option<&Recommendation>) -> Result<PauseSettings> {
+    /// The checkpoint recommends none, or has none of that name.
+    pub fn settings(&self, recommended: Option<&Recommendation>, profiles: &Profiles) -> Result<PauseSettings> {
         match (self, recommended) {
             (Self::Given(settings), _) => Ok(settings.clone()),
             (Self::Recommended, Some(found)) => Ok(found.settings.clone()),
@@ -180,6 +190,18 @@ impl PauseChoice {
                 "the checkpoint has no recommended pause setting; `fastersam calibrate` finds one. Give thresholds with \
                  --pause, for instance 0.1"
             ),
+            (Self::Profile(name), _) => match profiles.get(name) {
+                Some(found) => Ok(found.settings.clone()),
+                None => {
+                    let recommended = recommended.map(|_| "recommended");
+                    let names = profiles.keys().map(ProfileName::as_str);
+                    let known: Vec<&str> = ["never"].into_iter().chain(recommended).chain(names).collect();
+                    bail!(
+                        "the model has no pause setting `{name}`; choose {} or a threshold such as 0.1",
+                        known.join(", ")
+                    )
+                }
+            },
         }
     }
 }
@@ -195,10 +217,14 @@ impl Pausing {
     ///
     /// # Errors
     /// As [`PauseChoice::settings`].
-    pub fn settings_or_recommended(&self, recommended: Option<&Recommendation>) -> Result<PauseSettings> {
+    pub fn settings_or_recommended(
+        &self,
+        recommended: Option<&Recommendation>,
+        profiles: &Profiles,
+    ) -> Result<PauseSettings> {
         match (&self.pause, recommended) {
             (None, Some(found)) => Ok(found.settings.clone()),
-            _ => self.settings(recommended),
+            _ => self.settings(recommended, profiles),
         }
     }
 
@@ -206,7 +232,8 @@ impl Pausing {
     ///
     /// # Errors
     /// As [`PauseChoice::settings`].
-    pub fn settings(&self, recommended: Option<&Recommendation>) -> Result<PauseSettings> {
-        self.pause.as_ref().map_or_else(|| Ok(PauseSettings::never()), |choice| choice.settings(recommended))
+    pub fn settings(&self, recommended: Option<&Recommendation>, profiles: &Profiles) -> Result<PauseSettings> {
+        let choice = self.pause.as_ref();
+        choice.map_or_else(|| Ok(PauseSettings::never()), |choice| choice.settings(recommended, profiles))
     }
 }

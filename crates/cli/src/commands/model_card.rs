@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use burn::tensor::Device;
 use fastersam::model_file::{Score, read_card};
-use fastersam::{Intensity, ModelCard, Orientation, ParameterCounts, checkpoint};
+use fastersam::{Intensity, ModelCard, Orientation, ParameterCounts, Recommendation, checkpoint};
 use fastersam_experiments::export;
 use fastersam_experiments::provenance::Origin;
 use fastersam_files::sha256_of_file;
@@ -162,9 +162,9 @@ impl TrainedFile {
                 let _ = write!(trained_on, ", {}", plain(cases));
             }
             let _ = write!(trained_on, "; {}, seed {}", count(training.epochs, "epoch"), training.seed);
-            facts.push(("data SHA-256", plain(&training.data_sha256)));
         }
-        facts.insert(3, ("trained on", trained_on));
+        facts.push(("trained on", trained_on));
+        facts.extend(training.as_ref().map(|training| ("data SHA-256", plain(&training.data_sha256))));
         facts.push(("intensities", intensity(&info.intensity)));
         if let Some(found) = &info.training_intensities {
             let (low, high) = (found.lowest, found.highest);
@@ -177,17 +177,7 @@ impl TrainedFile {
             ));
         }
         facts.push(("orientation", orientation(info.orientation)));
-        facts.push((
-            "pausing",
-            match &info.recommended {
-                None => "no setting is recommended".to_owned(),
-                Some(found) => format!(
-                    "recommended: {}, chosen on {}",
-                    found.settings.full_label(&model.encoder.pause_points),
-                    plain(&found.chosen_on.to_string())
-                ),
-            },
-        ));
+        facts.extend(self.pausing().into_iter().map(|setting| ("pausing", setting)));
         if let Some(kept) = info.keep_largest.as_ref().filter(|kept| !kept.is_empty()) {
             let kept: Vec<String> = kept.iter().map(|name| plain(name)).collect();
             facts.push((
@@ -195,10 +185,10 @@ impl TrainedFile {
                 format!("better where only the largest component is kept: {}", kept.join(", ")),
             ));
         }
-        let parts = [("backbone", &info.backbone_sha256, &info.backbone_file)];
-        for (part, sha256, file) in
-            parts.into_iter().chain([("decoder", &info.decoder_sha256, &info.decoder_file)])
-        {
+        for (part, sha256, file) in [
+            ("backbone", &info.backbone_sha256, &info.backbone_file),
+            ("decoder", &info.decoder_sha256, &info.decoder_file),
+        ] {
             let Some(sha256) = sha256 else { continue };
             let name = file.as_ref().and_then(|file| file.file_name()).unwrap_or_default();
             let inside = match (self.is_folder, frozen_inside) {
@@ -221,11 +211,26 @@ impl TrainedFile {
         }
         facts
     }
+
+    /// The pause settings that were calibrated: the recommended one, then the others by name.
+    fn pausing(&self) -> Vec<String> {
+        let info = &self.card.checkpoint;
+        let said = |name: &str, found: &Recommendation| {
+            let setting = found.settings.full_label(&info.model.encoder.pause_points);
+            format!("{name}: {setting}, chosen on {}", plain(&found.chosen_on.to_string()))
+        };
+        let recommended = info.recommended.as_ref();
+        let first =
+            recommended.map_or_else(|| "no setting is recommended".to_owned(), |found| said("recommended", found));
+        let others = info.pause_profiles.iter().map(|(name, found)| said(name.as_str(), found));
+        std::iter::once(first).chain(others).collect()
+    }
 }
 
-/// Text from a file, without what would steer a terminal or break a line.
+/// Text from a file, without what would steer a terminal, break a line or turn the direction of writing.
 fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let steers = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if steers(c) { ' ' } else { c }).collect()
 }
 
 fn figure(value: Option<f64>, decimals: usize) -> String {

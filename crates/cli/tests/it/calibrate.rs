@@ -52,6 +52,21 @@ fn a_budget_becomes_a_threshold_that_meets_it() {
         }
         assert_eq!(recommended(), if dry { before } else { Some(Recommendation { settings, chosen_on }) });
     }
+    // Under a name of its own: the recommended setting stays.
+    let before = recommended();
+    let output = calibrate(&["--macs-share", "0.8", "--profile", "careful"]);
+    let result: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(recommended(), before);
+    let evaluate =
+        |pause: &str| fastersam(&["evaluate", "-m", &checkpoints, "-c", CONFIG, "--json", "--pause", pause]);
+    let record: serde_json::Value = serde_json::from_slice(&evaluate("careful").stdout).unwrap();
+    assert_eq!(record["pause"]["settings"], result["pause"]);
+    assert!(record["pause"]["recommended"].is_null(), "{record}");
+    let message = String::from_utf8(evaluate("fast").stderr).unwrap();
+    assert!(message.contains("no pause setting `fast`; choose never, recommended, careful or"), "{message}");
+    let output = calibrate(&["--macs-share", "0.8", "--profile", "never"]);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.contains("`never` means another pause setting already"), "{message}");
     // Patch embedding, the first blocks and the neck can't pause.
     let output = calibrate(&["--macs-share", "0.001"]);
     let message = String::from_utf8(output.stderr).unwrap();

@@ -74,6 +74,8 @@ fn far_from_its_sources_the_program_reproduces_reports_and_exports_a_model_that_
     let message = place.fails("reproduce --suite huge");
     assert!(message.contains("unknown suite `huge`; choose acdc-vit-s, cpu-quick, smoke"), "{message}");
 
+    let careful = "calibrate -m run/phantom-heart -c phantom-heart --macs-share 0.9 --profile careful";
+    place.prints(careful, &small());
     let printed = place.prints(
         "export run/phantom-heart -o heart.fastersam --license CC-BY-4.0 --citation",
         &["Nobody, \u{201c}Hearts\u{201d}, 2026"],
@@ -104,11 +106,14 @@ fn far_from_its_sources_the_program_reproduces_reports_and_exports_a_model_that_
 /// The file gives what the run gives: label maps, records, times of the same weights.
 fn same_results(place: &Place) {
     scan(&place.at("scan.nii.gz"));
-    let both = ["run/phantom-heart", "heart.fastersam"].map(|model| {
-        let said = place.json(&format!("segment scan.nii.gz -m {model} -o map.nii.gz --overwrite --json"));
-        (said["model_sha256"].clone(), said["pause"].clone(), fs::read(place.at("map.nii.gz")).unwrap())
-    });
-    assert!(both[0] == both[1]);
+    for pause in ["", " --pause never", " --pause careful"] {
+        let both = ["run/phantom-heart", "heart.fastersam"].map(|model| {
+            let line = format!("segment scan.nii.gz -m {model} -o map.nii.gz --overwrite --json{pause}");
+            let said = place.json(&line);
+            (said["model_sha256"].clone(), said["pause"].clone(), fs::read(place.at("map.nii.gz")).unwrap())
+        });
+        assert!(both[0] == both[1], "{pause}");
+    }
     let measured = small();
     let scored = ["run/phantom-heart", "heart.fastersam"].map(|model| {
         let line = format!("evaluate -m {model} -c phantom-heart --pause recommended --json");
@@ -134,9 +139,15 @@ fn the_card(place: &Place) {
     assert!(scores.iter().all(|score| score["split"] == "test" && score["dice"].is_number()));
     let (text, markdown) =
         (place.prints("inspect heart.fastersam", &[]), place.prints("inspect heart.fastersam --markdown", &[]));
-    for part in
-        ["1 right ventricle", "epoch, seed 1", "CC-BY-4.0", "Hearts", "recommended: threshold 0.9", "Dice 0."]
-    {
+    for part in [
+        "1 right ventricle",
+        "careful: threshold 0.",
+        "epoch, seed 1",
+        "CC-BY-4.0",
+        "Hearts",
+        "recommended: threshold 0.9",
+        "Dice 0.",
+    ] {
         assert!(text.contains(part) && markdown.contains(part), "{part} in\n{text}\n{markdown}");
     }
     assert!(markdown.starts_with("# heart\n"), "{markdown}");

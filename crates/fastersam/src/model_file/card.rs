@@ -126,14 +126,21 @@ impl ModelCard {
     /// Whether what it says can be.
     pub(super) fn validate(&self) -> Result<(), String> {
         self.checkpoint.validate()?;
+        let encoder = &self.checkpoint.model.encoder;
         let classes = self.checkpoint.labels.n_classes() - 1;
-        match self.scores.iter().find(|score| score.dice_per_class.len() != classes) {
-            Some(score) => Err(format!(
-                "its scores on {} are of {} classes, it tells {classes} apart",
-                score.dataset,
-                score.dice_per_class.len()
-            )),
-            None => Ok(()),
+        for Score { dataset, pausing, dice, dice_per_class, .. } in &self.scores {
+            if dice_per_class.len() != classes {
+                let found = dice_per_class.len();
+                return Err(format!("its scores on {dataset:?} are of {found} classes, it tells {classes} apart"));
+            }
+            let dice = dice.iter().chain(dice_per_class.iter().flatten());
+            if let Some(found) = dice.into_iter().find(|found| !(0.0..=1.0).contains(*found)) {
+                return Err(format!("its Dice on {dataset:?} is {found}, not between 0 and 1"));
+            }
+            pausing
+                .validate(encoder.pause_points.len(), encoder.n_tokens())
+                .map_err(|error| format!("in its scores on {dataset:?}: {error}"))?;
         }
+        Ok(())
     }
 }

@@ -116,14 +116,16 @@ fn is_sealed(opened: &mut Opened, path: &Path) -> Result<bool, FileError> {
     let Some(seal) = entry(opened, SEAL).map(str::to_owned) else { return Ok(false) };
     let Ok(header) = std::str::from_utf8(&opened.header) else { return Ok(false) };
     let field = format!("\"{SEAL}\":\"{seal}\"");
-    let Some(at) = header.find(&field).filter(|_| seal.len() == UNSEALED.len()) else { return Ok(false) };
+    if seal.len() != UNSEALED.len() || !header.contains(&field) {
+        return Ok(false);
+    }
     let unsealed = header.replacen(&field, &format!("\"{SEAL}\":\"{UNSEALED}\""), 1);
     let mut hasher = Sha256Hasher::default();
     hasher.update(&(opened.header.len() as u64).to_le_bytes());
     hasher.update(unsealed.as_bytes());
     let n = std::io::copy(&mut opened.file.by_ref(), &mut hasher).map_err(FileError::at(path))?;
     // Nothing may lie behind the last tensor.
-    Ok(at > 0 && n == opened.metadata.data_len() as u64 && hasher.finish() == seal)
+    Ok(n == opened.metadata.data_len() as u64 && hasher.finish() == seal)
 }
 
 /// The error for a file that is something else: it says what, where that is known.

@@ -211,7 +211,7 @@ fn a_sealed_file_that_says_what_cannot_be_is_refused_by_name() {
     let bytes = std::fs::read(&path).unwrap();
     rewrite(&path, |_, _, _| {});
     load(&path).unwrap();
-    let cases: [(Change, &str); 12] = [
+    let cases: [(Change, &str); 15] = [
         (|card, _, _| card["format"] = json!(2), "a newer version wrote it: it has format 2"),
         (|card, _, _| card["format"] = json!(0), "format 0"),
         (|card, _, _| card["surprise"] = json!(1), "surprise"),
@@ -220,6 +220,19 @@ fn a_sealed_file_that_says_what_cannot_be_is_refused_by_name() {
         (|card, _, _| card["checkpoint"]["model"]["encoder"]["depth"] = json!(5), "parameters"),
         (|card, _, _| card["checkpoint"]["model"]["encoder"]["depth"] = json!(7), "lacks"),
         (|card, _, _| card["scores"][0]["dice_per_class"] = json!([0.5]), "1 classes"),
+        (|card, _, _| card["scores"][0]["dice_per_class"][0] = json!(1e300), "not between 0 and 1"),
+        (
+            |card, _, _| card["scores"][0]["pausing"] = json!({"keep_ratio": [0.5, 0.5, 0.5, 0.5, 0.5]}),
+            "in its scores on \"noise\"",
+        ),
+        (
+            |card, _, _| {
+                let chosen_on = json!({"cases": "valid", "trained_on": false});
+                card["checkpoint"]["pause_profiles"] =
+                    json!({"two words": {"settings": {"pause_threshold": 0.1}, "chosen_on": chosen_on}});
+            },
+            "can't be the name of a pause setting",
+        ),
         (|card, _, _| card["frozen_inside"] = json!(false), "it was accepted"),
         (
             |_, header, _| {

@@ -76,7 +76,9 @@ pub fn run(arguments: &SegmentArgs, device: &Device) -> Result<()> {
     let checkpoint = Checkpoint::load_with(&arguments.model, arguments.weights.as_deref(), device)?;
     let recommended = checkpoint.info.recommended.clone();
     let options = SegmentOptions {
-        pausing: arguments.pausing.settings_or_recommended(recommended.as_ref())?,
+        pausing: arguments
+            .pausing
+            .settings_or_recommended(recommended.as_ref(), &checkpoint.info.pause_profiles)?,
         allow_invalid: arguments.allow_invalid,
         intensity: arguments.intensity.clone(),
         probabilities: arguments.destination.extras.save_probabilities,
