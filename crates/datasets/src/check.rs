@@ -225,6 +225,11 @@ fn classes(set: &DataSet, report: &mut Report) {
     report.problems.extend(problems);
 }
 
+/// `1 case`, `2 cases`.
+fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: form {}, label scheme {}, axes {}", self.name, self.form, self.label_scheme, self.axes)?;
@@ -243,11 +248,16 @@ impl fmt::Display for Report {
             let n = self.cases.len();
             let is_known = self.cases.iter().all(|case| case.spacing_mm.is_some());
             let spacing = if is_known { text(spacing) } else { "not known in every case".to_owned() };
-            writeln!(f, "{n} cases; slices x rows x columns: {}; spacing in mm: {spacing}", text(shape))?;
+            writeln!(
+                f,
+                "{}; slices x rows x columns: {}; spacing in mm: {spacing}",
+                count(n, "case"),
+                text(shape)
+            )?;
         }
         for (name, split) in self.splits.iter().filter(|(name, _)| !name.starts_with("fold-")) {
             let published = split.published_slices.map_or(String::new(), |n| format!(" (published: {n})"));
-            writeln!(f, "{name}: {} cases, {} slices{published}", split.cases, split.slices)?;
+            writeln!(f, "{name}: {}, {}{published}", count(split.cases, "case"), count(split.slices, "slice"))?;
             for (class, voxels) in self.classes.iter().zip(&split.voxels).skip(1) {
                 writeln!(f, "  {class:<20} {voxels:>12} voxels")?;
             }

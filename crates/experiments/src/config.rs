@@ -256,6 +256,13 @@ impl Experiment {
         match built_in.filter(|_| !path.exists()) {
             Some(text) => Self::parse(text, overrides)
                 .with_context(|| format!("in an override or in the built-in experiment {}", path.display())),
+            None if !path.exists() => {
+                let known = built_in::EXPERIMENTS.map(|(name, _)| name).join(", ");
+                bail!(
+                    "{} does not exist; give an experiment file, or the name of a built-in experiment: {known}",
+                    path.display()
+                )
+            }
             None => Self::read_file(path, overrides),
         }
     }

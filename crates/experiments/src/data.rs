@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use crate::config::{Calibrate, DataConfig, Experiment, FromTraining, HoldOut};
 use crate::error::ExperimentError;
-use fastersam_progress::say;
+use fastersam_progress::{count, say};
 use fastersam_records::PublishedSet;
 
 /// Seed of the phantoms: they are data, the same in every run.
@@ -94,10 +94,10 @@ pub fn load(experiment: &Experiment, data: Option<&Path>) -> Result<ExperimentDa
         bail!("experiment {:?}: no cases to train, calibrate or evaluate on", experiment.id);
     }
     say(&format!(
-        "{}: {}: {} volumes to train on, {} to choose a pause setting on, {} to score",
+        "{}: {}: {} to train on, {} to choose a pause setting on, {} to score",
         experiment.id,
         loaded.name,
-        loaded.train.len(),
+        count(loaded.train.len(), "volume"),
         loaded.calibrate.len(),
         loaded.evaluate.len()
     ));
@@ -207,7 +207,10 @@ fn choose(set: &DataSet, cases: &[usize], n: usize, split: &str) -> Result<(Vec<
 fn prepare(cases: Vec<Case>, lies: Orientation) -> Vec<Case> {
     let n_turned = cases.iter().filter(|case| case.orientation != lies).count();
     if n_turned > 0 {
-        say(&format!("{n_turned} of {} scans lie otherwise than the first one: they are turned", cases.len()));
+        say(&format!(
+            "{n_turned} of {} lie otherwise than the first one: they are turned",
+            count(cases.len(), "scan")
+        ));
     }
     cases.iter().flat_map(|case| &case.notes).for_each(|note| say(&format!("warning: {note}")));
     cases.into_iter().map(|case| case.oriented(lies)).collect()

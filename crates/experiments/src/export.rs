@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use fastersam::checkpoint::{CheckpointInfo, MODEL};
 use fastersam::model_file::{ModelCard, Program, Score};
-use fastersam_progress::say;
+use fastersam_progress::{count, say};
 use fastersam_records::{EvaluationRecord, Record, read_records};
 
 use crate::config::{Calibrate, DataConfig};
@@ -105,8 +105,4 @@ fn trained_on(record: &EvaluationRecord) -> Option<String> {
             Calibrate::Split(_) | Calibrate::FromTraining(_) => format!("split {train}"),
         },
     })
-}
-
-fn count(n: usize, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }

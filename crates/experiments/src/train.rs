@@ -171,10 +171,10 @@ impl Trainer {
             slices_per_s,
         });
         progress::say(&format!(
-            "{}: epoch {done}/{}, {} slices, loss {:.4}{}, {slices_per_s:.1} slices/s",
+            "{}: epoch {done}/{}, {}, loss {:.4}{}, {slices_per_s:.1} slices/s",
             self.experiment.id,
             train.epochs,
-            set.len(),
+            progress::count(set.len(), "slice"),
             mean[0],
             validation_dice.map_or_else(String::new, |dice| format!(", Dice {dice:.4} on {}", data.calibrated_on)),
         ));

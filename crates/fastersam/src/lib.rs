@@ -4,6 +4,7 @@
 pub mod bounds;
 pub mod budget;
 pub mod checkpoint;
+mod checkpoint_info;
 mod class_map;
 pub mod config;
 pub mod error;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::CheckpointInfo;
+use crate::checkpoint_info::CheckpointInfo;
 use crate::config::ModelConfig;
 use crate::error::FasterSamError;
 use crate::init::initialise_others;

@@ -39,7 +39,7 @@ pub struct SegmentOptions {
 const MAX_PROBABILITIES: usize = 1 << 30;
 
 impl Segmenter {
-    /// Loads a checkpoint: the folder itself, or the newest one of a folder of checkpoints.
+    /// Loads a trained model: a one-file model, a checkpoint, or the newest checkpoint of a run or of a folder of checkpoints.
     ///
     /// # Errors
     /// As [`Checkpoint::load`].

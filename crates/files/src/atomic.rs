@@ -35,7 +35,8 @@ impl AtomicFile {
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         loop {
-            let scratch = builder.tempfile_in(parent_folder(target)).map_err(FileError::at(target))?;
+            let scratch =
+                builder.tempfile_in(parent_folder(target)).map_err(|error| not_created(target, error))?;
             if holds(scratch.as_file(), scratch.path()) {
                 return Ok(Self { scratch, target: target.to_owned() });
             }
@@ -59,6 +60,17 @@ impl AtomicFile {
         scratch.into_temp_path().persist(&target).map_err(|error| FileError::at(&target)(error.error))?;
         sync_folder(parent_folder(&target))
     }
+}
+
+/// Says what is missing, not which scratch file could not be made.
+fn not_created(target: &Path, error: io::Error) -> FileError {
+    let error = match error.kind() {
+        io::ErrorKind::NotFound => {
+            io::Error::new(io::ErrorKind::NotFound, "the folder that it would lie in does not exist")
+        }
+        _ => error,
+    };
+    FileError::at(target)(error)
 }
 
 /// What a name ends in, dot first. `.nii.gz` is one ending; a dot at the start of a name begins none.
@@ -114,7 +126,7 @@ impl AtomicFolder {
         builder.prefix(SCRATCH_PREFIX);
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-        let scratch = builder.tempdir_in(parent_folder(target)).map_err(FileError::at(target))?;
+        let scratch = builder.tempdir_in(parent_folder(target)).map_err(|error| not_created(target, error))?;
         // Nobody takes the mark away from a folder before it is locked: one without a mark is not known as a leftover.
         let path = scratch.path().join(MARK);
         let mark = File::create_new(&path).map_err(FileError::at(target))?;
@@ -379,7 +391,9 @@ mod tests {
     fn an_error_names_the_target_and_the_cause_once() {
         let missing = Path::new("no/such/folder/file.json");
         let error = write_atomically(missing, b"").unwrap_err();
-        assert!(error.to_string().starts_with("no/such/folder/file.json: "), "{error}");
+        let expected = "no/such/folder/file.json: the folder that it would lie in does not exist";
+        assert_eq!(error.to_string(), expected);
+        assert!(AtomicFolder::create(missing).unwrap_err().to_string() == expected);
         assert!(std::error::Error::source(&error).is_none());
     }
 }

@@ -31,6 +31,12 @@ pub fn bar(title: &str, length: usize, unit: &str) -> ProgressBar {
     bar
 }
 
+/// `1 scan`, `2 scans`: for things whose plural ends with an s.
+#[must_use]
+pub fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
 /// A line about what is being done, on standard error. Where that is closed or full the line is lost, and the work goes on.
 pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");

@@ -103,7 +103,10 @@ impl Results {
         let note = records.iter().find_map(|record| record.dataset_note.clone());
         let note = note.map_or_else(String::new, |note| format!(" Note: {note}."));
         let classes = records.first().map(|record| record.class_names.join(", ")).unwrap_or_default();
-        format!("{cases} volumes, predicted slice by slice and scored as whole volumes. Classes: {classes}.{note}")
+        let volumes = if cases == 1 { "volume" } else { "volumes" };
+        format!(
+            "{cases} {volumes}, predicted slice by slice and scored as whole volumes. Classes: {classes}.{note}"
+        )
     }
 
     /// The speed that belongs to a score: same method, data set and setting; measured from network input

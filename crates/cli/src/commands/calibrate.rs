@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use burn::tensor::Device;
 use clap::Args;
-use fastersam::{Budget, ProfileName, Recommendation, checkpoint};
+use fastersam::{Budget, PauseError, ProfileName, Recommendation, checkpoint};
 use fastersam_experiments::calibrate;
 use fastersam_experiments::provenance::Origin;
 use fastersam_experiments::trained_model::TrainedModel;
@@ -26,7 +26,7 @@ pub struct CalibrateArgs {
     #[command(flatten)]
     wanted: Wanted,
     /// Note the setting under this name, for `--pause NAME`, and leave the recommended one as it is
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = profile_name)]
     profile: Option<ProfileName>,
     /// Print what was found, but leave the checkpoint as it is
     #[arg(long)]
@@ -46,6 +46,11 @@ struct Wanted {
     /// At most this much less mean Dice than without pausing
     #[arg(long, value_name = "DICE")]
     dice_loss: Option<f64>,
+}
+
+/// Without the beginning that errors of experiment files have.
+fn profile_name(text: &str) -> Result<ProfileName, String> {
+    text.parse().map_err(|PauseError(reason)| reason)
 }
 
 impl Wanted {
@@ -91,14 +96,20 @@ pub fn run(arguments: &CalibrateArgs, device: &Device, origin: &Origin) -> Resul
     else {
         bail!("no pause threshold meets {budget:?} on {}; ask for less", data.calibrated_on)
     };
-    let (macs_share, dice_loss) = (1.0 - found.macs_saved, never.dice - found.dice);
+    let (macs_share, change) = (1.0 - found.macs_saved, found.dice - never.dice);
     let recommendation = Recommendation { settings, chosen_on: data.calibrated_on.clone() };
-    let keep_largest = calibrate::keep_largest(&trained, &recommendation.settings, batch_size)?;
+    let keep_largest = match arguments.profile {
+        // What the components are noted for is the recommended setting.
+        Some(_) => None,
+        None => Some(calibrate::keep_largest(&trained, &recommendation.settings, batch_size)?),
+    };
     if !arguments.dry_run {
         let folder = checkpoint::resolve(&measured.model)?;
         match &arguments.profile {
             Some(name) => checkpoint::add_profile(&folder, name.clone(), recommendation.clone())?,
-            None => checkpoint::recommend(&folder, recommendation.clone(), keep_largest.clone())?,
+            None => {
+                checkpoint::recommend(&folder, recommendation.clone(), keep_largest.clone().unwrap_or_default())?;
+            }
         }
     }
     if arguments.printing.json {
@@ -111,14 +122,14 @@ pub fn run(arguments: &CalibrateArgs, device: &Device, origin: &Origin) -> Resul
     }
     print(&format!(
         "{} at the pause points {points:?}: {:.1} % of the encoder's multiply-accumulates, mean Dice {:.4} \
-         ({dice_loss:+.4} lost) on {}",
+         ({change:+.4} against `never`) on {}",
         recommendation.settings.full_label(points),
         100.0 * macs_share,
         found.dice,
         data.calibrated_on
     ))?;
-    if !keep_largest.is_empty() {
-        print(&format!("better where only the largest component is kept: {}", keep_largest.join(", ")))?;
+    if let Some(names) = keep_largest.filter(|names| !names.is_empty()) {
+        print(&format!("better where only the largest component is kept: {}", names.join(", ")))?;
     }
     match &arguments.profile {
         _ if arguments.dry_run => {}

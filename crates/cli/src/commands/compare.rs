@@ -7,6 +7,8 @@ use clap::Args;
 use fastersam_files::read_text;
 use fastersam_metrics::{CaseScores, Comparison, MeasureComparison, compare_runs};
 
+use super::count;
+
 /// Sign flips and bootstrap draws.
 const RESAMPLES: usize = 10_000;
 /// Scores of thousands of cases have less.
@@ -37,7 +39,7 @@ pub fn compare(arguments: &CompareArgs) -> Result<String> {
     if arguments.json {
         return Ok(serde_json::to_string(&found)?);
     }
-    let mut lines = vec![format!("second minus first over {} cases", found.n_cases)];
+    let mut lines = vec![format!("second minus first over {}", count(found.n_cases, "case"))];
     for (protocol, of) in [("transunet", &found.transunet), ("strict", &found.strict)] {
         lines.extend(measure(&format!("{protocol} Dice"), &of.dice));
         lines.extend(measure(&format!("{protocol} HD95 in voxels"), &of.hd95_vox));
@@ -65,8 +67,10 @@ fn measure(name: &str, measure: &MeasureComparison) -> Vec<String> {
         let interval = c.interval.map_or(String::new(), |(low, high)| format!(", {low:+.4} to {high:+.4}"));
         let left_out = if left_out > 0 { format!(", {left_out} left out") } else { String::new() };
         format!(
-            "  {name:<10} {:+.4}{interval}, p = {:.4}, {} cases{left_out}",
-            c.mean_difference, c.p_value, c.n_cases
+            "  {name:<10} {:+.4}{interval}, p = {:.4}, {}{left_out}",
+            c.mean_difference,
+            c.p_value,
+            count(c.n_cases, "case")
         )
     };
     let classes = measure.per_class.iter().zip(&measure.left_out).enumerate();

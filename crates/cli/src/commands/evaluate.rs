@@ -4,7 +4,7 @@ use anyhow::Result;
 use burn::tensor::Device;
 use clap::Args;
 
-use super::{Batching, Measured, Pausing, Printing, with_notice};
+use super::{Batching, Measured, Pausing, Printing, count, with_notice};
 use crate::output::print;
 use fastersam_experiments::provenance::Origin;
 use fastersam_experiments::trained_model::TrainedModel;
@@ -55,11 +55,11 @@ pub fn run(arguments: &EvaluateArgs, device: &Device, origin: &Origin) -> Result
 fn text(record: &EvaluationRecord) -> String {
     let figure = |value: Option<f64>, decimals: usize| value.map_or("-".to_owned(), |v| format!("{v:.decimals$}"));
     let mut lines = vec![format!(
-        "{} on {}, {} split, {} volumes, pausing: {}",
+        "{} on {}, {} split, {}, pausing: {}",
         record.method,
         record.dataset,
         record.split,
-        record.summary.n_cases,
+        count(record.summary.n_cases, "volume"),
         record.pause.settings.full_label(&record.pause.pause_points)
     )];
     for (name, protocol) in [("transunet", &record.summary.transunet), ("strict", &record.summary.strict)] {
@@ -74,7 +74,8 @@ fn text(record: &EvaluationRecord) -> String {
         for (i, class) in record.class_names.iter().enumerate() {
             let (dice, hd95) = (protocol.per_class_dice[i], protocol.per_class_hd95_vox[i]);
             let left_out = protocol.left_out[i];
-            let note = if left_out > 0 { format!("  ({left_out} cases left out)") } else { String::new() };
+            let note =
+                if left_out > 0 { format!("  ({} left out)", count(left_out, "case")) } else { String::new() };
             lines.push(format!("  {class:<18} {}  {}{note}", figure(dice, 4), figure(hd95, 2)));
         }
     }

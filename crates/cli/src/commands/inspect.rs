@@ -13,6 +13,7 @@ use fastersam::{ModelConfig, ModelOptions, ParameterCounts, Preset};
 use fastersam_experiments::provenance::Origin;
 use serde::Serialize;
 
+use super::count;
 use super::model_card::TrainedFile;
 
 /// What to look at.
@@ -134,10 +135,10 @@ fn check(file: &WeightFile, model: Option<&Comparison>) -> Result<()> {
         return Ok(());
     }
     bail!(
-        "{} as weights of {}: {} keys missing ({}), {} that nothing knows ({})",
+        "{} as weights of {}: {} missing ({}), {} that nothing knows ({})",
         file.path().display(),
         preset.name(),
-        report.missing.len(),
+        count(report.missing.len(), "key"),
         report.missing.join(", "),
         report.unused.len(),
         report.unused.join(", ")

@@ -25,6 +25,7 @@ use fastersam::{PauseSettings, ProfileName, Recommendation};
 use fastersam_experiments::config::Experiment;
 use fastersam_experiments::data::ExperimentData;
 use fastersam_experiments::run_folder::Existing;
+use fastersam_progress::count;
 use fastersam_records::NOTICE;
 
 /// What is measured on what.
@@ -114,11 +115,6 @@ impl Measured {
 pub fn published_folder(given: Option<&Path>) -> Option<PathBuf> {
     let here = Path::new("configs/published");
     given.or_else(|| Some(here).filter(|here| here.is_dir())).map(Path::to_owned)
-}
-
-/// `1 scan`, `2 scans`.
-fn count(n: usize, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 /// How results are printed.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use clap::Args;
 
-use super::{ExistingRun, published_folder};
+use super::{ExistingRun, count, published_folder};
 use crate::output::print;
 use fastersam_experiments::built_in::SUITES;
 use fastersam_experiments::config::{Experiment, Suite};
@@ -60,7 +60,8 @@ pub fn run(arguments: &ReproduceArgs, device: Device, origin: Origin) -> Result<
     let folder = arguments.output.clone().unwrap_or_else(|| Path::new("runs").join(&name));
     let data = arguments.data.as_deref();
     let workspace = Workspace::open(&folder, data, arguments.existing.choice(), device, origin)?;
-    say(&format!("{}: {} experiments. {}", suite.title, experiments.len(), fastersam_records::NOTICE));
+    let n_experiments = count(experiments.len(), "experiment");
+    say(&format!("{}: {n_experiments}. {}", suite.title, fastersam_records::NOTICE));
     workspace.run(&experiments)?;
     let published = arguments.configs.as_ref().map(|configs| configs.join("published"));
     let published = published_folder(published.as_deref().filter(|published| published.is_dir()));

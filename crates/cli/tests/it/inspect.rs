@@ -104,7 +104,7 @@ fn golden_inspect_names_what_is_wrong() {
         assert!(message.contains(part), "{part} in\n{message}");
     }
     let message = error(&changed, &["--check"]);
-    assert!(message.contains("1 keys missing (image_encoder.blocks.5.norm1.bias)"), "{message}");
+    assert!(message.contains("1 key missing (image_encoder.blocks.5.norm1.bias)"), "{message}");
     assert!(message.contains("1 that nothing knows (image_encoder.blocks.5.extra)"), "{message}");
     let message = error(&changed, &["--preset", "huge"]);
     assert!(

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use fastersam_files::UNSEALED;
 use fastersam_pausing_encoder::PauseSettings;
 use serde::{Deserialize, Serialize};
 
 use super::FORMAT;
-use crate::checkpoint::CheckpointInfo;
+use crate::checkpoint_info::{CheckpointInfo, MODEL};
 
 /// What a one-file model says of itself: all that is needed to use it, and what a reader should know before.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -126,6 +127,11 @@ impl ModelCard {
     /// Whether what it says can be.
     pub(super) fn validate(&self) -> Result<(), String> {
         self.checkpoint.validate()?;
+        let is_sha256 =
+            |text: &String| text.len() == UNSEALED.len() && text.bytes().all(|b| b.is_ascii_hexdigit());
+        if !self.checkpoint.files.get(MODEL).is_some_and(is_sha256) {
+            return Err(format!("it does not say the SHA-256 of the {MODEL} that it was made of"));
+        }
         let encoder = &self.checkpoint.model.encoder;
         let classes = self.checkpoint.labels.n_classes() - 1;
         for Score { dataset, pausing, dice, dice_per_class, .. } in &self.scores {

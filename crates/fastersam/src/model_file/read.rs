@@ -9,15 +9,15 @@ use fastersam_files::{FileError, Sha256Hasher, UNSEALED, parent_folder};
 use serde::Deserialize;
 
 use super::{CARD, FORMAT, ModelCard, SEAL};
-use crate::checkpoint::{Checkpoint, MODEL};
 use crate::error::FasterSamError;
+use crate::model::FasterSam;
 use crate::pretrained::fill_frozen;
 use crate::weights::{
     Opened, Source, WeightError, WeightFile, WeightFormat, fill, official_key, recognise, targets,
 };
 
 /// What to give in place of a file that is no model.
-const INSTEAD: &str = "give the folder `checkpoints` that training wrote, or a file that `fastersam export` wrote";
+const INSTEAD: &str = "give the folder of a run, or a file that `fastersam export` wrote";
 
 /// Whether a file says that it is a one-file model; it may be damaged all the same.
 #[must_use]
@@ -33,9 +33,13 @@ pub fn read_card(path: &Path) -> Result<ModelCard, FasterSamError> {
     Ok(open(path)?.0)
 }
 
-/// Loads the model. `weights` is the backbone's file, or a folder with that and the decoder's, where the file lacks the
+/// Loads the model, and what it says of itself. `weights` is the backbone's file, or a folder with that and the decoder's, where the file lacks the
 /// frozen parameters and they don't lie beside it.
-pub(crate) fn load(path: &Path, weights: Option<&Path>, device: &Device) -> Result<Checkpoint, FasterSamError> {
+pub(crate) fn load(
+    path: &Path,
+    weights: Option<&Path>,
+    device: &Device,
+) -> Result<(ModelCard, FasterSam), FasterSamError> {
     let complain = |reason: String| FasterSamError::ModelFile { path: path.to_owned(), reason };
     let (card, file) = open(path)?;
     let mut info = card.checkpoint.clone();
@@ -70,8 +74,7 @@ pub(crate) fn load(path: &Path, weights: Option<&Path>, device: &Device) -> Resu
         return Err(complain(format!("it holds {found} parameters, the model needs {expected}")));
     }
     let model = fill(model, &file, sources, "")?;
-    let weights_sha256 = info.files.get(MODEL).cloned().unwrap_or_default();
-    Ok(Checkpoint { info, model, folder: path.to_owned(), weights_sha256, card: Some(Box::new(card)) })
+    Ok((card, model))
 }
 
 /// The card and the tensors of a file that is as it was written.

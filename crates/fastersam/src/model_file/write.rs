@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
+use burn::module::Module as _;
 use burn::tensor::TensorData;
 use fastersam_files::{AtomicFile, FileError, Sha256Hasher, UNSEALED};
 use safetensors::Dtype;
@@ -30,7 +31,8 @@ pub fn write(path: &Path, card: &ModelCard, model: &FasterSam) -> Result<(), Fas
     let complain = |reason: String| FasterSamError::ModelFile { path: path.to_owned(), reason };
     card.validate().map_err(complain)?;
     let mut parameters = BTreeMap::new();
-    for_each_value(model, |target, values| {
+    // `valid` brings the running statistics of `BatchNorm` up to date.
+    for_each_value(&model.valid(), |target, values| {
         if card.holds(&target.path) {
             parameters.insert(official_key(&target.path), Parameter { target, values });
         }

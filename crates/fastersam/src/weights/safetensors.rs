@@ -38,22 +38,20 @@ impl Opened {
         let damaged = |reason: String| WeightError::Damaged { path: path.to_owned(), reason };
         let mut file = open_file(path)?;
         let file_len = file.metadata().map_err(&io)?.len();
+        let foreign = |reason: String| WeightError::NotACheckpoint { path: path.to_owned(), reason };
+        if file_len < 8 {
+            return Err(foreign(format!("it has {file_len} bytes")));
+        }
         let mut length = [0; 8];
         file.read_exact(&mut length).map_err(&io)?;
         let header_len = u64::from_le_bytes(length);
         if header_len > MAX_HEADER {
-            return Err(WeightError::NotACheckpoint {
-                path: path.to_owned(),
-                reason: format!("its header would have {header_len} bytes"),
-            });
+            return Err(foreign(format!("its header would have {header_len} bytes")));
         }
         let mut header = Vec::new();
         file.by_ref().take(header_len).read_to_end(&mut header).map_err(&io)?;
         if !header.starts_with(b"{") {
-            return Err(WeightError::NotACheckpoint {
-                path: path.to_owned(),
-                reason: "it is no safetensors file".to_owned(),
-            });
+            return Err(foreign("it is no safetensors file".to_owned()));
         }
         let Some(data_len) = file_len.checked_sub(8 + header_len) else {
             return Err(damaged(format!("a header of {header_len} bytes in a file of {file_len}")));

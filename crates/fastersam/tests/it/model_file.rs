@@ -211,7 +211,7 @@ fn a_sealed_file_that_says_what_cannot_be_is_refused_by_name() {
     let bytes = std::fs::read(&path).unwrap();
     rewrite(&path, |_, _, _| {});
     load(&path).unwrap();
-    let cases: [(Change, &str); 15] = [
+    let cases: [(Change, &str); 17] = [
         (|card, _, _| card["format"] = json!(2), "a newer version wrote it: it has format 2"),
         (|card, _, _| card["format"] = json!(0), "format 0"),
         (|card, _, _| card["surprise"] = json!(1), "surprise"),
@@ -233,6 +233,8 @@ fn a_sealed_file_that_says_what_cannot_be_is_refused_by_name() {
             },
             "can't be the name of a pause setting",
         ),
+        (|card, _, _| card["checkpoint"]["files"] = json!({}), "does not say the SHA-256 of the model.bpk"),
+        (|card, _, _| card["checkpoint"]["files"]["model.bpk"] = json!("\u{1b}[2J"), "does not say the SHA-256"),
         (|card, _, _| card["frozen_inside"] = json!(false), "it was accepted"),
         (
             |_, header, _| {

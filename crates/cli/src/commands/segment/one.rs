@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use fastersam::checkpoint::to_json;
 use fastersam::{ClassStatistics, LabelMap, ScanFile, SegmentOptions, Segmenter, SliceView};
 use fastersam_files::{FileError, write_atomically};
-use fastersam_progress::{self as progress, say};
+use fastersam_progress::{self as progress, count, say};
 use fastersam_records::NOTICE;
 use fastersam_report::{Preview, PreviewSlice, Viewer};
 use serde_json::json;
@@ -70,9 +70,9 @@ impl Task {
             say(&format!("{name:<20} {ml:>10.1} ml"));
         }
         if removed > 0 {
-            say(&format!("{removed} voxels outside the largest components were dropped"));
+            say(&format!("outside the largest components: {} dropped", count(removed, "voxel")));
         }
-        say(&format!("{n_slices} slices in {seconds:.2} s; label names in {}", names.display()));
+        say(&format!("{} in {seconds:.2} s; label names in {}", count(n_slices, "slice"), names.display()));
         print(&label_map.display().to_string())
     }
 
