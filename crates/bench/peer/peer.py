@@ -8,6 +8,8 @@ on standard output.
     {"run": ID, "passes": 3}                                  -> {"seconds": [s, s, s]}
     {"peak": ID}                                              -> {"mib": M or null}
 
+With `--device cuda` it computes on an NVIDIA GPU; a pass ends when the GPU is done.
+
 `encoder` is ViT-B, the official `segment_anything` code with random weights; at sizes other than 1024 its
 tables have the size that the input needs. `training` is one step of AdamW on a ViT-S/14 encoder with the
 official neck and a bottleneck adapter parallel to each MLP: the backbone is frozen but for its LayerNorms.
@@ -93,9 +95,9 @@ class AdapterViTS(ImageEncoderViT):
 
 
 class EncoderSubject:
-    def __init__(self, size: int, batch: int):
-        self.model = sam_vit_b(size).eval().requires_grad_(False)
-        self.images = torch.randn(batch, 3, size, size)
+    def __init__(self, size: int, batch: int, device: str):
+        self.model = sam_vit_b(size).eval().requires_grad_(False).to(device)
+        self.images = torch.randn(batch, 3, size, size).to(device)
 
     def step(self) -> None:
         with torch.inference_mode():
@@ -103,11 +105,11 @@ class EncoderSubject:
 
 
 class TrainingSubject:
-    def __init__(self, size: int, batch: int):
-        self.model = AdapterViTS(size).train()
+    def __init__(self, size: int, batch: int, device: str):
+        self.model = AdapterViTS(size).train().to(device)
         trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.optimizer = torch.optim.AdamW(trained, lr=1e-4, weight_decay=0.01, fused=True)
-        self.images = torch.randn(batch, 3, size, size)
+        self.images = torch.randn(batch, 3, size, size).to(device)
 
     def step(self) -> None:
         self.optimizer.zero_grad(set_to_none=True)
@@ -138,13 +140,17 @@ def reset_peak() -> None:
 def timed(step) -> float:
     started = time.perf_counter()
     step()
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
     return time.perf_counter() - started
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--threads", type=int, required=True)
-    threads = parser.parse_args().threads
+    parser.add_argument("--device", default="cpu")
+    arguments = parser.parse_args()
+    threads = arguments.threads
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     # Whatever a library prints goes to standard error; the answers keep standard output to themselves.
@@ -164,7 +170,7 @@ def main() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         if "load" in request:
-            subject = SUBJECTS[request["load"]](request["input"], request["batch"])
+            subject = SUBJECTS[request["load"]](request["input"], request["batch"], arguments.device)
             subjects[request["id"]] = subject
             parameters = sum(parameter.numel() for parameter in subject.model.parameters())
             answer(id=request["id"], parameters=parameters)

@@ -31,6 +31,7 @@ use self::peer::Peer;
 use self::timing::Rounds;
 use self::workload::{HEAVY_GMACS, Workload};
 use crate::machine::{Usage, vectors};
+use fastersam_kernels::are_fused_on;
 use fastersam_progress::{self as progress, say};
 use fastersam_records::bench::{targets, waterfall};
 use fastersam_records::{BenchRecord, BenchRow, ProductRow, Program, Provenance, Record, quantile, write_record};
@@ -46,6 +47,8 @@ pub struct Options {
     pub only: Vec<String>,
     /// A Python with torch and segment-anything.
     pub peer: Option<PathBuf>,
+    /// Slices at a time, where others are asked for than the usual ones.
+    pub batch_sizes: Vec<usize>,
     /// Rounds.
     pub rounds: usize,
     /// Heavy rows as well.
@@ -84,33 +87,35 @@ pub fn run(options: &Options, device: &Device, provenance: Provenance) -> Result
     warn_if_busy(before.and_then(|before| before.by_others()));
     let mut peer = match &options.peer {
         Some(python) if workloads.iter().any(|workload| workload.program == Program::PyTorch) => {
-            Some(Peer::start(python, provenance.threads)?)
+            Some(Peer::start(python, provenance.threads, device)?)
         }
         _ => None,
     };
     let mut models = Models::default();
     let mut stations = load(&workloads, peer.as_mut(), &mut models, device)?;
-    let mut products = SHAPES.map(Product::new);
+    // The peak of the CPU says nothing of another device.
+    let shapes = if are_fused_on(device) { &SHAPES[..] } else { &[] };
+    let mut products: Vec<Product> = shapes.iter().copied().map(Product::new).collect();
     let usage = Usage::now(peer.as_ref().map(Peer::process));
     let rounds = Rounds { timed: options.rounds, warm_up: 0, title: "bench" };
     let mut timings = timing::take_turns(products.len() + stations.len(), rounds, |index, _| {
         if let Some(product) = products.get_mut(index) {
             return Ok(visit_product(product));
         }
-        let seconds = stations[index - SHAPES.len()].visit(peer.as_mut());
+        let seconds = stations[index - shapes.len()].visit(peer.as_mut());
         std::thread::sleep(SETTLE);
         seconds
     })?;
     for (station, timing) in stations.iter_mut().zip(timings.split_off(products.len())) {
         station.row.seconds = timing.seconds;
     }
-    let products = SHAPES.iter().zip(timings);
+    let products = shapes.iter().zip(timings);
     let used_by_others = usage.and_then(|usage| usage.by_others());
     warn_if_busy(used_by_others);
     let peer_versions = peer.as_ref().map(|peer| peer.versions.clone());
     drop(peer);
     let mut rows: Vec<BenchRow> = stations.into_iter().map(|station| station.row).collect();
-    let is_asked = options.only.is_empty() || options.only.iter().any(|only| only == END_TO_END);
+    let is_asked = (options.only.is_empty() && options.batch_sizes.is_empty()) || options.only.iter().any(|only| only == END_TO_END);
     let end_to_end = is_asked.then(|| end_to_end::measure(options.rounds, &mut models, device)).transpose()?;
     drop(models);
     if options.memory {
@@ -140,7 +145,7 @@ pub fn run(options: &Options, device: &Device, provenance: Provenance) -> Result
 
 /// The workloads that the options ask for.
 fn choose(options: &Options) -> Result<Vec<Workload>> {
-    let all = workload::all(options.peer.is_some());
+    let all = workload::all(options.peer.is_some(), &options.batch_sizes);
     let is_chosen = |workload: &Workload| {
         let id = workload.id();
         let named = |only: &String| match only.as_str() {
@@ -217,7 +222,9 @@ fn load(
         let mut row = row(workload, weight_bytes)?;
         // The first pass allocates; the second one tells the time.
         let counted = runner.as_mut().map(Runner::counted_pass).transpose()?.flatten();
-        row.counted_gmacs = counted.map(|gmacs| gmacs / row.slices as f64);
+        // What runs elsewhere is not this project's kernels.
+        row.counted_gmacs = counted.filter(|_| are_fused_on(device)).map(|gmacs| gmacs / row.slices as f64);
+        row.execution = runner.as_ref().and_then(|runner| runner.execution.clone());
         let mut station = Station { row, runner, passes: 1, warm_up: false };
         let seconds = station.passes(peer.as_deref_mut(), 1)?[0];
         station.passes = ((VISIT / seconds).ceil() as usize).clamp(1, MAX_PASSES);
@@ -245,6 +252,7 @@ fn row(workload: &Workload, weight_bytes: f64) -> Result<BenchRow> {
         seconds: Vec::new(),
         weights_mib: weight_bytes / f64::from(1 << 20),
         peak_memory_mib: None,
+        execution: None,
         dice: None,
     })
 }

@@ -10,12 +10,12 @@ use fastersam::init::initialise;
 use fastersam::{ModelConfig, PrepackedModel, VolumeSegmenter};
 use fastersam_kernels::count::counted;
 use fastersam_kernels::generic::instead_of_fused;
-use fastersam_pausing_encoder::{PauseSettings, PausingEncoder};
+use fastersam_pausing_encoder::{Execution, PauseSettings, PausingEncoder};
 use fastersam_volume::KeyedRng;
 use ndarray::Array3;
 
 use super::workload::Workload;
-use fastersam_records::{BenchScope, Program};
+use fastersam_records::{BenchExecution, BenchScope, Program};
 
 /// Seed of weights and inputs.
 const SEED: u64 = 1;
@@ -29,6 +29,8 @@ pub struct Runner {
     work: Work,
     /// Bytes of the weights.
     pub weight_bytes: f64,
+    /// How the encoder's last pass was computed.
+    pub execution: Option<BenchExecution>,
 }
 
 enum Work {
@@ -152,7 +154,7 @@ impl Runner {
                 }
             }
         };
-        Ok(Self { work, weight_bytes })
+        Ok(Self { work, weight_bytes, execution: None })
     }
 
     /// The encoder with bottleneck adapters and a frozen backbone, but for its norms.
@@ -163,7 +165,7 @@ impl Runner {
         let weight_bytes = bytes(&encoder);
         let optimizer = AdamWConfig::new().with_weight_decay(0.01).init();
         let images = images([workload.batch, 3, workload.input, workload.input], &device);
-        Self { work: Work::Training { encoder, optimizer, images }, weight_bytes }
+        Self { work: Work::Training { encoder, optimizer, images }, weight_bytes, execution: None }
     }
 
     /// Runs one pass; gives its seconds.
@@ -172,6 +174,7 @@ impl Runner {
         match &mut self.work {
             Work::Encoder { encoder, images, settings } => {
                 let output = encoder.forward(images.clone(), None, settings)?;
+                self.execution = Some(execution(&output.execution));
                 finish(output.embedding);
             }
             Work::Composed { encoder, images, settings } => {
@@ -179,7 +182,9 @@ impl Runner {
                 finish(output.embedding);
             }
             Work::Model { model, images, settings } => {
-                finish(model.forward(images.clone(), settings)?.logits);
+                let output = model.forward(images.clone(), settings)?;
+                self.execution = Some(execution(&output.execution));
+                finish(output.logits);
             }
             Work::Volume { segmenter, volume, settings } => {
                 drop(segmenter.segment(volume, settings)?);
@@ -189,6 +194,8 @@ impl Runner {
                 let loss = output.embedding.square().mean();
                 let gradients = GradientsParams::from_grads(loss.backward(), encoder);
                 *encoder = optimizer.step(LEARNING_RATE, encoder.clone(), gradients);
+                // A parameter that the step changed.
+                drop(encoder.blocks[0].norm1.weight.val().into_data());
             }
         }
         Ok(started.elapsed().as_secs_f64())
@@ -202,6 +209,13 @@ impl Runner {
         let is_counted = !matches!(self.work, Work::Composed { .. } | Work::Training { .. });
         Ok(is_counted.then_some(macs as f64 / 1e9))
     }
+}
+
+fn execution(execution: &Execution) -> BenchExecution {
+    let mut shapes = execution.rows_of_blocks.clone();
+    shapes.sort_unstable();
+    shapes.dedup();
+    BenchExecution { read_backs: execution.read_backs, shapes: shapes.len() }
 }
 
 /// Reads one value, which waits for devices that run behind.

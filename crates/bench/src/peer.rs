@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use burn::tensor::Device;
+use fastersam_kernels::are_fused_on;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -13,6 +15,11 @@ use fastersam_records::{BenchScope, PeerVersions};
 
 /// The script; it lies in the repository and is compiled in.
 const SCRIPT: &str = include_str!("../peer/peer.py");
+
+/// PyTorch's name for the device that it is compared on.
+fn torch_device(device: &Device) -> &'static str {
+    if are_fused_on(device) { "cpu" } else { "cuda" }
+}
 
 /// A running peer.
 pub struct Peer {
@@ -29,10 +36,10 @@ impl Peer {
     ///
     /// # Errors
     /// Where Python or a package is missing; what Python said stands on standard error.
-    pub fn start(python: &Path, threads: usize) -> Result<Self> {
+    pub fn start(python: &Path, threads: usize, device: &Device) -> Result<Self> {
         let name = python.display().to_string();
         let mut child = Command::new(python)
-            .args(["-c", SCRIPT, "--threads", &threads.to_string()])
+            .args(["-c", SCRIPT, "--threads", &threads.to_string(), "--device", torch_device(device)])
             .env("OMP_NUM_THREADS", threads.to_string())
             .env("MKL_NUM_THREADS", threads.to_string())
             .stdin(Stdio::piped())

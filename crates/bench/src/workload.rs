@@ -196,11 +196,14 @@ pub fn preset_name(preset: Preset) -> &'static str {
 
 /// All workloads. The inputs of ViT-S are the multiples of its patch of 14 pixels next to ViT-B's; a workload of
 /// PyTorch's stands behind its counterpart, and is measured right after it.
-pub fn all(with_peer: bool) -> Vec<Workload> {
+///
+/// `batch_sizes` are those of every workload; none stands for the usual 1 and 8.
+pub fn all(with_peer: bool, batch_sizes: &[usize]) -> Vec<Workload> {
+    let batch_sizes = if batch_sizes.is_empty() { &[1, 8] } else { batch_sizes };
     use BenchScope::{Encoder, Model, Training, Volume};
     let mut workloads = Vec::new();
     for (preset, inputs) in [(Preset::VitB, [1024, 512, 256, 224]), (Preset::VitS, [1022, 518, 252, 224])] {
-        for (input, batch) in inputs.into_iter().flat_map(|input| [(input, 1), (input, 8)]) {
+        for (input, batch) in inputs.into_iter().flat_map(|input| batch_sizes.iter().map(move |&batch| (input, batch))) {
             let mut add = |program, scope, pause| {
                 workloads.push(Workload { program, scope, preset, input, batch, pause });
             };

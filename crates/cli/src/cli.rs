@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
-use fastersam_experiments::device;
 use fastersam_experiments::provenance::{Origin, Program};
+use fastersam_experiments::threads;
 
 use crate::commands::published_folder;
-use crate::commands::{bench, calibrate, compare, data, evaluate, export, inspect, reproduce, segment, train};
+use crate::commands::{
+    bench, calibrate, compare, data, devices, evaluate, export, inspect, reproduce, segment, train,
+};
 use crate::output::print;
 
 /// Segments medical scans with a Segment Anything encoder that pauses tokens which are already well
@@ -41,7 +43,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Machine")]
 struct Machine {
-    /// Where to compute: flex (this CPU), cuda, cuda:N, libtorch, libtorch:N
+    /// Where to compute: flex (this CPU), cuda, cuda:N, wgpu, wgpu:N, libtorch, libtorch:N; see `devices`
     #[arg(long, global = true, default_value = "flex", value_name = "NAME")]
     device: String,
     /// Number of CPU threads [default: all]
@@ -65,6 +67,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Write a trained model as one file, to be used and handed on without its run
     Export(export::ExportArgs),
+    /// List the devices that this build and this machine have
+    Devices(devices::DevicesArgs),
     /// Show the card of a trained model, or what a file with pre-trained weights is and whether it fits a model
     Inspect(inspect::InspectArgs),
     /// Import, check and describe data sets, write phantoms
@@ -93,13 +97,14 @@ impl Cli {
         {
             return arguments.run_alone();
         }
-        let threads = device::set_threads(self.machine.threads)?;
-        let device = device::open(&self.machine.device)?;
+        let threads = threads::set(self.machine.threads)?;
+        let device = fastersam_device::open(&self.machine.device)?;
         let origin = Origin { program: PROGRAM, device: self.machine.device.clone(), threads };
         match self.command {
             Command::Segment(arguments) => segment::run(&arguments, &device),
             Command::Train(arguments) => train::run(&arguments, &device, &origin),
             Command::Evaluate(arguments) => evaluate::run(&arguments, &device, &origin),
+            Command::Devices(arguments) => devices::run(&arguments),
             Command::Compare(arguments) => print(&compare::compare(&arguments)?),
             Command::Calibrate(arguments) => calibrate::run(&arguments, &device, &origin),
             Command::Bench(arguments) => bench::run(&arguments, &device, &origin),

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 use fastersam_adapter::ConvBranch;
 use fastersam_decoder::PromptFreeDecoder;
 use fastersam_kernels::on_workers;
-use fastersam_pausing_encoder::{EncoderError, PauseSettings, PausingEncoder, StageOutput};
+use fastersam_pausing_encoder::{EncoderError, Execution, PauseSettings, PausingEncoder, StageOutput};
 use tracing::info_span;
 
 use crate::config::{ModelConfig, Normalisation};
@@ -33,6 +33,8 @@ pub struct ModelOutput {
     pub logits: Tensor<4>,
     /// One entry a pause point that was scored, in order.
     pub stages: Vec<StageOutput>,
+    /// How the encoder computed it.
+    pub execution: Execution,
 }
 
 impl ModelConfig {
@@ -83,7 +85,7 @@ impl FasterSam {
                 .in_scope(|| self.encoder.forward(self.normalise(images), conv.as_ref(), settings))?;
             let skips = conv.map(|features| (features.stride4, features.stride8));
             let decoded = info_span!("decoder").in_scope(|| self.decoder.forward(encoded.embedding, skips))?;
-            Ok(ModelOutput { logits: decoded.masks, stages: encoded.stages })
+            Ok(ModelOutput { logits: decoded.masks, stages: encoded.stages, execution: encoded.execution })
         })
     }
 

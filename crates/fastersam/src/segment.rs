@@ -1,6 +1,7 @@
 //! From a volume to its class map.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use fastersam_kernels::{are_fused_on, resize_bilinear};
 use fastersam_pausing_encoder::{EncoderConfig, PauseSettings, StageOutput};
 use fastersam_volume::resample::{zoom_cubic, zoom_nearest};
 use ndarray::{Array2, Array3, ArrayView2, ArrayViewMut3, ArrayViewMut4, Axis};
@@ -124,14 +125,14 @@ impl VolumeSegmenter {
         for target in classes.axis_chunks_iter_mut(Axis(0), self.batch_size) {
             let n = target.len_of(Axis(0));
             left -= n;
-            let images = self.images(std::mem::take(&mut pixels), n);
+            let images = self.batch(std::mem::take(&mut pixels), n);
             // The next batch is read and resampled while this one is computed.
             let (output, resampled) = rayon::join(
                 || self.model.forward(images, settings),
                 || if left > 0 { next(self.batch_size.min(left)) } else { Ok(Vec::new()) },
             );
             pixels = resampled?;
-            let ModelOutput { logits, stages } = output?;
+            let ModelOutput { logits, stages, .. } = output?;
             if let Some(target) = probabilities.next() {
                 self.write_probabilities(logits.clone(), target);
             }
@@ -158,6 +159,16 @@ impl VolumeSegmenter {
                 target.assign(&zoom_nearest(map.view(), [rows, cols]));
             });
         }
+    }
+
+    /// The images of a batch. Where each number of images would be a shape of its own to compile kernels for, blank ones fill
+    /// it up.
+    fn batch(&self, mut pixels: Vec<f32>, n: usize) -> Tensor<4> {
+        if are_fused_on(&self.device) {
+            return self.images(pixels, n);
+        }
+        pixels.resize(self.batch_size * self.input_size * self.input_size, 0.0);
+        self.images(pixels, self.batch_size)
     }
 
     fn images(&self, pixels: Vec<f32>, n: usize) -> Tensor<4> {
@@ -188,6 +199,9 @@ impl VolumeSegmenter {
     #[must_use]
     pub fn class_maps(&self, logits: Tensor<4>) -> Vec<Array2<u8>> {
         let _span = info_span!("class_map").entered();
+        if !are_fused_on(&logits.device()) {
+            return class_maps_on_device(logits, self.input_size);
+        }
         let [_, n_classes, height, width] = logits.dims();
         let logits = logits.into_data().convert::<f32>();
         // f32 after the conversion.
@@ -209,6 +223,14 @@ impl VolumeSegmenter {
     }
 }
 
+/// The class map of each image, made where the logits lie: what is read back is a number a pixel.
+fn class_maps_on_device(logits: Tensor<4>, size: usize) -> Vec<Array2<u8>> {
+    let classes = resize_bilinear(logits, size).argmax(1).into_data();
+    let classes: Vec<u8> = classes.iter::<i64>().map(|class| class as u8).collect();
+    let maps = classes.chunks_exact((size * size).max(1));
+    maps.filter_map(|map| Array2::from_shape_vec([size, size], map.to_vec()).ok()).collect()
+}
+
 /// Slices at `size` x `size` pixels, one after the other.
 pub(crate) fn resample(slices: &[ArrayView2<f32>], size: usize) -> Vec<f32> {
     info_span!("resample")
@@ -228,17 +250,19 @@ pub fn slice_pauses(stages: &[StageOutput], n_slices: usize, config: &EncoderCon
         };
         let at = u8::try_from(index + 1).unwrap_or(u8::MAX);
         let n_classes = stage.logits.dims()[1];
-        let logits = stage.logits.clone().into_data().convert::<f32>();
-        let logits = logits.as_slice::<f32>().unwrap_or_default();
-        let rows = stage.rows.iter().zip(&stage.kept).zip(logits.chunks_exact(n_classes));
+        let tokens = stage.read();
+        let rows = tokens.rows.iter().zip(&tokens.kept).zip(tokens.logits.chunks_exact(n_classes));
         for ((&row, &kept), logits) in rows {
             if kept {
                 continue;
             }
             let (slice, token) = (row as usize / n_tokens, row as usize % n_tokens);
             let class = (0..n_classes).fold(0, |best, c| if logits[c] > logits[best] { c } else { best });
-            slices[slice].paused_at[token] = at;
-            slices[slice].paused_class[token] = class as u8;
+            // Blank images that filled up the batch are no slices.
+            if let Some(pauses) = slices.get_mut(slice) {
+                pauses.paused_at[token] = at;
+                pauses.paused_class[token] = class as u8;
+            }
         }
     }
     slices

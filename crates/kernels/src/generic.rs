@@ -3,7 +3,7 @@
 use burn::tensor::activation::softmax;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::layout::{GridPos, RaggedLayout, RelativePositions, width_of_each};
 use crate::switch::{COMPOSED, with};
@@ -20,6 +20,19 @@ pub fn instead_of_fused<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 #[cfg(feature = "flex")]
 pub(crate) fn is_forced() -> bool {
     COMPOSED.get()
+}
+
+/// See [`crate::are_fused_on`].
+pub(crate) fn are_fused_on(device: &Device) -> bool {
+    #[cfg(feature = "flex")]
+    {
+        crate::fused::is_flex(device)
+    }
+    #[cfg(not(feature = "flex"))]
+    {
+        let _ = device;
+        false
+    }
 }
 
 /// See [`crate::layer_norm`].
@@ -103,6 +116,10 @@ const BLOCK: usize = 512;
 /// that an image's result does not depend on its batch mates.
 fn matmul_rows(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
     let ([m, k], [_, n]) = (x.dims(), weight.dims());
+    if !are_fused_on(&x.device()) {
+        // Other libraries choose their tiles by the shape; one product is what they are best at.
+        return x.matmul(weight);
+    }
     if m == 1 {
         // A single row takes another path; two equal rows take that of all others.
         return matmul_rows(x.repeat_dim(0, 2), weight).slice([0..1, 0..n]);

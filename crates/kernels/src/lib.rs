@@ -23,7 +23,7 @@ mod workers;
 pub use layout::{GridPos, RaggedLayout, RelativePositions, Sequence};
 pub use nn::{Conv3x3, LayerNorm, Linear, LinearConfig};
 pub use ops::{
-    conv3x3, gelu, group_norm_gelu, layer_norm, layer_norm_2d, linear, linear_gelu, linear_residual,
+    are_fused_on, conv3x3, gelu, group_norm_gelu, layer_norm, layer_norm_2d, linear, linear_gelu, linear_residual,
     ragged_attention, ragged_self_attention,
 };
 pub use resize::resize_bilinear;

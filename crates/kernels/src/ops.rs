@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use crate::count;
 use crate::generic;
@@ -19,6 +19,12 @@ macro_rules! fused_or_generic {
         }
         $generic
     }};
+}
+
+/// Whether the operations are fused on this device, and take ragged rows as they are: on burn's flex backend.
+#[must_use]
+pub fn are_fused_on(device: &Device) -> bool {
+    generic::are_fused_on(device)
 }
 
 /// LayerNorm over the last axis.

@@ -14,7 +14,7 @@ use crate::error::EncoderError;
 use crate::neck::Neck;
 use crate::patch_embed::PatchEmbed;
 use crate::pause_head::PauseHead;
-use crate::stage::StageOutput;
+use crate::stage::{ScoredTokens, StageOutput};
 use crate::state::State;
 
 /// SAM's `ImageEncoderViT` that can pause tokens.
@@ -59,6 +59,17 @@ pub struct EncoderOutput {
     pub stages: Vec<StageOutput>,
     /// Active tokens of each image after each pause point.
     pub n_active: Vec<Vec<usize>>,
+    /// How it was computed.
+    pub execution: Execution,
+}
+
+/// How a forward pass was computed: what decides a GPU's speed beside the multiply-accumulates.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Execution {
+    /// Times that the host waited for the device to decide what pauses.
+    pub read_backs: usize,
+    /// Rows of the batch that each block computed, padding included; blocks that no token reached are left out.
+    pub rows_of_blocks: Vec<usize>,
 }
 
 impl PausingEncoder {
@@ -94,7 +105,13 @@ impl PausingEncoder {
         conv: Option<&ConvFeatures>,
         settings: &PauseSettings,
     ) -> Result<EncoderOutput, EncoderError> {
-        on_workers(|| self.encode(images, conv, settings))
+        on_workers(|| {
+            if self.pads_rows(settings, &images.device()) {
+                self.forward_padded(images, conv, settings)
+            } else {
+                self.encode(images, conv, settings)
+            }
+        })
     }
 
     fn encode(
@@ -113,12 +130,14 @@ impl PausingEncoder {
         let mut state = State::new(active, tokens);
         let sees_paused = settings.context == Context::FrozenKv;
         let mut cross = self.cross_attention(map.as_ref());
+        let mut execution = Execution::default();
         for (i, block) in self.blocks.iter().enumerate() {
             self.inject(i, &mut state, map.as_ref(), &device);
             if i == 0 {
                 self.pause(0, &mut state, map.as_ref(), settings, &device);
             }
             if let Some(tokens) = state.tokens.take() {
+                execution.rows_of_blocks.push(tokens.dims()[0]);
                 let layout = cross.layout(i, &state.active);
                 let plan = state.plan(&self.config, i, sees_paused, &device);
                 state.tokens = Some(block.forward(tokens, plan, cross.view(i, layout.as_ref())));
@@ -135,10 +154,11 @@ impl PausingEncoder {
         let class_tokens = class_tokens.map(|tokens| self.final_norm(tokens));
         let embedding = self.neck.forward(tokens.clone(), grid);
         let State { stages, n_active, .. } = state;
-        Ok(EncoderOutput { embedding, tokens, class_tokens, stages, n_active })
+        execution.read_backs = stages.len();
+        Ok(EncoderOutput { embedding, tokens, class_tokens, stages, n_active, execution })
     }
 
-    fn check_settings(&self, settings: &PauseSettings, batch: usize) -> Result<(), EncoderError> {
+    pub(crate) fn check_settings(&self, settings: &PauseSettings, batch: usize) -> Result<(), EncoderError> {
         let n_points = self.config.pause_points.len();
         settings.validate(n_points, batch * self.config.n_tokens())?;
         let can_pause = (0..n_points).any(|i| settings.can_pause_at(i));
@@ -256,11 +276,11 @@ impl PausingEncoder {
         if let Some(tokens) = tokens
             && let Some(logits) = self.score(point, index, state, &tokens, map)
         {
-            let stage = self.decide(point, index, state, logits, settings);
-            if stage.kept.contains(&false) {
-                state.pause(tokens, &stage.kept, device);
+            let scored = self.decide(point, index, state, logits.clone(), settings);
+            if scored.kept.contains(&false) {
+                state.pause(tokens, &scored.kept, device);
             }
-            state.stages.push(stage);
+            state.stages.push(StageOutput::on_host(point, logits, scored));
         }
         state.count();
     }
@@ -290,9 +310,9 @@ impl PausingEncoder {
         state: &State,
         logits: Tensor<2>,
         settings: &PauseSettings,
-    ) -> StageOutput {
+    ) -> ScoredTokens {
         let rows = state.active.patches();
-        let values: Vec<f32> = logits.clone().detach().into_data().iter::<f32>().collect();
+        let values: Vec<f32> = logits.detach().into_data().iter::<f32>().collect();
         let criterion = decide::criteria(settings, &values, &rows, self.config.n_tokens(), point);
         let n_classes = values.len() / rows.len().max(1);
         let mut kept = Vec::with_capacity(rows.len());
@@ -301,6 +321,6 @@ impl PausingEncoder {
             let logits = &values[start * n_classes..end * n_classes];
             kept.extend(decide::keep(settings, index, &criterion[start..end], logits));
         }
-        StageOutput { point, logits, rows, criterion, kept }
+        ScoredTokens { rows, logits: values, criterion, kept }
     }
 }

@@ -13,6 +13,7 @@ mod error;
 mod freeze;
 mod init;
 mod neck;
+mod padded;
 mod patch_embed;
 mod pause_head;
 pub mod position;
@@ -25,7 +26,7 @@ pub use block::{Block, MlpBlock};
 pub use config::{EncoderConfig, WindowPadding};
 pub use cost::EncoderMacs;
 pub use dense::DenseOutput;
-pub use encoder::{EncoderOutput, PausingEncoder};
+pub use encoder::{EncoderOutput, Execution, PausingEncoder};
 pub use error::EncoderError;
 pub use fastersam_pause::{
     CalibrationCases, Context, Criterion, PauseError, PausePolicy, PauseSettings, ProfileName, Recommendation,
@@ -34,4 +35,4 @@ pub use freeze::{is_backbone, is_backbone_norm};
 pub use neck::Neck;
 pub use patch_embed::PatchEmbed;
 pub use pause_head::PauseHead;
-pub use stage::StageOutput;
+pub use stage::{ScoredTokens, StageOutput};

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use burn::tensor::Device;
 use clap::Args;
 use fastersam::PauseSettings;
@@ -11,6 +11,7 @@ use fastersam_experiments::provenance::Origin;
 use fastersam_experiments::throughput;
 use fastersam_experiments::trained_model::TrainedModel;
 use fastersam_files::OutputError;
+use fastersam_kernels::are_fused_on;
 use fastersam_progress::{self as progress, say};
 use fastersam_records::{NOTICE, Scope, has_records, write_record};
 use fastersam_report as report;
@@ -51,6 +52,9 @@ pub struct BenchArgs {
     /// tables, `end_to_end` for the time from a scan's file to the file of its label map
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
+    /// Slices at a time, in place of 1 and 8 [default on a GPU: 1,2,4,8,16,32,64]
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',', conflicts_with = "model")]
+    batch_sizes: Vec<usize>,
     /// Rounds; each visits every row [default: 11, with --quick 3, with --model 7]
     #[arg(long)]
     rounds: Option<usize>,
@@ -125,6 +129,17 @@ impl BenchArgs {
         self.rounds.unwrap_or(usual).max(1)
     }
 
+    /// Slices at a time; none for the usual ones.
+    fn batch_sizes(&self, device: &Device) -> Result<Vec<usize>> {
+        if self.batch_sizes.contains(&0) {
+            bail!("--batch-sizes: a batch has one slice or more");
+        }
+        if self.batch_sizes.is_empty() && !are_fused_on(device) {
+            return Ok(vec![1, 2, 4, 8, 16, 32, 64]);
+        }
+        Ok(self.batch_sizes.clone())
+    }
+
     /// Refuses to replace an earlier bench unasked, before the work.
     fn check_output(&self) -> Result<()> {
         let records = self.output.join("records");
@@ -172,9 +187,11 @@ pub fn run(arguments: &BenchArgs, device: &Device, origin: &Origin) -> Result<()
     let options = bench::Options {
         only: arguments.only.clone(),
         peer: arguments.peer.clone(),
+        batch_sizes: arguments.batch_sizes(device)?,
         rounds: arguments.rounds(),
         all: arguments.all,
-        memory: !arguments.no_memory,
+        // The peak of this process is not that of a GPU.
+        memory: !arguments.no_memory && are_fused_on(device),
         dice_from: arguments.dice_from.clone(),
         output: arguments.output.clone(),
     };

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod calibrate;
 pub mod compare;
 pub mod data;
+pub mod devices;
 pub mod evaluate;
 pub mod export;
 pub mod inspect;

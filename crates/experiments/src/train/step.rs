@@ -59,18 +59,17 @@ impl Trainer {
         let (s, n_classes) = (self.config.input_size(), self.config.n_classes());
         let patch = self.config.encoder.patch_size;
         let fractions = patch_fractions(&batch.labels, s, patch, n_classes);
+        let n_tokens = fractions.len() / n_classes.max(1);
+        let fractions = TensorData::new(fractions, [n_tokens, n_classes]);
+        let fractions = Tensor::<2>::from_data(fractions, &self.device);
         let losses: Vec<Tensor<1>> = stages
             .iter()
-            .filter(|stage| !stage.rows.is_empty())
             .map(|stage| {
-                let rows: Vec<f32> = stage
-                    .rows
-                    .iter()
-                    .flat_map(|&row| &fractions[row as usize * n_classes..(row as usize + 1) * n_classes])
-                    .copied()
-                    .collect();
-                let target = TensorData::new(rows, [stage.rows.len(), n_classes]);
-                soft_cross_entropy(stage.logits.clone(), Tensor::from_data(target, &self.device))
+                let (target, n_scored) = stage.rows_of(fractions.clone());
+                let n_rows = target.dims()[0];
+                let loss = soft_cross_entropy(stage.logits.clone(), target);
+                // The mean of the tokens: padding adds nothing to the sum.
+                if n_rows == n_scored { loss } else { loss.mul_scalar(n_rows as f64 / n_scored.max(1) as f64) }
             })
             .collect();
         let n = losses.len();

@@ -111,7 +111,7 @@ fn check_model(config: &ModelConfig, settings: &PauseSettings) {
     let mut shares = vec![1.0; config.encoder.pause_points.len()];
     for stage in &output.stages {
         let point = config.encoder.pause_points.iter().position(|&point| point == stage.point).unwrap();
-        let kept = stage.kept.iter().filter(|&&kept| kept).count() as f64;
+        let kept = stage.read().kept.iter().filter(|&&kept| kept).count() as f64;
         shares[point..].fill(kept / BATCH as f64 / n);
     }
     let shares = if output.stages.is_empty() { &[][..] } else { &shares[..] };

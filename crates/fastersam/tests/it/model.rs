@@ -201,13 +201,10 @@ fn gradients_reach_everything_that_is_trained_and_nothing_that_is_frozen() {
         let mut loss = segmentation_loss(resize_bilinear(output.logits, SIZE), target).combined();
         let fractions = patch_fractions(&labels, SIZE, 16, CLASSES);
         for stage in output.stages {
-            let rows: Vec<f32> = stage
-                .rows
-                .iter()
-                .flat_map(|&row| fractions[row as usize * CLASSES..][..CLASSES].to_vec())
-                .collect();
-            let target = TensorData::new(rows, [stage.rows.len(), CLASSES]);
-            loss = loss + soft_cross_entropy(stage.logits, Tensor::from_data(target, &device));
+            let table = TensorData::new(fractions.clone(), [fractions.len() / CLASSES, CLASSES]);
+            let (target, n_scored) = stage.rows_of(Tensor::from_data(table, &device));
+            assert_eq!(n_scored, stage.read().rows.len());
+            loss = loss + soft_cross_entropy(stage.logits, target);
         }
         let gradients = loss.backward();
         let mut reached =

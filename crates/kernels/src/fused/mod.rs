@@ -39,7 +39,7 @@ use std::sync::Arc;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, DispatchDevice, ExtensionType, Flex, backend_extension};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
 use crate::layout::RaggedLayout;
 use attention::Inputs;
@@ -54,7 +54,12 @@ pub(crate) use panels::Panels;
 pub(crate) fn applies<const D: usize>(x: &Tensor<D>) -> bool {
     x.dtype() == DType::F32
         && !crate::generic::is_forced()
-        && matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_))
+        && is_flex(&x.device())
+}
+
+/// Whether a device is the one that they are written for.
+pub(crate) fn is_flex(device: &Device) -> bool {
+    matches!(device.clone().inner().as_dispatch(), DispatchDevice::Flex(_))
 }
 
 /// A tensor that may be missing.

@@ -68,16 +68,17 @@ fn golden_pausing() {
         comparison.check(&fixture, &format!("output.{variant}.grid"), &values(&output.tokens));
         let n = config.n_tokens() as u32;
         for (number, stage) in output.stages.iter().enumerate() {
-            let logits = values(&stage.logits);
+            let tokens = stage.read();
+            let logits = &tokens.logits;
             let mut by_image: BTreeMap<u32, Scored> = BTreeMap::new();
-            for (i, &row) in stage.rows.iter().enumerate() {
+            for (i, &row) in tokens.rows.iter().enumerate() {
                 let scored = by_image.entry(row / n).or_default();
                 scored.active.push(i64::from(row % n));
-                if stage.kept[i] {
+                if tokens.kept[i] {
                     scored.kept.push(i64::from(row % n));
                 }
                 scored.logits.extend(&logits[i * config.n_classes..(i + 1) * config.n_classes]);
-                scored.entropy.push(stage.criterion[i]);
+                scored.entropy.push(tokens.criterion[i]);
             }
             assert_eq!(by_image.len(), n_images);
             for (image, scored) in by_image {

@@ -8,6 +8,7 @@ mod golden_sam;
 mod gradients;
 mod inputs;
 mod official_keys;
+mod padded;
 mod pausing;
 mod reference;
 mod support;

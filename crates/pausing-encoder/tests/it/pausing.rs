@@ -28,8 +28,9 @@ fn a_paused_token_keeps_its_features() {
             // The same encoder, stopped right after the pause.
             let mut stopped = encoder.clone();
             stopped.blocks.truncate(stage.point);
+            let tokens = stage.read();
             let paused: Vec<u32> =
-                stage.rows.iter().zip(&stage.kept).filter(|(_, k)| !**k).map(|(row, _)| *row).collect();
+                tokens.rows.iter().zip(&tokens.kept).filter(|(_, k)| !**k).map(|(row, _)| *row).collect();
             assert!(!paused.is_empty(), "{form}");
             if stage.point == 0 {
                 continue; // without blocks nothing is injected; see the test of stage 0
@@ -77,7 +78,8 @@ fn active_tokens_see_what_the_method_says() {
                     .iter()
                     .map(|stage| {
                         let mut kept = vec![false; n];
-                        for (&row, &k) in stage.rows.iter().zip(&stage.kept) {
+                        let tokens = stage.read();
+                        for (&row, &k) in tokens.rows.iter().zip(&tokens.kept) {
                             if row as usize / n == image {
                                 kept[row as usize % n] = k;
                             }
@@ -159,7 +161,7 @@ fn every_criterion_keeps_its_share() {
         let first = (0.3 * n as f64).ceil() as usize;
         let second = (0.5 * first as f64).ceil() as usize;
         assert_eq!(output.n_active, [[n, first, second]; 2], "{criterion:?}");
-        let stage = &output.stages[0];
+        let stage = output.stages[0].read();
         assert!(stage.criterion.iter().all(|value| (0.0..=1.0).contains(value)), "{criterion:?}");
         let easiest_kept = stage.rows.iter().zip(&stage.kept).zip(&stage.criterion);
         let easiest_kept = easiest_kept.filter(|((row, kept), _)| (**row as usize) < n && **kept);

@@ -111,8 +111,21 @@ pub struct BenchRow {
     pub weights_mib: f64,
     /// Peak resident memory of a process of its own over one pass after loading, MiB.
     pub peak_memory_mib: Option<f64>,
+    /// How the encoder computed a pass, beside its multiply-accumulates; `None` for what does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution: Option<BenchExecution>,
     /// Score of a trained checkpoint at this setting, where records of one were given.
     pub dice: Option<BenchDice>,
+}
+
+/// What decides a GPU's speed beside the multiply-accumulates of a pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BenchExecution {
+    /// Times that the host waited for the device to decide what pauses.
+    pub read_backs: usize,
+    /// Different numbers of rows that the blocks computed.
+    pub shapes: usize,
 }
 
 /// A score that goes with a speed.

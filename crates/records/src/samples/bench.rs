@@ -32,6 +32,7 @@ fn row(
         seconds: vec![seconds(1.1), seconds(1.0), seconds(0.9)],
         weights_mib: 360.0,
         peak_memory_mib: (program == Program::FasterSam).then_some(440.0),
+        execution: None,
         dice: (scope == BenchScope::Model).then(|| BenchDice {
             dice: 0.875,
             scored_on: "ACDC, valid".into(),
