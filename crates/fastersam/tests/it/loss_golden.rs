@@ -1,15 +1,16 @@
 //! The losses against PyTorch, with gradients.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use fastersam::loss::{one_hot, segmentation_loss};
+use fastersam_device::{of_tests, tolerance_factor};
 use fastersam_golden::{Comparison, fixture, json};
 
 #[test]
 fn golden_losses_and_gradients_equal_pytorch() {
     let (Some(fixture), Some(expected)) = (fixture("losses"), json("losses")) else { return };
     let Some(tolerances) = json("tolerances") else { return };
-    let device = Device::flex().autodiff();
-    let mut comparison = Comparison::new("losses");
+    let device = of_tests().autodiff();
+    let mut comparison = Comparison::new("losses").relaxed(tolerance_factor());
     let cases: Vec<String> = fixture
         .iter()
         .filter_map(|(key, _)| key.strip_prefix("input.")?.strip_suffix(".logits").map(str::to_owned))

@@ -1,7 +1,8 @@
 //! Gradients reach what is trained, through the same ragged path, and nothing that is frozen.
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Gradients, Tensor};
+use burn::tensor::{Gradients, Tensor};
+use fastersam_device::of_tests;
 use fastersam_pausing_encoder::{Context, PauseSettings, is_backbone};
 
 use crate::support::{Path, batch, build, forms_and_schemes};
@@ -39,7 +40,7 @@ impl ModuleVisitor for Visitor<'_> {
 
 #[test]
 fn gradients_reach_what_is_trained_and_nothing_else() {
-    let device = Device::flex().autodiff();
+    let device = of_tests().autodiff();
     for (form, config) in forms_and_schemes() {
         for (context, tune_layer_norms) in [(Context::None, true), (Context::FrozenKv, false)] {
             let encoder = build(&config, &device).freeze_backbone(tune_layer_norms);
