@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
+use fastersam_device::Precision;
 use fastersam_experiments::provenance::{Origin, Program};
 use fastersam_experiments::threads;
 
@@ -46,6 +47,9 @@ struct Machine {
     /// Where to compute: flex (this CPU), cuda, cuda:N, wgpu, wgpu:N, libtorch, libtorch:N; see `devices`
     #[arg(long, global = true, default_value = "flex", value_name = "NAME")]
     device: String,
+    /// Numbers that a GPU computes with: f32, bf16 or f16; training is f32
+    #[arg(long, global = true, default_value = "f32", value_name = "NAME")]
+    precision: Precision,
     /// Number of CPU threads [default: all]
     #[arg(long, global = true, value_name = "N")]
     threads: Option<usize>,
@@ -98,8 +102,14 @@ impl Cli {
             return arguments.run_alone();
         }
         let threads = threads::set(self.machine.threads)?;
-        let device = fastersam_device::open(&self.machine.device)?;
-        let origin = Origin { program: PROGRAM, device: self.machine.device.clone(), threads };
+        let mut device = fastersam_device::open(&self.machine.device)?;
+        let trains = matches!(self.command, Command::Train(_) | Command::Reproduce(_) | Command::Calibrate(_));
+        if trains && self.machine.precision != Precision::F32 {
+            bail!("models are trained and calibrated in f32; --precision is for segment, evaluate and bench");
+        }
+        self.machine.precision.set(&mut device, &self.machine.device)?;
+        let described = fastersam_device::described(&self.machine.device, &device, self.machine.precision);
+        let origin = Origin { program: PROGRAM, device: described, threads };
         match self.command {
             Command::Segment(arguments) => segment::run(&arguments, &device),
             Command::Train(arguments) => train::run(&arguments, &device, &origin),

@@ -1,6 +1,7 @@
 //! Why a device can't be used.
 
 use crate::name::{Backend, NAMES};
+use crate::precision::Precision;
 
 /// A name that opens no device.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +33,14 @@ pub enum DeviceError {
         name: String,
         /// The backend.
         backend: Backend,
+    },
+    /// The device does not compute with such numbers.
+    #[error("the device {name:?} does not compute in {precision}; f32 works everywhere")]
+    Precision {
+        /// The device.
+        name: String,
+        /// What was asked for.
+        precision: Precision,
     },
     /// The machine has no such device.
     #[error("this machine has no device {name:?}: {reason}")]

@@ -4,6 +4,7 @@ use burn::tensor::Device;
 use serde::Serialize;
 
 use crate::name::Backend;
+use crate::precision::Precision;
 
 /// A device, or why a backend has none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -32,6 +33,20 @@ impl DeviceEntry {
 #[must_use]
 pub fn list() -> Vec<DeviceEntry> {
     Backend::ALL.into_iter().flat_map(entries).collect()
+}
+
+/// A device for a record: its name; for one that is not this CPU's own backend, with hardware and precision:
+/// `cuda:0 (NVIDIA H100, bf16)`.
+#[must_use]
+pub fn described(name: &str, device: &Device, precision: Precision) -> String {
+    let kind = name.split(':').next().unwrap_or_default();
+    match Backend::ALL.into_iter().find(|backend| backend.to_string() == kind) {
+        None | Some(Backend::Flex) => name.to_owned(),
+        Some(backend) => match hardware(backend, device) {
+            Some(hardware) => format!("{name} ({hardware}, {precision})"),
+            None => format!("{name} ({precision})"),
+        },
+    }
 }
 
 fn entries(backend: Backend) -> Vec<DeviceEntry> {

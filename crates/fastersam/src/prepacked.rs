@@ -1,6 +1,7 @@
 //! The model for inference alone.
 
-use burn::tensor::{Device, Tensor};
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{DType, Device, Tensor};
 use fastersam_pausing_encoder::{EncoderConfig, PauseSettings};
 
 use crate::error::FasterSamError;
@@ -17,6 +18,7 @@ impl FasterSam {
     /// The model for inference alone.
     #[must_use]
     pub fn prepack(mut self) -> PrepackedModel {
+        self = to_precision_of_device(self);
         if let Some(branch) = &mut self.conv_branch {
             branch.prepack();
         }
@@ -24,6 +26,21 @@ impl FasterSam {
         self.decoder.prepack();
         PrepackedModel(self)
     }
+}
+
+/// The model with numbers of the width that its device computes with.
+fn to_precision_of_device(model: FasterSam) -> FasterSam {
+    struct ToPrecision(DType);
+
+    impl ModuleMapper for ToPrecision {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            param.map(|value| value.cast(self.0))
+        }
+    }
+
+    let device = model.encoder.pos_embed.val().device();
+    let wanted: DType = device.settings().float_dtype.into();
+    if model.encoder.pos_embed.val().dtype() == wanted { model } else { model.map(&mut ToPrecision(wanted)) }
 }
 
 impl PrepackedModel {

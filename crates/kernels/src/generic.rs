@@ -3,7 +3,7 @@
 use burn::tensor::activation::softmax;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use crate::layout::{GridPos, RaggedLayout, RelativePositions, width_of_each};
 use crate::switch::{COMPOSED, with};
@@ -35,23 +35,45 @@ pub(crate) fn are_fused_on(device: &Device) -> bool {
     }
 }
 
+/// Numbers of 16 bits as those of 32.
+fn wide<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    if x.dtype() == DType::F32 { x } else { x.cast(DType::F32) }
+}
+
+/// Runs `work` in f32, whatever the type of the numbers: means, variances and exponentials need it.
+fn in_f32<const D: usize>(x: Tensor<D>, work: impl FnOnce(Tensor<D>) -> Tensor<D>) -> Tensor<D> {
+    let dtype = x.dtype();
+    let y = work(wide(x));
+    if dtype == DType::F32 { y } else { y.cast(dtype) }
+}
+
+/// Softmax over the last axis, in f32.
+#[must_use]
+pub fn softmax_in_f32<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    in_f32(x, |x| softmax(x, D - 1))
+}
+
 /// See [`crate::layer_norm`].
 #[must_use]
 pub fn layer_norm<const D: usize>(x: Tensor<D>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<D> {
-    let centred = x.clone() - x.mean_dim(D - 1);
-    let variance = centred.clone().square().mean_dim(D - 1);
-    let normal = centred / variance.add_scalar(eps).sqrt();
-    normal * weight.unsqueeze() + bias.unsqueeze()
+    in_f32(x, |x| {
+        let centred = x.clone() - x.mean_dim(D - 1);
+        let variance = centred.clone().square().mean_dim(D - 1);
+        let normal = centred / variance.add_scalar(eps).sqrt();
+        normal * wide(weight).unsqueeze() + wide(bias).unsqueeze()
+    })
 }
 
 /// See [`crate::layer_norm_2d`].
 #[must_use]
 pub fn layer_norm_2d(x: Tensor<4>, weight: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<4> {
     let [channels] = weight.dims();
-    let centred = x.clone() - x.mean_dim(1);
-    let variance = centred.clone().square().mean_dim(1);
-    let normal = centred / variance.add_scalar(eps).sqrt();
-    normal * weight.reshape([1, channels, 1, 1]) + bias.reshape([1, channels, 1, 1])
+    in_f32(x, |x| {
+        let centred = x.clone() - x.mean_dim(1);
+        let variance = centred.clone().square().mean_dim(1);
+        let normal = centred / variance.add_scalar(eps).sqrt();
+        normal * wide(weight).reshape([1, channels, 1, 1]) + wide(bias).reshape([1, channels, 1, 1])
+    })
 }
 
 /// See [`crate::gelu`].
@@ -63,6 +85,16 @@ pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 /// See [`crate::group_norm_gelu`].
 #[must_use]
 pub fn group_norm_gelu(
+    x: Tensor<2>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    [n_images, n_groups]: [usize; 2],
+    eps: f64,
+) -> Tensor<2> {
+    in_f32(x, |x| group_norm_gelu_in_f32(x, wide(weight), wide(bias), [n_images, n_groups], eps))
+}
+
+fn group_norm_gelu_in_f32(
     x: Tensor<2>,
     weight: Tensor<1>,
     bias: Tensor<1>,
@@ -229,7 +261,7 @@ fn batched(
             logits = logits + positional(q.clone(), table, queries, keys, coordinate);
         }
     }
-    let output = softmax(logits, 3).matmul(v);
+    let output = softmax_in_f32(logits).matmul(v);
     output.swap_dims(1, 2).reshape([b * n_q, d])
 }
 

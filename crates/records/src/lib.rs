@@ -45,7 +45,7 @@ pub struct Provenance {
     pub version: String,
     /// Version of burn.
     pub burn_version: String,
-    /// Device by name: `flex`, `cuda:0`, `libtorch`.
+    /// Device by name; a GPU with its hardware and the numbers that it computed with: `flex`, `cuda:0 (NVIDIA H100, bf16)`.
     pub device: String,
     /// Number of threads.
     pub threads: usize,

@@ -35,8 +35,10 @@ pub fn machine(record: &BenchRecord) -> String {
     let others = record.used_by_others.map_or_else(String::new, |share| {
         format!(" Other programs used {:.1}% of the machine during the run.", 100.0 * share)
     });
+    // A device that has a choice says it itself.
+    let numbers = if provenance.device.contains('(') { "" } else { "f32, " };
     format!(
-        "Measured on {} ({} of {} cores, {}), f32, device {}, with FasterSAM {} at commit {} and burn {}; {}. {rounds} \
+        "Measured on {} ({} of {} cores, {}), {numbers}device {}, with FasterSAM {} at commit {} and burn {}; {}. {rounds} \
          rounds, each of which runs every row once. {peer}{others}",
         provenance.cpu,
         provenance.threads,

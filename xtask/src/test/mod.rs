@@ -1,6 +1,7 @@
 //! `cargo xtask test`: all tests, or those of one kind.
 
 mod cuda;
+mod device;
 mod fast;
 mod memcheck;
 mod programs;
@@ -28,6 +29,9 @@ pub struct Test {
     /// Only compile: `fastersam` with the feature `cuda`, without a GPU or CUDA's toolkit
     #[arg(long, group = "kind")]
     cuda_check: bool,
+    /// What every backend must pass, on this device: wgpu, libtorch, cuda, each with :N for the Nth
+    #[arg(long, group = "kind", value_name = "NAME")]
+    device: Option<String>,
     /// Names of tests and further options of cargo-nextest, or of `cargo test` where that is not installed
     #[arg(trailing_var_arg = true, conflicts_with = "kind")]
     arguments: Vec<String>,
@@ -40,6 +44,8 @@ impl Test {
             skipped::reported(|skipped| fast::run_fast(skipped, self.checked))
         } else if self.memcheck {
             memcheck::run_small()
+        } else if let Some(device) = &self.device {
+            device::check(device)
         } else if self.cuda_check {
             cuda::check()
         } else {

@@ -1,10 +1,10 @@
 //! Attention of padded rows, in one call a block.
 
-use burn::tensor::activation::softmax;
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use fastersam_kernels::RelativePositions;
+use fastersam_kernels::generic::softmax_in_f32;
 
 use super::rows::Rows;
 use crate::attention::Attention;
@@ -137,7 +137,7 @@ fn attended(
     if let Some(mask) = mask {
         logits = logits.mask_fill(mask.expand([b, num_heads, n_q, n_k]), MASKED);
     }
-    softmax(logits, 3).matmul(v)
+    softmax_in_f32(logits).matmul(v)
 }
 
 /// `[b, heads, n_q, n_k]`: each query's product with the table row of its offset to each key.

@@ -1,0 +1,68 @@
+//! The width of the numbers that a device computes with.
+
+use std::fmt;
+use std::str::FromStr;
+
+use burn::tensor::{Device, FloatDType};
+
+use crate::error::DeviceError;
+
+/// Floating-point numbers of a forward pass. Means, variances, softmax and pause decisions stay f32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// 16 bits with the range of f32 and 8 bits of mantissa.
+    Bf16,
+    /// 16 bits with 11 bits of mantissa.
+    F16,
+}
+
+impl Precision {
+    const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::F16];
+
+    fn dtype(self) -> FloatDType {
+        match self {
+            Self::F32 => FloatDType::F32,
+            Self::Bf16 => FloatDType::BF16,
+            Self::F16 => FloatDType::F16,
+        }
+    }
+
+    /// Makes it the precision of what is created on the device. Once for a device, before anything is.
+    ///
+    /// # Errors
+    /// Where the device does not have it.
+    pub fn set(self, device: &mut Device, name: &str) -> Result<(), DeviceError> {
+        if self == Self::F32 {
+            return Ok(());
+        }
+        // The CPU backend stores such numbers and computes with them one by one.
+        let is_computed = name != "flex" && device.supports_dtype(self.dtype());
+        let refused = || DeviceError::Precision { name: name.to_owned(), precision: self };
+        if !is_computed {
+            return Err(refused());
+        }
+        device.configure(self.dtype()).map_err(|_| refused())
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::F16 => "f16",
+        })
+    }
+}
+
+impl FromStr for Precision {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|precision| precision.to_string() == text);
+        found.ok_or_else(|| format!("there is no precision {text:?}; there are: f32, bf16, f16"))
+    }
+}
