@@ -8,7 +8,9 @@ use fastersam_experiments::device;
 use fastersam_experiments::provenance::{Origin, Program};
 
 use crate::commands::published_folder;
-use crate::commands::{bench, calibrate, compare, data, evaluate, export, inspect, reproduce, segment, train};
+use crate::commands::{
+    bench, calibrate, compare, data, evaluate, export, inspect, reproduce, score, segment, train,
+};
 use crate::output::print;
 
 /// Segments medical scans with a Segment Anything encoder that pauses tokens which are already well
@@ -57,6 +59,8 @@ enum Command {
     Train(train::TrainArgs),
     /// Score a checkpoint on an experiment's data, and keep the result as a record
     Evaluate(evaluate::EvaluateArgs),
+    /// Score label maps of any tool against true ones: both protocols, distances, worst cases first
+    Score(score::ScoreArgs),
     /// Compare two evaluations case by case: difference, interval, p-value
     Compare(compare::CompareArgs),
     /// Find the pause threshold that just meets a budget (cost, speed or loss of Dice), and note it in the checkpoint
@@ -100,6 +104,7 @@ impl Cli {
             Command::Segment(arguments) => segment::run(&arguments, &device),
             Command::Train(arguments) => train::run(&arguments, &device, &origin),
             Command::Evaluate(arguments) => evaluate::run(&arguments, &device, &origin),
+            Command::Score(arguments) => score::run(&arguments, &origin),
             Command::Compare(arguments) => print(&compare::compare(&arguments)?),
             Command::Calibrate(arguments) => calibrate::run(&arguments, &device, &origin),
             Command::Bench(arguments) => bench::run(&arguments, &device, &origin),
