@@ -5,7 +5,7 @@ mod names;
 mod pairs;
 mod tables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use fastersam_volume::{Grid, Orientation, Scan, VolumeError};
@@ -81,7 +81,7 @@ pub fn read_classes(
     match files {
         MapFiles::One(path) => {
             let scan = Scan::read(path)?;
-            let mut unknown: Vec<String> = Vec::new();
+            let mut unknown: BTreeSet<u16> = BTreeSet::new();
             let mut table: BTreeMap<u16, u8> = BTreeMap::new();
             let mut class_at = |value: f32| {
                 let Some(code) = code_of(value) else {
@@ -92,7 +92,7 @@ pub fn read_classes(
                 }
                 let class = names.of(code).map(|name| name.map_or(0, class_of));
                 if class.is_none() {
-                    unknown.push(code.to_string());
+                    unknown.insert(code);
                 }
                 table.insert(code, class.unwrap_or(0));
                 Ok(class.unwrap_or(0))
@@ -117,7 +117,7 @@ pub fn read_classes(
             }
             if !unknown.is_empty() {
                 let more = if unknown.len() > MAX_NAMED { " and more" } else { "" };
-                unknown.truncate(MAX_NAMED);
+                let named: Vec<String> = unknown.iter().take(MAX_NAMED).map(u16::to_string).collect();
                 let (values, them) =
                     if unknown.len() == 1 { ("label value", "it") } else { ("label values", "them") };
                 return Err(DatasetError::malformed(
@@ -125,7 +125,7 @@ pub fn read_classes(
                     format!(
                         "it holds the {values} {}{more}, which the label table does not name; add {them} to `labels` or \
                          `background`",
-                        unknown.join(", ")
+                        named.join(", ")
                     ),
                 ));
             }
@@ -179,8 +179,8 @@ impl ClassMap {
 ///
 /// # Errors
 /// Where it can't be read or holds what is no label.
-fn codes_in(path: &Path) -> Result<std::collections::BTreeSet<u16>, DatasetError> {
-    let mut codes = std::collections::BTreeSet::new();
+fn codes_in(path: &Path) -> Result<BTreeSet<u16>, DatasetError> {
+    let mut codes = BTreeSet::new();
     let mut wrong = None;
     let mut last = 0.0_f32;
     fastersam_volume::ScanFile::open(path)?.for_each_voxel(&mut |value| {

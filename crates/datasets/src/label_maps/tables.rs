@@ -19,8 +19,9 @@ pub enum Side {
     Truth,
 }
 
-/// The label tables of paired label maps: those that the user gives; else the names in the maps' own headers; else that of
-/// the true maps; else the values themselves. Classes are known by their names, so that both sides may have other values.
+/// The label tables of paired label maps. Of true ones: that which the user gives; else the names in their own headers; else
+/// the values themselves. Of predictions: that which the user gives for them; else the names in their own headers; else that
+/// of the true ones. Classes are known by their names, so that both sides may have other values.
 #[derive(Clone, Debug)]
 pub struct Tables {
     given: [Option<LabelNames>; 2],
@@ -101,7 +102,9 @@ impl Tables {
             }
             _ => None,
         };
-        let own = own.map(LabelNames::of_header);
+        // A header that knows none of the classes calls them otherwise: the common table counts.
+        let is_known = |names: &LabelNames| names.classes().iter().any(|name| self.classes.contains(name));
+        let own = own.map(LabelNames::of_header).filter(is_known);
         read_classes(
             files,
             given.as_ref().or(own.as_ref()).unwrap_or(&self.common),
@@ -137,6 +140,10 @@ impl Tables {
         let (known, other): (Vec<&String>, Vec<&String>) =
             table.classes().iter().partition(|name| self.classes.contains(name));
         let missed: Vec<&String> = self.classes.iter().filter(|name| !table.classes().contains(name)).collect();
+        if known.is_empty() && self.given[0].is_none() && self.given[1].is_some() {
+            self.notes.push(format!("names in the predictions' headers are passed over: {}", listed(&other)));
+            return Ok(());
+        }
         if known.is_empty() {
             return Err(DatasetError::Request(format!(
                 "no class of the predictions ({}) is called like one of the truth ({}); give a label table for each",

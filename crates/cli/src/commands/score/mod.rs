@@ -64,7 +64,8 @@ struct TableArgs {
     /// description, or nnU-Net's dataset.json [default: the names in the headers, or else the values themselves]
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// The same for the predictions, where their values are others; classes are known by their names
+    /// The same for the predictions, where their values are others and their headers have no names; classes are known by their
+    /// names
     #[arg(long, value_name = "FILE")]
     prediction_labels: Option<PathBuf>,
     /// The same for the predictions of --against
@@ -119,7 +120,7 @@ pub fn run(arguments: &ScoreArgs, origin: &Origin) -> Result<()> {
     progress::catch_interrupt()?;
     let read = |path: &Option<PathBuf>| path.as_deref().map(LabelNames::read).transpose();
     let labels = read(&arguments.tables.labels)?;
-    let of_prediction = read(&arguments.tables.prediction_labels)?.or_else(|| labels.clone());
+    let of_prediction = read(&arguments.tables.prediction_labels)?;
     let side = |predictions: &Path, names: Option<LabelNames>| -> Result<Side> {
         let per_class = arguments.per_class_files;
         let is_per_class =
@@ -137,7 +138,7 @@ pub fn run(arguments: &ScoreArgs, origin: &Origin) -> Result<()> {
     let compared = match &arguments.against {
         None => None,
         Some(other) => {
-            let names = read(&arguments.tables.against_labels)?.or_else(|| labels.clone());
+            let names = read(&arguments.tables.against_labels)?;
             Some(compare(&side(other, names)?, &own)?)
         }
     };
