@@ -1,6 +1,5 @@
 //! A picture to look at a segmentation: some slices, the label map over them, and where their tokens paused.
 
-use fastersam_records::NOTICE;
 use plotters::style::text_anchor::HPos;
 
 use crate::draw::canvas::{Canvas, Drawn, LegendEntry, MARGIN, Marker, Plot, size, to_svg, wrap};
@@ -55,7 +54,7 @@ impl Preview {
         let draw = || {
             self.slices.iter().try_for_each(PreviewSlice::check)?;
             let layout = Layout::new(self);
-            let mut raster = Raster::new(&to_svg(&layout)?)?;
+            let mut raster = Raster::new(&to_svg(&layout, true)?)?;
             layout.paint(&mut raster);
             raster.to_png()
         };
@@ -210,11 +209,11 @@ impl Plot for Layout<'_> {
     }
 
     fn draw(&self, canvas: &Canvas<'_>) -> Drawn {
-        let (width, height) = (self.size().0 as i32, self.size().1 as i32);
+        let width = self.size().0 as i32;
         // One line: a long path keeps its end, the file's name.
         let title = wrap(&self.preview.title, size::TITLE, width - 2 * MARGIN);
         canvas.write(title.last().map_or("", String::as_str), (MARGIN, 32), size::TITLE, INK, HPos::Left)?;
-        canvas.write(NOTICE, (MARGIN, height - 18), size::FOOT, FAINT, HPos::Left)?;
+        canvas.notice()?;
         for (column, shown) in self.columns.iter().enumerate() {
             let x = self.corner(0, column).1 as i32;
             canvas.write(shown.name(), (x, 72), size::HEADING, INK, HPos::Left)?;
