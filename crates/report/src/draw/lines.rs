@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn labels_stand_beside_what_is_there() {
         let mut taken = Vec::new();
-        for _ in 0..8 {
+        for _ in 0..6 {
             let place = free((100, 100), 30, 400, &taken);
             assert_eq!(taken.iter().map(|other: &Place| place.shared(other)).sum::<i32>(), 0, "{taken:?}");
             taken.push(place);

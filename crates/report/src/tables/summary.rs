@@ -9,9 +9,10 @@ use crate::scores::{Protocol, dice_change, scores};
 use crate::settings::{chosen_on, never_of};
 use crate::table::{Cell, Emphasis, Table};
 
-const COLUMNS: [(&str, &str); 12] = [
+const COLUMNS: [(&str, &str); 13] = [
     ("method", "Method"),
     ("dataset", "Data set"),
+    ("split", "Split"),
     ("dsc_percent_never", "Dice without pausing (%)"),
     ("dsc_percent", "Dice with pausing (%)"),
     ("dsc_delta", "Change (points)"),
@@ -26,8 +27,8 @@ const COLUMNS: [(&str, &str); 12] = [
 
 /// Each checkpoint without pausing beside its recommended setting; none where nothing is recommended.
 pub fn summary(results: &Results) -> Option<Table> {
-    let mut table =
-        table("summary", "Without pausing and with the recommended pausing", &COLUMNS).with_below(&["dataset"]);
+    let mut table = table("summary", "Without pausing and with the recommended pausing", &COLUMNS)
+        .with_below(&["dataset", "split"]);
     for (dataset, split) in results.evaluated() {
         let records = results.evaluations_on(&dataset, &split);
         for record in records.iter().filter(|record| record.pause.recommended.is_some()) {
@@ -54,7 +55,8 @@ fn row(record: &EvaluationRecord, never: &EvaluationRecord, results: &Results) -
     let speed_of_never = speed.and_then(|speed| results.never_of_speed(speed));
     vec![
         Cell::text(&record.method),
-        Cell::text(place(&record.dataset, &record.split)),
+        Cell::text(&record.dataset),
+        Cell::text(&record.split),
         dice(never),
         dice(record),
         Cell::percent(dice_change(record, never, Protocol::TransUnet), 2),

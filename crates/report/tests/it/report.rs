@@ -135,14 +135,16 @@ fn plots_carry_their_text_as_text_and_pictures_have_twice_the_size_of_the_page()
 
 #[test]
 fn speed_ups_are_those_of_the_numbers_beside_them() {
-    let cells = |files: &BTreeMap<String, Vec<u8>>, columns: &[&str]| -> Vec<f64> {
-        let csv = text(files, "tables/summary.csv");
-        let mut lines = csv.lines().map(|line| line.split(',').collect::<Vec<_>>());
-        let (header, first) = (lines.next().unwrap(), lines.next().unwrap());
+    let cells = |files: &BTreeMap<String, Vec<u8>>| -> Vec<f64> {
+        let markdown = text(files, "tables/summary.md");
+        let mut rows =
+            markdown.lines().filter(|line| line.starts_with('|')).map(|line| line.split('|').map(str::trim));
+        let header: Vec<&str> = rows.next().unwrap().collect();
+        let first: Vec<&str> = rows.nth(1).unwrap().collect();
         let at = |name: &&str| header.iter().position(|column| column == name).unwrap();
-        columns.iter().map(|name| first[at(name)].parse().unwrap()).collect()
+        let columns = ["Slices/s without pausing", "Slices/s with pausing", "Speed-up"];
+        columns.iter().map(|name| first[at(name)].trim_matches('*').parse().unwrap()).collect()
     };
-    let columns = ["slices_per_s_never", "slices_per_s", "speed_up_over_never"];
     // All without pausing was timed again, in a slower hour.
     let mut records = samples::records();
     for record in &mut records {
@@ -153,10 +155,13 @@ fn speed_ups_are_those_of_the_numbers_beside_them() {
             speed.ms_per_slice_median *= 1.25;
         }
     }
-    let (before, after) = (cells(sample_files(), &columns), cells(&report(records.clone()), &columns));
-    assert!((after[0] - before[0] / 1.25).abs() < 1e-3 && (after[1] - before[1]).abs() < 1e-9);
+    let (before, after) = (cells(sample_files()), cells(&report(records.clone())));
+    assert!(
+        (after[0] - before[0] / 1.25).abs() < 0.1 && (after[1] - before[1]).abs() < 1e-9,
+        "{before:?} {after:?}"
+    );
     for row in [&before, &after] {
-        assert!((row[1] / row[0] - row[2]).abs() < 1e-4, "{row:?}");
+        assert!((row[1] / row[0] - row[2]).abs() < 0.01, "{row:?}");
     }
     let note = "ratios of two runs";
     assert!(!text(sample_files(), "tables/summary.md").contains(note));
@@ -220,7 +225,7 @@ fn points_have_labels_and_error_bars_and_long_tables_are_folded() {
     assert!(files.contains_key("plots/cases-phantom-abdomen-test.svg"));
     assert!(!without.keys().any(|name| name.contains("cases-") || name.contains("worst-")));
     let heads = text(files, "plots/heads-phantom-abdomen-test-2-4.svg");
-    assert!(heads.contains("tokens that paused there, mean of a slice's 64"), "{heads}");
+    assert!(heads.contains("tokens that paused there, mean of a slice"), "{heads}");
     // 23 rows with the published ones; our 8 stay in sight.
     let page = text(files, "index.html");
     let (_, of_synapse) = page.split_once("Comparison on Synapse fold").unwrap();
