@@ -10,7 +10,7 @@ use fastersam_experiments::threads;
 
 use crate::commands::published_folder;
 use crate::commands::{
-    bench, calibrate, compare, data, devices, evaluate, export, inspect, reproduce, segment, train,
+    bench, calibrate, compare, data, devices, evaluate, export, inspect, reproduce, score, segment, train,
 };
 use crate::output::print;
 
@@ -63,6 +63,8 @@ enum Command {
     Train(train::TrainArgs),
     /// Score a checkpoint on an experiment's data, and keep the result as a record
     Evaluate(evaluate::EvaluateArgs),
+    /// Score label maps of any tool against true ones: both protocols, distances, worst cases first
+    Score(score::ScoreArgs),
     /// Compare two evaluations case by case: difference, interval, p-value
     Compare(compare::CompareArgs),
     /// Find the pause threshold that just meets a budget (cost, speed or loss of Dice), and note it in the checkpoint
@@ -115,6 +117,7 @@ impl Cli {
             Command::Train(arguments) => train::run(&arguments, &device, &origin),
             Command::Evaluate(arguments) => evaluate::run(&arguments, &device, &origin),
             Command::Devices(arguments) => devices::run(&arguments),
+            Command::Score(arguments) => score::run(&arguments, &origin),
             Command::Compare(arguments) => print(&compare::compare(&arguments)?),
             Command::Calibrate(arguments) => calibrate::run(&arguments, &device, &origin),
             Command::Bench(arguments) => bench::run(&arguments, &device, &origin),

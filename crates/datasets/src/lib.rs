@@ -11,6 +11,7 @@ mod error;
 pub mod forms;
 pub mod h5;
 pub mod intensity;
+pub mod label_maps;
 pub mod label_scheme;
 mod names;
 pub mod npz;

@@ -13,6 +13,7 @@ pub mod evaluate;
 pub mod export;
 pub mod provenance;
 pub mod run_folder;
+pub mod score;
 pub mod suite;
 pub mod threads;
 pub mod throughput;

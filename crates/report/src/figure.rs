@@ -20,14 +20,14 @@ pub struct Figure {
 }
 
 impl Figure {
-    /// A plot as SVG and PNG.
+    /// A plot as SVG, which the page shows, and as PNG, which says by itself that it is a reconstruction's.
     ///
     /// # Errors
     /// It can't be drawn.
     pub fn of_plot(id: String, caption: String, plot: &impl Plot) -> Result<Self, ReportError> {
         let draw = || {
-            let svg = to_svg(plot)?;
-            let png = Raster::new(&svg)?.to_png()?;
+            let svg = to_svg(plot, false)?;
+            let png = Raster::new(&to_svg(plot, true)?)?.to_png()?;
             Ok((svg, png))
         };
         let (svg, png) = draw().map_err(|reason| ReportError::Draw { name: id.clone(), reason })?;

@@ -1,6 +1,5 @@
 //! A picture to look at a segmentation: some slices, the label map over them, and where their tokens paused.
 
-use fastersam_records::NOTICE;
 use plotters::style::text_anchor::HPos;
 
 use crate::draw::canvas::{Canvas, Drawn, LegendEntry, MARGIN, Marker, Plot, size, to_svg, wrap};
@@ -9,7 +8,6 @@ use crate::draw::raster::{Raster, SCALE};
 use crate::error::ReportError;
 use crate::pictures::panel::{GAP, LEGEND, NEVER, Panel, Pixels, ROW_LABEL, TOP, fit};
 
-const COLUMNS: [&str; 3] = ["Image", "Segmentation", "Where tokens paused"];
 /// Longer side of a panel, in SVG units.
 const PANEL: usize = 288;
 
@@ -39,6 +37,8 @@ pub struct PreviewSlice {
     pub image: Vec<u8>,
     /// Classes, row after row.
     pub classes: Vec<u8>,
+    /// True classes, row after row, where they are known.
+    pub truth: Option<Vec<u8>>,
     /// How many times as high as wide a pixel is.
     pub pixel_aspect: f64,
     /// Tokens, row after row of a square: 0 where one never paused, `k` where it did at the `k`-th pause point.
@@ -54,7 +54,7 @@ impl Preview {
         let draw = || {
             self.slices.iter().try_for_each(PreviewSlice::check)?;
             let layout = Layout::new(self);
-            let mut raster = Raster::new(&to_svg(&layout)?)?;
+            let mut raster = Raster::new(&to_svg(&layout, true)?)?;
             layout.paint(&mut raster);
             raster.to_png()
         };
@@ -71,7 +71,11 @@ impl PreviewSlice {
     fn check(&self) -> Result<(), String> {
         let n = self.rows.saturating_mul(self.cols);
         let is_square = self.side() * self.side() == self.paused_at.len() && self.side() > 0;
-        let is_whole = n > 0 && self.image.len() == n && self.classes.len() == n && is_square;
+        let is_whole = n > 0
+            && self.image.len() == n
+            && self.classes.len() == n
+            && is_square
+            && self.truth.as_ref().is_none_or(|truth| truth.len() == n);
         if is_whole && self.pixel_aspect.is_finite() && self.pixel_aspect > 0.0 {
             return Ok(());
         }
@@ -87,20 +91,47 @@ struct Layout<'a> {
     preview: &'a Preview,
     /// Height and width of a panel.
     panel: (usize, usize),
-    /// Whether any token paused; without, the last column shows nothing.
-    has_pauses: bool,
+    columns: Vec<Shown>,
+}
+
+/// What a column shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    Image,
+    Truth,
+    Segmentation,
+    Pauses,
+}
+
+impl Shown {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Image => "Image",
+            Self::Truth => "Ground truth",
+            Self::Segmentation => "Segmentation",
+            Self::Pauses => "Where tokens paused",
+        }
+    }
 }
 
 impl<'a> Layout<'a> {
     fn new(preview: &'a Preview) -> Self {
         let panel =
             preview.slices.first().map_or((1, 1), |slice| fit(slice.rows, slice.cols, slice.pixel_aspect, PANEL));
-        let has_pauses = preview.slices.iter().any(|slice| slice.paused_at.iter().any(|&at| at > 0));
-        Self { preview, panel, has_pauses }
+        let any = |has: fn(&PreviewSlice) -> bool| preview.slices.iter().any(has);
+        // A column that would show nothing is left out.
+        let columns = [
+            (Shown::Image, any(|slice| slice.image.iter().any(|&value| value > 0))),
+            (Shown::Truth, any(|slice| slice.truth.is_some())),
+            (Shown::Segmentation, true),
+            (Shown::Pauses, any(|slice| slice.paused_at.iter().any(|&at| at > 0))),
+        ];
+        let columns = columns.into_iter().filter_map(|(column, is_shown)| is_shown.then_some(column)).collect();
+        Self { preview, panel, columns }
     }
 
-    fn columns(&self) -> &'static [&'static str] {
-        &COLUMNS[..if self.has_pauses { 3 } else { 2 }]
+    fn has_pauses(&self) -> bool {
+        self.columns.contains(&Shown::Pauses)
     }
 
     /// Upper left corner of a panel: y, x.
@@ -116,12 +147,15 @@ impl<'a> Layout<'a> {
     fn legends(&self) -> Vec<(&'static str, Vec<LegendEntry>)> {
         let boxed = |label: String, color| LegendEntry { label, color, marker: Marker::Box, line: 0 };
         let shown = |class: usize| {
-            self.preview.slices.iter().any(|slice| slice.classes.iter().any(|&c| usize::from(c) == class))
+            self.preview.slices.iter().any(|slice| {
+                let mut all = slice.classes.iter().chain(slice.truth.iter().flatten());
+                all.any(|&c| usize::from(c) == class)
+            })
         };
         let names = self.preview.class_names.iter().enumerate().filter(|(index, _)| shown(index + 1));
         let classes: Vec<_> = names.map(|(index, name)| boxed(name.clone(), of_label(index + 1))).collect();
         let mut legends = vec![(if classes.is_empty() { "No class found" } else { "Classes" }, classes)];
-        if self.has_pauses {
+        if self.has_pauses() {
             let n_stages = self.preview.pause_point_names.len();
             let stages = self.preview.pause_point_names.iter().enumerate();
             let stages = stages.map(|(index, name)| boxed(name.clone(), viridis(index, n_stages)));
@@ -147,9 +181,15 @@ impl<'a> Layout<'a> {
             for (y, x) in (0..panel.height).flat_map(|y| (0..panel.width).map(move |x| (y, x))) {
                 let gray = panel.gray(y, x);
                 let stage = |index: usize| (index < n_stages).then_some(index);
-                let colors =
-                    [gray, panel.labeled(gray, &slice.classes, y, x), panel.paused(gray, (stage, n_stages), y, x)];
-                for (column, color) in self.columns().iter().enumerate().map(|(at, _)| (at, colors[at])) {
+                for (column, shown) in self.columns.iter().enumerate() {
+                    let color = match shown {
+                        Shown::Image => gray,
+                        Shown::Truth => {
+                            slice.truth.as_ref().map_or(gray, |truth| panel.labeled(gray, truth, y, x))
+                        }
+                        Shown::Segmentation => panel.labeled(gray, &slice.classes, y, x),
+                        Shown::Pauses => panel.paused(gray, (stage, n_stages), y, x),
+                    };
                     let (top, left) = self.corner(row, column);
                     raster.set(top * scale + y, left * scale + x, color);
                 }
@@ -160,7 +200,7 @@ impl<'a> Layout<'a> {
 
 impl Plot for Layout<'_> {
     fn size(&self) -> (u32, u32) {
-        let width = self.corner(0, self.columns().len()).1 as i32 + LEGEND;
+        let width = self.corner(0, self.columns.len()).1 as i32 + LEGEND;
         // A single row still needs the height of its legends.
         let entries: usize = self.legends().iter().map(|(_, entries)| entries.len()).sum();
         let legends = TOP + ROW_LABEL + 34 * entries + 2 * (30 + 16);
@@ -169,20 +209,20 @@ impl Plot for Layout<'_> {
     }
 
     fn draw(&self, canvas: &Canvas<'_>) -> Drawn {
-        let (width, height) = (self.size().0 as i32, self.size().1 as i32);
+        let width = self.size().0 as i32;
         // One line: a long path keeps its end, the file's name.
         let title = wrap(&self.preview.title, size::TITLE, width - 2 * MARGIN);
         canvas.write(title.last().map_or("", String::as_str), (MARGIN, 32), size::TITLE, INK, HPos::Left)?;
-        canvas.write(NOTICE, (MARGIN, height - 18), size::FOOT, FAINT, HPos::Left)?;
-        for (column, name) in self.columns().iter().enumerate() {
+        canvas.notice()?;
+        for (column, shown) in self.columns.iter().enumerate() {
             let x = self.corner(0, column).1 as i32;
-            canvas.write(name, (x, 72), size::HEADING, INK, HPos::Left)?;
+            canvas.write(shown.name(), (x, 72), size::HEADING, INK, HPos::Left)?;
         }
         for (row, slice) in self.preview.slices.iter().enumerate() {
             let y = (self.row_top(row) + ROW_LABEL / 2 + 2) as i32;
             canvas.write(&slice.label, (MARGIN, y), size::TEXT, FAINT, HPos::Left)?;
         }
-        let (top, left) = self.corner(0, self.columns().len());
+        let (top, left) = self.corner(0, self.columns.len());
         let mut y = top as i32 + 8;
         for (heading, entries) in self.legends() {
             canvas.write(heading, (left as i32, y), size::HEADING, INK, HPos::Left)?;

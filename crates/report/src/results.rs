@@ -123,6 +123,39 @@ impl Results {
             .min_by_key(|speed| (speed.scope, std::cmp::Reverse(speed.batch_size), speed.input_size))
     }
 
+    /// The speed without pausing that a speed is compared with in print: same method, data set, scope, batch and input. Where
+    /// it was measured again since, the ratio of the two printed numbers is not that of one measurement.
+    pub fn never_of_speed(&self, speed: &ThroughputRecord) -> Option<&ThroughputRecord> {
+        let key = |speed: &ThroughputRecord| (speed.scope, speed.batch_size, speed.input_size);
+        self.throughputs.iter().find(|other| {
+            other.pause.is_never()
+                && (&other.method, &other.dataset) == (&speed.method, &speed.dataset)
+                && other.pause.pause_points == speed.pause.pause_points
+                && other.experiment == speed.experiment
+                && key(other) == key(speed)
+        })
+    }
+
+    /// Times as fast as without pausing: the ratio of the two speeds that are printed, or else what the record says.
+    pub fn speed_up(&self, speed: &ThroughputRecord) -> f64 {
+        let never = self.never_of_speed(speed).filter(|never| never.slices_per_s > 0.0);
+        never.map_or(speed.speed_up_over_never, |never| speed.slices_per_s / never.slices_per_s)
+    }
+
+    /// Said where some speeds were not measured in the same run as those without pausing beside them.
+    pub fn about_speed_ups<'a>(&self, speeds: impl IntoIterator<Item = &'a ThroughputRecord>) -> Option<String> {
+        /// The record's own ratio is of the same medians, but for rounding.
+        const SAME: f64 = 5e-3;
+        let is_apart = |speed: &ThroughputRecord| {
+            (self.speed_up(speed) - speed.speed_up_over_never).abs() > SAME * speed.speed_up_over_never
+        };
+        speeds.into_iter().any(is_apart).then(|| {
+            "Some speeds without pausing were measured again, in another run than the speeds beside them: these speed-ups are \
+             ratios of two runs."
+                .to_owned()
+        })
+    }
+
     /// Every provenance.
     pub fn provenances(&self) -> impl Iterator<Item = &Provenance> {
         let evaluations = self.evaluations.iter().map(|record| &record.provenance);

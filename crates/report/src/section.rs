@@ -45,7 +45,7 @@ pub fn sections(results: &Results, published: &Published) -> Result<Vec<Section>
             lead: "Time and memory were measured on the machine named under Provenance. Published speeds were measured on \
                    other machines and can't be compared directly."
                 .into(),
-            tables: vec![tables::efficiency(&results.throughputs), tables::published_speed(&published.speed)],
+            tables: vec![tables::efficiency(results), tables::published_speed(&published.speed)],
             plots: figures::efficiency(&results.throughputs)?,
             ..Section::default()
         });
@@ -90,13 +90,15 @@ fn evaluation(
 ) -> Result<Section, ReportError> {
     let records = results.evaluations_on(dataset, split);
     let sweeps = sweeps(&records);
-    let mut plots: Vec<Figure> =
-        figures::dice_against_throughput(dataset, split, &sweeps, results)?.into_iter().collect();
+    let shown = tables::shown(&records);
+    let mut plots: Vec<Figure> = figures::trade_offs(dataset, split, &sweeps, results)?;
+    plots.extend(figures::cases(dataset, split, &shown)?);
     for sweep in &sweeps {
         plots.extend(figures::tokens(dataset, split, sweep)?);
     }
     let of_set = [
         tables::comparison(dataset, split, &records, published),
+        shown.last().and_then(|record| tables::worst(dataset, split, record)),
         tables::pausing(dataset, split, &records, results),
     ];
     let has_pictures = results.is_main_split(dataset, split);

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use fastersam_files::read_text;
-use fastersam_metrics::{CaseScores, Comparison, MeasureComparison, compare_runs};
+use fastersam_metrics::{CaseScores, Comparison, MeasureComparison, RunComparison, compare_runs};
 
 use super::count;
 
 /// Sign flips and bootstrap draws.
-const RESAMPLES: usize = 10_000;
+pub const RESAMPLES: usize = 10_000;
 /// Scores of thousands of cases have less.
 const MAX_BYTES: u64 = 256 << 20;
 
@@ -39,12 +39,17 @@ pub fn compare(arguments: &CompareArgs) -> Result<String> {
     if arguments.json {
         return Ok(serde_json::to_string(&found)?);
     }
-    let mut lines = vec![format!("second minus first over {}", count(found.n_cases, "case"))];
+    Ok(text("second minus first", &found, &[]))
+}
+
+/// A comparison in words; classes without a name are called by their numbers.
+pub fn text(what: &str, found: &RunComparison, class_names: &[String]) -> String {
+    let mut lines = vec![format!("{what} over {}", count(found.n_cases, "case"))];
     for (protocol, of) in [("transunet", &found.transunet), ("strict", &found.strict)] {
-        lines.extend(measure(&format!("{protocol} Dice"), &of.dice));
-        lines.extend(measure(&format!("{protocol} HD95 in voxels"), &of.hd95_vox));
+        lines.extend(measure(&format!("{protocol} Dice"), &of.dice, class_names));
+        lines.extend(measure(&format!("{protocol} HD95 in voxels"), &of.hd95_vox, class_names));
     }
-    Ok(lines.join("\n"))
+    lines.join("\n")
 }
 
 fn read(path: &Path) -> Result<Vec<CaseScores>> {
@@ -61,21 +66,23 @@ fn read(path: &Path) -> Result<Vec<CaseScores>> {
     serde_json::from_value(inside["cases"].take()).with_context(what)
 }
 
-fn measure(name: &str, measure: &MeasureComparison) -> Vec<String> {
+fn measure(name: &str, measure: &MeasureComparison, class_names: &[String]) -> Vec<String> {
     let line = |name: String, found: &Option<Comparison>, left_out: usize| {
-        let Some(c) = found else { return format!("  {name:<10} no case is scored in both") };
+        let Some(c) = found else { return format!("  {name:<18} no case is scored in both") };
         let interval = c.interval.map_or(String::new(), |(low, high)| format!(", {low:+.4} to {high:+.4}"));
         let left_out = if left_out > 0 { format!(", {left_out} left out") } else { String::new() };
         format!(
-            "  {name:<10} {:+.4}{interval}, p = {:.4}, {}{left_out}",
+            "  {name:<18} {:+.4}{interval}, p = {:.4}, {}{left_out}",
             c.mean_difference,
             c.p_value,
             count(c.n_cases, "case")
         )
     };
     let classes = measure.per_class.iter().zip(&measure.left_out).enumerate();
+    let class_name =
+        |class: usize| class_names.get(class).cloned().unwrap_or_else(|| format!("class {}", class + 1));
     std::iter::once(name.to_owned())
         .chain([line("mean".to_owned(), &measure.mean, 0)])
-        .chain(classes.map(|(class, (found, &left_out))| line(format!("class {}", class + 1), found, left_out)))
+        .chain(classes.map(|(class, (found, &left_out))| line(class_name(class), found, left_out)))
         .collect()
 }

@@ -8,6 +8,7 @@ use super::{Batching, Measured, Pausing, Printing, count, with_notice};
 use crate::output::print;
 use fastersam_experiments::provenance::Origin;
 use fastersam_experiments::trained_model::TrainedModel;
+use fastersam_metrics::Summary;
 use fastersam_progress::{self as progress, say};
 use fastersam_records::NOTICE;
 use fastersam_records::{EvaluationRecord, write_record};
@@ -53,7 +54,6 @@ pub fn run(arguments: &EvaluateArgs, device: &Device, origin: &Origin) -> Result
 
 /// The scores under both protocols.
 fn text(record: &EvaluationRecord) -> String {
-    let figure = |value: Option<f64>, decimals: usize| value.map_or("-".to_owned(), |v| format!("{v:.decimals$}"));
     let mut lines = vec![format!(
         "{} on {}, {} split, {}, pausing: {}",
         record.method,
@@ -62,7 +62,19 @@ fn text(record: &EvaluationRecord) -> String {
         count(record.summary.n_cases, "volume"),
         record.pause.settings.full_label(&record.pause.pause_points)
     )];
-    for (name, protocol) in [("transunet", &record.summary.transunet), ("strict", &record.summary.strict)] {
+    lines.extend(protocol_lines(&record.class_names, &record.summary));
+    if let Some(note) = &record.dataset_note {
+        lines.push(format!("Note: {note}."));
+    }
+    lines.push(NOTICE.to_owned());
+    lines.join("\n")
+}
+
+/// Dice and HD95 under both protocols, of all classes and of each.
+pub fn protocol_lines(class_names: &[String], summary: &Summary) -> Vec<String> {
+    let figure = |value: Option<f64>, decimals: usize| value.map_or("-".to_owned(), |v| format!("{v:.decimals$}"));
+    let mut lines = Vec::new();
+    for (name, protocol) in [("transunet", &summary.transunet), ("strict", &summary.strict)] {
         let mm = protocol.hd95_mm.map_or_else(String::new, |mm| format!(", {mm:.2} mm"));
         let interval = protocol.dice_interval;
         let interval = interval.map_or_else(String::new, |(low, high)| format!(" ({low:.4} to {high:.4})"));
@@ -71,7 +83,7 @@ fn text(record: &EvaluationRecord) -> String {
             figure(protocol.dice, 4),
             figure(protocol.hd95_vox, 2)
         ));
-        for (i, class) in record.class_names.iter().enumerate() {
+        for (i, class) in class_names.iter().enumerate() {
             let (dice, hd95) = (protocol.per_class_dice[i], protocol.per_class_hd95_vox[i]);
             let left_out = protocol.left_out[i];
             let note =
@@ -79,9 +91,5 @@ fn text(record: &EvaluationRecord) -> String {
             lines.push(format!("  {class:<18} {}  {}{note}", figure(dice, 4), figure(hd95, 2)));
         }
     }
-    if let Some(note) = &record.dataset_note {
-        lines.push(format!("Note: {note}."));
-    }
-    lines.push(NOTICE.to_owned());
-    lines.join("\n")
+    lines
 }

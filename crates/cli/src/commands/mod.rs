@@ -10,6 +10,7 @@ pub mod export;
 pub mod inspect;
 mod model_card;
 pub mod reproduce;
+pub mod score;
 pub mod segment;
 pub mod train;
 

@@ -17,7 +17,7 @@ use crate::text::read_text;
 /// More files than this are no data set that this program should walk through.
 const MAX_FILES: usize = 200_000;
 /// Folders below the one that is given.
-const MAX_DEPTH: usize = 6;
+pub(crate) const MAX_DEPTH: usize = 6;
 /// `dataset.json` of thousands of cases has some MiB.
 const MAX_JSON_BYTES: u64 = 64 << 20;
 
@@ -141,7 +141,7 @@ fn labels(folder: &Path, pairs: &[Pair]) -> Result<Vec<LabelName>, DatasetError>
 }
 
 /// The names of codes in a `dataset.json` of nnU-Net (`"liver": 1`) or the Medical Segmentation Decathlon (`"1": "liver"`).
-fn names_of(file: &Path) -> BTreeMap<u16, String> {
+pub(crate) fn names_of(file: &Path) -> BTreeMap<u16, String> {
     let text = if file.is_file() { read_text(file, MAX_JSON_BYTES).unwrap_or_default() } else { String::new() };
     let described: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
     let labels = described.get("labels").and_then(serde_json::Value::as_object);
@@ -225,7 +225,13 @@ fn thickest(scan: &ScanFile) -> SliceAxis {
         .unwrap_or(SliceAxis::Axial)
 }
 
-fn walk(folder: &Path, prefix: &str, depth: usize, files: &mut Vec<String>) -> Result<(), DatasetError> {
+/// The NIfTI files below a folder, by their paths below it; `depth` folders deep.
+pub(crate) fn walk(
+    folder: &Path,
+    prefix: &str,
+    depth: usize,
+    files: &mut Vec<String>,
+) -> Result<(), DatasetError> {
     for name in names_in(folder)? {
         let (path, relative) = (folder.join(&name), format!("{prefix}{name}"));
         if path.is_dir() && depth > 0 {

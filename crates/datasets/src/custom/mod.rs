@@ -1,8 +1,8 @@
 //! A data set of one's own, described by one TOML file, and the first draft of one.
 
-mod describe;
+pub(crate) mod describe;
 mod files;
-mod pairs;
+pub(crate) mod pairs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ pub use describe::{Draft, describe};
 /// The name under which a folder's own description is found.
 pub const FILE_NAME: &str = "dataset-description.toml";
 /// The largest code of a label map.
-const MAX_CODE: u16 = 4095;
+pub(crate) const MAX_CODE: u16 = 4095;
 
 /// What the TOML file says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -187,7 +187,8 @@ impl Description {
         LabelTable::new(&names).with_codes(codes)
     }
 
-    fn names(&self) -> Vec<&str> {
+    /// Names of the classes, in the order of the table.
+    pub(crate) fn names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
         for label in &self.labels {
             if !names.contains(&label.name.as_str()) {

@@ -67,20 +67,21 @@ const IMAGE_WORDS: [&str; 15] = [
 const SEQUENCES: [&str; 9] = ["flair", "t2f", "t1ce", "t1c", "t1gd", "t2w", "t2", "t1n", "t1"];
 
 /// A file by what its path says.
-struct File<'a> {
+pub(crate) struct File<'a> {
     path: &'a str,
     folder: &'a str,
     stem: &'a str,
-    is_label: bool,
+    /// Whether folders or name say that it is a label map.
+    pub is_label: bool,
     /// What remains of folders and name without the words that say what it is.
-    key: Vec<String>,
+    pub key: Vec<String>,
     /// The rank of its sequence among [`SEQUENCES`], where its name ends in one; the key is without it.
     sequence: usize,
 }
 
 impl<'a> File<'a> {
     /// `n_shared` folders are those of all files, and tell nothing.
-    fn new(path: &'a str, n_shared: usize) -> Self {
+    pub fn new(path: &'a str, n_shared: usize) -> Self {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         let stem = without_ending(name).unwrap_or(name);
         let folders: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).skip(n_shared).collect();
@@ -105,12 +106,12 @@ impl<'a> File<'a> {
     }
 
     /// What the key is compared by.
-    fn folded(&self) -> Vec<String> {
+    pub fn folded(&self) -> Vec<String> {
         self.key.iter().map(|part| part.to_lowercase()).collect()
     }
 
     /// The key without the number of a channel at its end, as nnU-Net names images, and that number.
-    fn channel(&self) -> Option<(Vec<String>, &str)> {
+    pub fn channel(&self) -> Option<(Vec<String>, &str)> {
         let (name, channel) = self.key.last()?.rsplit_once('_')?;
         let is_channel = channel.len() == 4 && channel.bytes().all(|byte| byte.is_ascii_digit());
         let mut key = self.folded();
@@ -150,7 +151,7 @@ fn words(text: &str) -> Vec<Word> {
 }
 
 /// A name without the words that say what a file is, and without what joined them to the others.
-fn without_roles(text: &str) -> String {
+pub(crate) fn without_roles(text: &str) -> String {
     let text: String = text.nfc().collect();
     let mut rest = String::new();
     let mut from = 0;
@@ -228,7 +229,7 @@ pub(super) fn pair(paths: &[String]) -> Found {
 }
 
 /// Number of folders that all files lie in.
-fn shared_folders(paths: &[String]) -> usize {
+pub(crate) fn shared_folders(paths: &[String]) -> usize {
     let folders =
         |path: &str| path.split('/').map(str::to_owned).rev().skip(1).collect::<Vec<_>>().into_iter().rev();
     let mut shared: Option<Vec<String>> = None;
@@ -275,7 +276,7 @@ fn patient_of(case: &str) -> &str {
 }
 
 /// A name of letters, digits, `_`, `-` and `.`.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let text: String = text.nfc().collect();
     let text: String =
         text.chars().map(|c| if c.is_alphanumeric() || matches!(c, '_' | '-' | '.') { c } else { '_' }).collect();

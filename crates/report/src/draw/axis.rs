@@ -68,6 +68,11 @@ impl Axis {
         Self { label: label.into(), range: low / 1.1..high * 1.1, is_logarithmic: true, ticks }
     }
 
+    /// Its smallest and its largest value.
+    pub fn ends(&self) -> (f64, f64) {
+        (self.range.start, self.range.end)
+    }
+
     /// The axis, its end moved outwards by this factor; ticks stay.
     pub fn stretched(self, factor: f64) -> Self {
         Self { range: self.range.start..self.range.end * factor, ..self }

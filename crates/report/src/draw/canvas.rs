@@ -29,16 +29,16 @@ pub trait Plot {
     fn draw(&self, canvas: &Canvas<'_>) -> Drawn;
 }
 
-/// A plot as SVG text.
+/// A plot as SVG text; with the notice at its foot where it stands alone.
 ///
 /// # Errors
 /// The drawing library refuses.
-pub fn to_svg(plot: &impl Plot) -> Result<String, String> {
+pub fn to_svg(plot: &impl Plot, stands_alone: bool) -> Result<String, String> {
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, plot.size()).into_drawing_area();
         root.fill(&PAPER).map_err(words)?;
-        let canvas = Canvas { root };
+        let canvas = Canvas { root, stands_alone };
         plot.draw(&canvas)?;
         canvas.root.present().map_err(words)?;
     }
@@ -123,6 +123,8 @@ const MARK: i32 = 32;
 pub struct Canvas<'a> {
     /// Its area.
     pub root: Area<'a>,
+    /// Whether no page around it says what the results are.
+    pub stands_alone: bool,
 }
 
 impl<'a> Canvas<'a> {
@@ -135,14 +137,25 @@ impl<'a> Canvas<'a> {
         self.root.draw(&Text::new(text.to_owned(), (x, y), style)).map_err(words)
     }
 
+    /// Writes the notice at the foot of a drawing that stands alone.
+    ///
+    /// # Errors
+    /// The drawing library refuses.
+    pub fn notice(&self) -> Drawn {
+        if !self.stands_alone {
+            return Ok(());
+        }
+        let height = self.root.dim_in_pixel().1 as i32;
+        self.write(NOTICE, (MARGIN, height - 18), size::FOOT, FAINT, HPos::Left)
+    }
+
     /// Title and subtitle on top, the notice at the foot, the legend in a strip of its own at the right, where it
     /// can't cover data; returns the area left for the plot.
     ///
     /// # Errors
     /// The drawing library refuses.
     pub fn frame(&self, title: &str, subtitle: &str, legend: &[LegendEntry]) -> Result<Area<'a>, String> {
-        let (width, height) = self.root.dim_in_pixel();
-        let (width, height) = (width as i32, height as i32);
+        let width = self.root.dim_in_pixel().0 as i32;
         let mut y = 32;
         for (text, size, color, step) in [(title, size::TITLE, INK, 28), (subtitle, size::TEXT, FAINT, 20)] {
             for line in wrap(text, size, width - 2 * MARGIN) {
@@ -150,7 +163,7 @@ impl<'a> Canvas<'a> {
                 y += step;
             }
         }
-        self.write(NOTICE, (MARGIN, height - 18), size::FOOT, FAINT, HPos::Left)?;
+        self.notice()?;
         let strip = if legend.is_empty() { 30 } else { LEGEND };
         self.legend(legend, (width - strip + 16, y + 22), strip - 28)?;
         Ok(self.root.clone().margin(y, 38, 16, strip))

@@ -4,5 +4,6 @@ pub mod axis;
 pub mod bars;
 pub mod canvas;
 pub mod color;
+pub mod dots;
 pub mod lines;
 pub mod raster;

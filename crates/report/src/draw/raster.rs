@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use fastersam_records::NOTICE;
 use maud::html;
 use plotters::style::RGBColor;
 use resvg::tiny_skia::{Color, Pixmap, Transform};
@@ -72,6 +73,8 @@ impl Raster {
         let mut file = Vec::new();
         let mut encoder = png::Encoder::new(&mut file, self.0.width(), self.0.height());
         encoder.set_color(png::ColorType::Rgb);
+        let noted = encoder.add_text_chunk("Comment".to_owned(), NOTICE.to_owned());
+        noted.map_err(|error| error.to_string())?;
         encoder.set_compression(png::Compression::Balanced);
         let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(&rgb));
         written.map_err(|error| error.to_string())?;

@@ -48,7 +48,7 @@ fn inputs(record: &BenchRecord) -> Lines {
     let x = Axis::logarithmic_at("Input size (px, logarithmic)", &sizes);
     let y = Axis::logarithmic("ms/slice (logarithmic)", all().map(|point| point.1));
     let title = "Time per slice vs. input size (ViT-B, batch size 1)".into();
-    Lines { title, panels: vec![Panel { x, y, series: lines }] }
+    Lines { title, subtitle: String::new(), panels: vec![Panel { x, y, series: lines }] }
 }
 
 /// Time against cost at 224 px, where tokens pause more and more.
@@ -65,7 +65,7 @@ fn costs(record: &BenchRecord) -> Lines {
     let x = Axis::from_zero("GMACs/slice", all().map(|point| point.0));
     let y = Axis::from_zero("ms/slice", all().map(|point| point.1));
     let title = "Time vs. computation as more tokens pause (ViT-B, 224 px)".into();
-    Lines { title, panels: vec![Panel { x, y, series: lines }] }
+    Lines { title, subtitle: String::new(), panels: vec![Panel { x, y, series: lines }] }
 }
 
 /// A series for each label with more than one point, in the order of the labels; its points from left to right.

@@ -1,63 +1,117 @@
-//! What a sweep of pause settings trades: Dice against throughput.
+//! What a sweep of pause settings trades: Dice against multiply-accumulates, and against time.
 
+use fastersam_metrics::compare_paired;
 use fastersam_records::{EvaluationRecord, ThroughputRecord, slug};
 
 use crate::draw::axis::Axis;
-use crate::draw::lines::{Lines, Panel, Series};
+use crate::draw::lines::{Detail, Lines, Panel, Series};
 use crate::error::ReportError;
 use crate::figure::Figure;
 use crate::names::{place, points, timed};
 use crate::results::Results;
-use crate::scores::{Protocol, scores};
-use crate::settings::Sweep;
+use crate::scores::{Protocol, case_means, scores};
+use crate::settings::{Sweep, never_of};
 
-/// Dice against throughput, one line for each sweep; none where speed was not measured.
+/// Draws behind an error bar.
+const RESAMPLES: usize = 2000;
+const ERROR_BARS: &str = "Error bars: 95% interval of the change against no pausing, over the same cases.";
+
+/// A value on the horizontal axis, and its error bar.
+type Across = (f64, Option<(f64, f64)>);
+
+/// Dice against the share of MACs saved and against time, one line for each sweep; only what was measured.
 ///
 /// # Errors
-/// The plot can't be drawn.
-pub fn dice_against_throughput(
+/// A plot can't be drawn.
+pub fn trade_offs(
     dataset: &str,
     split: &str,
     sweeps: &[Sweep<'_>],
     results: &Results,
-) -> Result<Option<Figure>, ReportError> {
+) -> Result<Vec<Figure>, ReportError> {
+    let saved = |record: &EvaluationRecord| Some((100.0 * record.cost.as_ref()?.encoder_macs_saved, None));
+    let title = format!("Dice vs. MACs saved: {}", place(dataset, split));
+    let id = slug(&format!("dice macs {dataset} {split}"));
+    let of_macs = Words { id, title, x: "Encoder MACs saved (%)".to_owned(), subtitle: ERROR_BARS.to_owned() };
+    let mut figures: Vec<Figure> = of_macs.figure(sweeps, saved)?.into_iter().collect();
     let speed = |record: &EvaluationRecord| results.throughput_of(record);
-    let Some(first) = sweeps.iter().flat_map(|sweep| &sweep.records).find_map(|record| speed(record)) else {
-        return Ok(None);
-    };
-    let comparable =
-        |speed: &&ThroughputRecord| (speed.scope, speed.batch_size) == (first.scope, first.batch_size);
-    let point = |record: &EvaluationRecord| {
-        let dice = scores(record, Protocol::TransUnet).dice?;
-        Some((speed(record).filter(comparable)?.slices_per_s, 100.0 * dice))
-    };
-    let mut series = Vec::new();
-    let mut rings = Vec::new();
-    for (index, sweep) in sweeps.iter().enumerate() {
-        let settings: Vec<(f64, f64)> = sweep.records.iter().filter_map(|record| point(record)).collect();
-        if settings.is_empty() {
-            continue;
-        }
-        series.push(Series::new(format!("{}, {}", sweep.method(), points(sweep.points())), index, settings));
-        for record in sweep.records.iter().filter(|record| record.pause.recommended.is_some()) {
-            if let Some(point) = point(record) {
-                rings.push(Series::ring(format!("recommended: {}", record.pause.label()), point));
+    if let Some(first) = sweeps.iter().flat_map(|sweep| &sweep.records).find_map(|record| speed(record)) {
+        let key = |speed: &ThroughputRecord| (speed.scope, speed.batch_size, speed.input_size);
+        let time = |record: &EvaluationRecord| {
+            let speed = speed(record).filter(|speed| key(speed) == key(first))?;
+            Some((speed.ms_per_slice_median, Some((speed.ms_per_slice_p10, speed.ms_per_slice_p90))))
+        };
+        let of_time = Words {
+            id: slug(&format!("dice time {dataset} {split}")),
+            title: format!("Dice vs. time: {}", place(dataset, split)),
+            x: format!("ms/slice, median: {}", timed(first.scope, first.batch_size)),
+            subtitle: format!("{ERROR_BARS} Of time: 10th to 90th percentile of the runs."),
+        };
+        figures.extend(of_time.figure(sweeps, time)?);
+    }
+    Ok(figures)
+}
+
+/// What a plot says.
+struct Words {
+    id: String,
+    title: String,
+    x: String,
+    subtitle: String,
+}
+
+impl Words {
+    fn figure(
+        self,
+        sweeps: &[Sweep<'_>],
+        across: impl Fn(&EvaluationRecord) -> Option<Across>,
+    ) -> Result<Option<Figure>, ReportError> {
+        let mut series = Vec::new();
+        let mut rings = Vec::new();
+        for (index, sweep) in sweeps.iter().enumerate() {
+            let mut of_sweep =
+                Series::new(format!("{}, {}", sweep.method(), points(sweep.points())), index, Vec::new());
+            for record in &sweep.records {
+                let (Some((x, x_spread)), Some(dice)) = (across(record), scores(record, Protocol::TransUnet).dice)
+                else {
+                    continue;
+                };
+                let point = (x, 100.0 * dice);
+                // `never` is the same point in all lines: one label is enough.
+                let is_labeled = index == 0 || !record.pause.is_never();
+                let label = if is_labeled { record.pause.label() } else { String::new() };
+                let label = label.trim_start_matches("threshold ").to_owned();
+                of_sweep.details.push(Detail { x_spread, y_spread: spread(record, &sweep.records), label });
+                of_sweep.points.push(point);
+                if record.pause.recommended.is_some() {
+                    rings.push(Series::ring(format!("recommended: {}", record.pause.label()), point));
+                }
             }
+            series.extend((!of_sweep.points.is_empty()).then_some(of_sweep));
         }
+        if series.is_empty() {
+            return Ok(None);
+        }
+        series.extend(rings);
+        let x = Axis::over(&self.x, series.iter().flat_map(Series::widths), 1.0);
+        let y = Axis::over("Mean Dice (%), transunet protocol", series.iter().flat_map(Series::heights), 1.0);
+        let caption = format!(
+            "{}. Each point is one pause setting of the same checkpoint, with its threshold beside it; the line runs from no \
+             pausing to the most MACs saved. {}",
+            self.title, self.subtitle
+        );
+        let lines = Lines { title: self.title, subtitle: self.subtitle, panels: vec![Panel { x, y, series }] };
+        Figure::of_plot(self.id, caption, &lines).map(Some)
     }
-    if series.is_empty() {
-        return Ok(None);
-    }
-    series.extend(rings);
-    let all = || series.iter().flat_map(|series| &series.points);
-    let x_label = format!("Throughput (slices/s): {}", timed(first.scope, first.batch_size));
-    let x = Axis::over(&x_label, all().map(|point| point.0), 1.0);
-    let y = Axis::over("Mean Dice (%), transunet protocol", all().map(|point| point.1), 1.0);
-    let title = format!("Dice vs. throughput: {}", place(dataset, split));
-    let caption = format!(
-        "{title}. Each point is one pause setting of the same checkpoint; the line runs from no pausing to the most MACs \
-         saved."
-    );
-    let id = slug(&format!("dice throughput {dataset} {split}"));
-    Figure::of_plot(id, caption, &Lines { title, panels: vec![Panel { x, y, series }] }).map(Some)
+}
+
+/// Where the mean Dice of a setting may lie, in percent, given that of `never`: by the interval of the cases' differences.
+fn spread(record: &EvaluationRecord, among: &[&EvaluationRecord]) -> Option<(f64, f64)> {
+    let never = never_of(record, among).filter(|_| !record.pause.is_never())?;
+    let (before, after) = (case_means(never, Protocol::TransUnet), case_means(record, Protocol::TransUnet));
+    let pairs = before.iter().map(|(case, before)| Some((*before, *after.get(case)?)));
+    let (before, after): (Vec<f64>, Vec<f64>) = pairs.collect::<Option<Vec<_>>>()?.into_iter().unzip();
+    let (low, high) = compare_paired(&before, &after, RESAMPLES, 0).ok()?.interval?;
+    let dice = scores(never, Protocol::TransUnet).dice?;
+    Some((100.0 * (dice + low), 100.0 * (dice + high)))
 }

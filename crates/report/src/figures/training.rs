@@ -38,5 +38,9 @@ fn of_run(record: &TrainingRecord) -> Result<Figure, ReportError> {
     }
     let title = format!("Training: {} on {} ({})", record.method, record.dataset, record.experiment);
     let id = slug(&format!("training {} {} {}", record.dataset, record.method, record.experiment));
-    Figure::of_plot(id, format!("{title}. Means over each epoch."), &Lines { title, panels })
+    Figure::of_plot(
+        id,
+        format!("{title}. Means over each epoch."),
+        &Lines { title, subtitle: String::new(), panels },
+    )
 }

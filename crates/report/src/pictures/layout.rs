@@ -1,6 +1,6 @@
 //! Where the parts of a picture stand, and its text.
 
-use fastersam_records::{NOTICE, SliceRecord};
+use fastersam_records::SliceRecord;
 use plotters::style::text_anchor::HPos;
 
 use super::panel::{GAP, LEGEND, NEVER, ROW_LABEL, TOP, fit};
@@ -80,9 +80,7 @@ impl Plot for Layout<'_> {
     }
 
     fn draw(&self, canvas: &Canvas<'_>) -> Drawn {
-        let height = self.size().1 as i32;
         canvas.write(&self.title, (MARGIN, 32), size::TITLE, INK, HPos::Left)?;
-        canvas.write(NOTICE, (MARGIN, height - 18), size::FOOT, FAINT, HPos::Left)?;
         for (column, name) in COLUMNS.iter().enumerate() {
             let x = self.corner(0, column).1 as i32;
             canvas.write(name, (x, 72), size::HEADING, INK, HPos::Left)?;

@@ -34,7 +34,7 @@ fn picture(dataset: &str, settings: &[&SliceRecord]) -> Result<Figure, ReportErr
     let draw = || {
         // Panels index into the maps.
         settings.iter().try_for_each(|slice| slice.check())?;
-        let mut raster = Raster::new(&to_svg(&layout)?)?;
+        let mut raster = Raster::new(&to_svg(&layout, false)?)?;
         pixels::paint(&layout, &mut raster);
         raster.to_png()
     };

@@ -50,17 +50,19 @@ pub struct Column {
     pub id: String,
     /// Heading in Markdown and HTML, with the unit; `None` leaves the column to the CSV.
     pub heading: Option<String>,
+    /// Whether a page writes it below the first column's words: what tells rows apart stays in sight with them.
+    pub is_below: bool,
 }
 
 impl Column {
     /// A column of all three forms.
     pub fn new(id: impl Into<String>, heading: impl Into<String>) -> Self {
-        Self { id: id.into(), heading: Some(heading.into()) }
+        Self { id: id.into(), heading: Some(heading.into()), is_below: false }
     }
 
     /// A column of the CSV alone.
     pub fn csv_only(id: impl Into<String>) -> Self {
-        Self { id: id.into(), heading: None }
+        Self { id: id.into(), heading: None, is_below: false }
     }
 }
 
@@ -113,6 +115,18 @@ impl Table {
             columns: columns.iter().map(column).collect(),
             rows: Vec::new(),
         }
+    }
+
+    /// The table whose columns of these names a page writes below the first column's words.
+    #[must_use]
+    pub fn with_below(mut self, ids: &[&str]) -> Self {
+        self.columns.iter_mut().for_each(|column| column.is_below = ids.contains(&column.id.as_str()));
+        self
+    }
+
+    /// Whether a page writes a column below the first column's words.
+    pub fn is_below(&self, index: usize) -> bool {
+        self.columns[index].is_below
     }
 
     /// The printed columns that hold a value in some row, by index, with their headings.

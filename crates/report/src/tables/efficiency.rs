@@ -3,16 +3,17 @@
 use fastersam_records::ThroughputRecord;
 
 use super::parts::{OURS, table};
+use crate::results::Results;
 use crate::settings::used_points;
 use crate::table::{Cell, Emphasis, Table};
 
 /// Speed, memory and cost of everything that was measured.
-pub fn efficiency(throughputs: &[ThroughputRecord]) -> Table {
+pub fn efficiency(results: &Results) -> Table {
     let columns = [
-        ("dataset", "Data set"),
         ("method", "Method"),
-        ("pause_points", "Pause points"),
         ("setting", "Pausing"),
+        ("dataset", "Data set"),
+        ("pause_points", "Pause points"),
         ("scope", "What is timed"),
         ("batch_size", "Batch size"),
         ("input_size_px", "Input (px)"),
@@ -33,24 +34,29 @@ pub fn efficiency(throughputs: &[ThroughputRecord]) -> Table {
         ("source", ""),
         ("commit", ""),
     ];
-    let mut table = table("efficiency", "Speed, memory, and cost", &columns);
-    let rows = throughputs.iter().map(|record| (Emphasis::ours(record.pause.recommended.is_some()), row(record)));
+    let mut table = table("efficiency", "Speed, memory, and cost", &columns).with_below(&["setting"]);
+    let rows = results
+        .throughputs
+        .iter()
+        .map(|record| (Emphasis::ours(record.pause.recommended.is_some()), row(record, results.speed_up(record))));
     table.rows = rows.collect();
     table.notes.push(
         "GMACs: multiply-accumulates per slice, from shapes and the active tokens at that setting. Peak memory: peak \
-         resident memory of the process. Speed-up: against the same checkpoint without pausing, in the same measurement."
+         resident memory of the process. Speed-up: slices/s over those of the same checkpoint without pausing, at the same batch \
+         size and in the same scope."
             .into(),
     );
+    table.notes.extend(results.about_speed_ups(&results.throughputs));
     table
 }
 
-fn row(record: &ThroughputRecord) -> Vec<Cell> {
+fn row(record: &ThroughputRecord, speed_up: f64) -> Vec<Cell> {
     let cost = record.cost.as_ref();
     vec![
-        Cell::text(&record.dataset),
         Cell::text(&record.method),
-        used_points(&record.pause),
         Cell::Text(record.pause.label()),
+        Cell::text(&record.dataset),
+        used_points(&record.pause),
         Cell::text(record.scope.to_string()),
         Cell::Number(record.batch_size as f64, 0),
         Cell::Number(record.input_size as f64, 0),
@@ -58,7 +64,7 @@ fn row(record: &ThroughputRecord) -> Vec<Cell> {
         Cell::number(Some(record.ms_per_slice_median), 2),
         Cell::number(Some(record.ms_per_slice_p10), 2),
         Cell::number(Some(record.ms_per_slice_p90), 2),
-        Cell::number(Some(record.speed_up_over_never), 2),
+        Cell::number(Some(speed_up), 2),
         Cell::number(cost.map(|cost| cost.encoder_gmacs), 3),
         Cell::number(cost.map(|cost| cost.model_gmacs), 3),
         Cell::number(record.peak_memory_mib, 0),

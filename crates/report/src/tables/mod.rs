@@ -1,4 +1,4 @@
-//! Which tables there are: summary, comparison, pausing, efficiency, published speeds, the bench's.
+//! Which tables there are: summary, comparison, worst cases, pausing, efficiency, published speeds, the bench's.
 
 mod bench;
 mod bench_rows;
@@ -8,10 +8,12 @@ mod parts;
 mod pausing;
 mod published_speed;
 mod summary;
+mod worst;
 
 pub use bench::bench;
-pub use comparison::comparison;
+pub use comparison::{comparison, shown};
 pub use efficiency::efficiency;
 pub use pausing::pausing;
 pub use published_speed::published_speed;
 pub use summary::summary;
+pub use worst::worst;

@@ -11,8 +11,8 @@ use crate::table::{Cell, Emphasis, Table};
 
 const COLUMNS: [(&str, &str); 17] = [
     ("method", "Method"),
-    ("pause_points", "Pause points"),
     ("setting", "Pausing"),
+    ("pause_points", "Pause points"),
     ("recommended", "Recommended"),
     ("criterion", ""),
     ("context", ""),
@@ -32,7 +32,7 @@ const COLUMNS: [(&str, &str); 17] = [
 /// Each setting of the sweep: tokens, MACs, scores, speed.
 pub fn pausing(dataset: &str, split: &str, records: &[&EvaluationRecord], results: &Results) -> Option<Table> {
     let id = slug(&format!("pausing {dataset} {split}"));
-    let mut table = table(id, format!("Pausing on {}", place(dataset, split)), &COLUMNS);
+    let mut table = table(id, format!("Pausing on {}", place(dataset, split)), &COLUMNS).with_below(&["setting"]);
     for sweep in &sweeps(records) {
         for record in &sweep.records {
             if let Some(tokens) = &record.tokens {
@@ -50,6 +50,8 @@ pub fn pausing(dataset: &str, split: &str, records: &[&EvaluationRecord], result
     if let Some(speed) = records.iter().find_map(|record| results.throughput_of(record)) {
         table.notes.push(format!("Slices/s: {}.", timed(speed.scope, speed.batch_size)));
     }
+    let speeds = records.iter().filter_map(|record| results.throughput_of(record));
+    table.notes.extend(results.about_speed_ups(speeds));
     (!table.rows.is_empty()).then_some(table)
 }
 
@@ -62,8 +64,8 @@ fn row(
 ) -> Vec<Cell> {
     let mut cells = vec![
         Cell::text(&record.method),
-        used_points(&record.pause),
         Cell::Text(record.pause.label()),
+        used_points(&record.pause),
         if record.pause.recommended.is_some() { Cell::text("yes") } else { Cell::Missing },
         Cell::text(record.pause.settings.criterion.name()),
         Cell::text(record.pause.settings.context.name()),
@@ -79,7 +81,7 @@ fn row(
     let speed = results.throughput_of(record);
     cells.extend([
         Cell::number(speed.map(|speed| speed.slices_per_s), 2),
-        Cell::number(speed.map(|speed| speed.speed_up_over_never), 2),
+        Cell::number(speed.map(|speed| results.speed_up(speed)), 2),
         Cell::text(OURS),
         Cell::text(&record.provenance.commit),
     ]);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use fastersam_records::{EvaluationRecord, Provenance, Record, read_records, samples, write_record};
+use fastersam_records::{EvaluationRecord, NOTICE, Provenance, Record, read_records, samples, write_record};
 use fastersam_report::{Published, ReportError, build, files};
 
 /// Of this repository.
@@ -37,8 +37,8 @@ fn tables_are_as_saved() {
     }
     assert_eq!(
         compared,
-        2 * (3 + 3 + 3),
-        "summary, tables of three data sets, of efficiency and of published speeds"
+        2 * (3 * 3 + 3),
+        "three tables of each of three data sets, summary, efficiency and published speeds"
     );
 }
 
@@ -120,8 +120,8 @@ fn a_report_takes_the_place_of_an_older_one_and_of_nothing_else() {
 #[test]
 fn plots_carry_their_text_as_text_and_pictures_have_twice_the_size_of_the_page() {
     let files = sample_files();
-    let svg = text(files, "plots/dice-throughput-phantom-heart-test.svg");
-    assert!(svg.contains("Dice vs. throughput: Phantom heart, test split"), "{svg}");
+    let svg = text(files, "plots/dice-time-phantom-heart-test.svg");
+    assert!(svg.contains("Dice vs. time: Phantom heart, test split"), "{svg}");
     assert!(svg.contains("DejaVu Sans, Verdana, Helvetica, Arial, sans-serif"));
     let page = text(files, "index.html");
     for (name, bytes) in files.iter().filter(|(name, _)| name.ends_with(".png")) {
@@ -131,6 +131,107 @@ fn plots_carry_their_text_as_text_and_pictures_have_twice_the_size_of_the_page()
         let size = format!("width=\"{}\" height=\"{}\"", info.width / 2, info.height / 2);
         assert!(image.split('>').next().unwrap().contains(&size), "{name} is not twice {size}");
     }
+}
+
+#[test]
+fn speed_ups_are_those_of_the_numbers_beside_them() {
+    let cells = |files: &BTreeMap<String, Vec<u8>>| -> Vec<f64> {
+        let markdown = text(files, "tables/summary.md");
+        let mut rows =
+            markdown.lines().filter(|line| line.starts_with('|')).map(|line| line.split('|').map(str::trim));
+        let header: Vec<&str> = rows.next().unwrap().collect();
+        let first: Vec<&str> = rows.nth(1).unwrap().collect();
+        let at = |name: &&str| header.iter().position(|column| column == name).unwrap();
+        let columns = ["Slices/s without pausing", "Slices/s with pausing", "Speed-up"];
+        columns.iter().map(|name| first[at(name)].trim_matches('*').parse().unwrap()).collect()
+    };
+    // All without pausing was timed again, in a slower hour.
+    let mut records = samples::records();
+    for record in &mut records {
+        if let Record::Throughput(speed) = record
+            && speed.pause.is_never()
+        {
+            speed.slices_per_s /= 1.25;
+            speed.ms_per_slice_median *= 1.25;
+        }
+    }
+    let (before, after) = (cells(sample_files()), cells(&report(records.clone())));
+    assert!(
+        (after[0] - before[0] / 1.25).abs() < 0.1 && (after[1] - before[1]).abs() < 1e-9,
+        "{before:?} {after:?}"
+    );
+    for row in [&before, &after] {
+        assert!((row[1] / row[0] - row[2]).abs() < 0.01, "{row:?}");
+    }
+    let note = "ratios of two runs";
+    assert!(!text(sample_files(), "tables/summary.md").contains(note));
+    assert!(text(&report(records), "tables/summary.md").contains(note));
+}
+
+#[test]
+fn another_tools_classes_are_found_by_their_names() {
+    let mut other = samples::evaluation("Phantom heart", &samples::HEART, "nnU-Net", &[], 0, 0.95);
+    (other.tokens, other.cost, other.backbone, other.input_size) = (None, None, None, None);
+    other.class_names.reverse();
+    other.class_names.push("atrium".to_owned());
+    let mut records = samples::records();
+    records.push(other.into());
+    let csv = text(&report(records), "tables/comparison-phantom-heart-test.csv");
+    let mut lines = csv.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let header = lines.next().unwrap();
+    let row = lines.find(|row| row[0] == "nnU-Net").unwrap();
+    let at = |name: &str| header.iter().position(|column| *column == name).unwrap();
+    // The samples' classes are a point apart, the first one lowest.
+    assert_eq!(row[at("dsc_percent_left_ventricle")], "94.0");
+    assert_eq!(row[at("dsc_percent_right_ventricle")], "96.0");
+    assert_eq!(row[at("dsc_percent_atrium")], "");
+}
+
+#[test]
+fn the_page_says_once_what_its_results_are_and_files_that_stand_alone_say_it_themselves() {
+    let files = sample_files();
+    let page = text(files, "index.html");
+    assert_eq!(page.matches("Only the abstract of the FasterSAM paper").count(), 1);
+    for (name, bytes) in files {
+        if name.ends_with(".svg") {
+            assert!(!text(files, name).contains(NOTICE), "{name} repeats the notice");
+        } else if name.ends_with(".png") {
+            let info = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap().info().clone();
+            let comment = info.uncompressed_latin1_text.iter().find(|chunk| chunk.keyword == "Comment");
+            assert_eq!(comment.map(|chunk| chunk.text.as_str()), Some(NOTICE), "{name}");
+        }
+    }
+}
+
+#[test]
+fn points_have_labels_and_error_bars_and_long_tables_are_folded() {
+    let files = sample_files();
+    let svg = text(files, "plots/dice-macs-phantom-abdomen-test.svg");
+    for label in ["never", "0.02", "0.4"] {
+        assert!(svg.lines().any(|line| line.trim() == label), "{label}: {svg}");
+    }
+    // Without cases there is nothing to take an interval of.
+    let bars = |svg: &str| svg.matches("<polyline").count();
+    let mut records = samples::records();
+    for record in &mut records {
+        if let Record::Evaluation(record) = record {
+            record.cases.clear();
+        }
+    }
+    let without = report(records);
+    let ends_of_eight_settings = 3 * 8;
+    let plain = text(&without, "plots/dice-macs-phantom-abdomen-test.svg");
+    assert_eq!(bars(&svg), bars(&plain) + ends_of_eight_settings);
+    assert!(files.contains_key("plots/cases-phantom-abdomen-test.svg"));
+    assert!(!without.keys().any(|name| name.contains("cases-") || name.contains("worst-")));
+    let heads = text(files, "plots/heads-phantom-abdomen-test-2-4.svg");
+    assert!(heads.contains("tokens that paused there, mean of a slice"), "{heads}");
+    // 23 rows with the published ones; our 8 stay in sight.
+    let page = text(files, "index.html");
+    let (_, of_synapse) = page.split_once("Comparison on Synapse fold").unwrap();
+    let (shown, folded) = of_synapse.split_once("<details").unwrap();
+    assert_eq!(shown.matches("<tr class").count(), 8);
+    assert!(folded.split("</details>").next().unwrap().matches("<tr class").count() > 14);
 }
 
 #[test]

@@ -84,6 +84,10 @@ impl ScanFile {
         }
     }
 
+    pub(super) fn header(&self) -> &Header {
+        &self.header
+    }
+
     pub(super) fn n_voxels(&self) -> u64 {
         self.header.n_voxels()
     }

@@ -4,6 +4,7 @@ mod container;
 mod file;
 mod grid;
 mod header;
+mod label_names;
 mod voxels;
 mod write;
 

@@ -112,6 +112,7 @@ fn preview(scan: &Path, found: &LabelMap, slices: Vec<SliceView>) -> Preview {
         cols: view.image.ncols(),
         image: view.image.iter().map(|value| (255.0 * value.clamp(0.0, 1.0)) as u8).collect(),
         classes: view.classes.iter().copied().collect(),
+        truth: None,
         pixel_aspect: view.pixel_aspect,
         paused_at: view.paused_at,
     };
