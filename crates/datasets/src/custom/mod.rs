@@ -1,8 +1,12 @@
 //! A data set of one's own, described by one TOML file, and the first draft of one.
 
+mod content;
 mod describe;
 mod files;
+mod formats;
 mod pairs;
+mod patients;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
