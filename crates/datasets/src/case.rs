@@ -87,6 +87,7 @@ mod tests {
             image: image.clone(),
             spacing_mm: Some([5.0, 2.0, 1.0]),
             orientation: own,
+            turned_from: None,
             intensities: None,
             notes: Vec::new(),
         };

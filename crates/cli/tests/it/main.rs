@@ -8,3 +8,4 @@ mod inspect;
 mod own_data;
 mod program;
 mod resume;
+mod segment;

@@ -96,7 +96,8 @@ pub(super) fn look(
 fn see(folder: &Path, pair: &Pair, with_intensities: bool) -> Result<Seen, (String, String)> {
     for path in std::iter::once(pair.image.as_str()).chain(pair.labels.paths()) {
         if let Some(other) = other_packing(Path::new(path)).filter(|other| folder.join(other).exists()) {
-            let reason = format!("{} is there as well, and nothing says which one is meant; remove one", other.display());
+            let reason =
+                format!("{} is there as well, and nothing says which one is meant; remove one", other.display());
             return Err((path.to_owned(), reason));
         }
     }
@@ -137,11 +138,9 @@ fn codes_of(path: &Path) -> Result<BTreeSet<u16>, String> {
     let mut is_there = vec![false; usize::from(MAX_CODE) + 1];
     let mut wrong = None;
     let file = ScanFile::open(path).map_err(reason)?;
-    file.for_each_voxel(&mut |value| {
-        match code_of(value).and_then(|code| is_there.get_mut(usize::from(code))) {
-            Some(is_there) => *is_there = true,
-            None => wrong = wrong.or(Some(value)),
-        }
+    file.for_each_voxel(&mut |value| match code_of(value).and_then(|code| is_there.get_mut(usize::from(code))) {
+        Some(is_there) => *is_there = true,
+        None => wrong = wrong.or(Some(value)),
     })
     .map_err(reason)?;
     match wrong {

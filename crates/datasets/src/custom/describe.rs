@@ -69,10 +69,14 @@ pub fn describe(
     let is_trained = |pair: &&Pair| splits.get("train").is_some_and(|train| train.contains(&pair.patient));
     let n_training_slices =
         found.pairs.iter().filter(is_trained).filter_map(|pair| content.slices.get(&pair.case)).sum();
-    let mut notes = sequence_note(&found).into_iter().chain(split_notes).chain(content.notes.clone()).collect::<Vec<_>>();
+    let mut notes =
+        sequence_note(&found).into_iter().chain(split_notes).chain(content.notes.clone()).collect::<Vec<_>>();
     let n_marks = found.pairs.iter().filter(|pair| matches!(pair.labels, Labels::Files(_))).count();
     if n_marks > 0 {
-        notes.push("each class has a file of its own: of voxels that several mark, the last class in `labels` has them".to_owned());
+        notes.push(
+            "each class has a file of its own: of voxels that several mark, the last class in `labels` has them"
+                .to_owned(),
+        );
     }
     let mut description = Description {
         name: folder
@@ -120,7 +124,10 @@ impl Draft {
 /// Why there are no pairs.
 fn nothing_found(found: &Found, n_files: usize, sequence: Option<&str>, others: &OtherFormats) -> String {
     if let Some(sequence) = sequence.filter(|_| !found.sequences.is_empty()) {
-        return format!("no case has an image of the sequence {sequence:?}; there are: {}", listed(&found.sequences));
+        return format!(
+            "no case has an image of the sequence {sequence:?}; there are: {}",
+            listed(&found.sequences)
+        );
     }
     let mut text = format!(
         "no image with its label map was found among its {n_files} NIfTI files; label maps are told by `label`, `seg`, `mask`, \

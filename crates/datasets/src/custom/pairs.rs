@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::patients::{Unnamed, named};
 use super::words::{
-    Role, Split, is_sequence, label_words_at_ends, rank, role_of_folder, sequence_of, split_of_folder, without_roles,
+    Role, Split, is_sequence, label_words_at_ends, rank, role_of_folder, sequence_of, split_of_folder,
+    without_roles,
 };
 use crate::names::without_ending;
 
@@ -237,7 +238,8 @@ pub(super) fn pair(paths: &[String], sequence: Option<&str>) -> Found {
             }
             continue;
         }
-        let known = taken.entry(best.path).or_insert_with(|| case(best.bare_key(), Labels::Files(BTreeMap::new())));
+        let known =
+            taken.entry(best.path).or_insert_with(|| case(best.bare_key(), Labels::Files(BTreeMap::new())));
         match &mut known.labels {
             Labels::Files(files) => {
                 if let Some(twice) = files.insert(label.stem.to_owned(), label.path.to_owned()) {
@@ -556,16 +558,21 @@ mod tests {
 
     #[test]
     fn the_sequence_is_the_users_choice() {
-        let paths = ["p1/p1_flair", "p1/p1_seg", "p1/p1_t1", "p2/p2_flair", "p2/p2_seg"].map(|p| format!("{p}.nii.gz"));
+        let paths =
+            ["p1/p1_flair", "p1/p1_seg", "p1/p1_t1", "p2/p2_flair", "p2/p2_seg"].map(|p| format!("{p}.nii.gz"));
         let images = |sequence: Option<&str>| -> Vec<String> {
             pair(&paths, sequence).pairs.into_iter().map(|pair| pair.image).collect()
         };
         assert_eq!(images(None), ["p1/p1_flair.nii.gz", "p2/p2_flair.nii.gz"]);
         assert_eq!(images(Some("T1")), ["p1/p1_t1.nii.gz"]);
         let found = pair(&paths, Some("t1"));
-        let reason = |path: &str| found.left_out.iter().find(|(left_out, _)| left_out == path).map(|(_, why)| why.as_str());
+        let reason =
+            |path: &str| found.left_out.iter().find(|(left_out, _)| left_out == path).map(|(_, why)| why.as_str());
         assert_eq!(reason("p2/p2_seg.nii.gz"), Some("its case has no image of the sequence \"t1\""));
-        assert_eq!(reason("p1/p1_flair.nii.gz"), Some("another channel or sequence of the case; p1/p1_t1.nii.gz is used"));
+        assert_eq!(
+            reason("p1/p1_flair.nii.gz"),
+            Some("another channel or sequence of the case; p1/p1_t1.nii.gz is used")
+        );
         assert_eq!(found.sequences.iter().map(String::as_str).collect::<Vec<_>>(), ["flair", "t1"]);
         let channels = ["imagesTr/a_0000", "imagesTr/a_0001", "labelsTr/a"].map(|p| format!("{p}.nii.gz"));
         assert_eq!(pair(&channels, Some("0001")).pairs[0].image, "imagesTr/a_0001.nii.gz");

@@ -7,9 +7,34 @@ use super::words::{Split, plain};
 
 /// Words for one of several scans of a patient, with or without a number behind them.
 const SCAN_WORDS: [&str; 28] = [
-    "frame", "ed", "es", "visit", "v", "session", "ses", "scan", "time", "timepoint", "tp", "t", "phase", "run",
-    "pre", "post", "baseline", "bl", "followup", "fu", "day", "week", "month", "year", "arterial", "venous",
-    "portal", "delayed",
+    "frame",
+    "ed",
+    "es",
+    "visit",
+    "v",
+    "session",
+    "ses",
+    "scan",
+    "time",
+    "timepoint",
+    "tp",
+    "t",
+    "phase",
+    "run",
+    "pre",
+    "post",
+    "baseline",
+    "bl",
+    "followup",
+    "fu",
+    "day",
+    "week",
+    "month",
+    "year",
+    "arterial",
+    "venous",
+    "portal",
+    "delayed",
 ];
 /// A number at the end of names is taken for that of a patient's scan where patients have no more on average.
 const MAX_NUMBERED_SCANS: usize = 3;
@@ -28,8 +53,11 @@ pub(super) struct Unnamed {
 pub(super) fn named(cases: Vec<Unnamed>) -> Vec<Pair> {
     let last = |case: &Unnamed| case.key.last().map_or_else(|| plain(""), |part| plain(part));
     let whole = |case: &Unnamed| plain(&case.key.join("_"));
-    let of_split = |case: &Unnamed| case.split.map_or_else(|| whole(case), |split| format!("{}_{}", split.name(), whole(case)));
-    let names = [&last as &dyn Fn(&Unnamed) -> String, &whole, &of_split].map(|name| cases.iter().map(name).collect::<Vec<_>>());
+    let of_split = |case: &Unnamed| {
+        case.split.map_or_else(|| whole(case), |split| format!("{}_{}", split.name(), whole(case)))
+    };
+    let names = [&last as &dyn Fn(&Unnamed) -> String, &whole, &of_split]
+        .map(|name| cases.iter().map(name).collect::<Vec<_>>());
     let [short, longer, longest] = names;
     let mut names = [short, longer].into_iter().find(|names| are_unique(names)).unwrap_or(longest);
     // Names that differ in signs alone.
@@ -151,7 +179,10 @@ mod tests {
     #[test]
     fn scans_of_one_patient_are_known_by_their_names() {
         for (cases, expected) in [
-            (["patient001_frame01", "patient001_frame12", "patient002_frame01"], ["patient001", "patient001", "patient002"]),
+            (
+                ["patient001_frame01", "patient001_frame12", "patient002_frame01"],
+                ["patient001", "patient001", "patient002"],
+            ),
             (["sub-01_ses-1", "sub-01_ses-2", "sub-02_ses-1"], ["sub-01", "sub-01", "sub-02"]),
             (["G-00001-000", "G-00001-001", "G-00002-000"], ["G-00001", "G-00001", "G-00002"]),
             (["p1_pre", "p1_post", "p2_pre"], ["p1", "p1", "p2"]),
@@ -181,7 +212,9 @@ mod tests {
         let (found, notes) = splits(&cases.iter().map(pair).collect::<Vec<_>>());
         let expected: BTreeMap<String, Vec<String>> = expected
             .iter()
-            .map(|(split, patients)| ((*split).to_owned(), patients.iter().map(|name| (*name).to_owned()).collect()))
+            .map(|(split, patients)| {
+                ((*split).to_owned(), patients.iter().map(|name| (*name).to_owned()).collect())
+            })
             .collect();
         assert_eq!(found, expected);
         notes
@@ -194,7 +227,10 @@ mod tests {
         for split in [None, train, test] {
             check(&all(split), &[("train", &["a", "b", "c", "d", "f"]), ("valid", &["e"])]);
         }
-        check(&[("a", train), ("b", test), ("c", valid)], &[("train", &["a"]), ("test", &["b"]), ("valid", &["c"])]);
+        check(
+            &[("a", train), ("b", test), ("c", valid)],
+            &[("train", &["a"]), ("test", &["b"]), ("valid", &["c"])],
+        );
         check(&[("a", None), ("b", test)], &[("train", &["a"]), ("test", &["b"])]);
         check(&[("a", valid), ("b", test)], &[("train", &["a"]), ("test", &["b"])]);
         check(&[("a", None), ("b", None)], &[("train", &["a"]), ("valid", &["b"])]);
