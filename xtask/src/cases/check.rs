@@ -53,8 +53,10 @@ pub enum Expect {
     VolumesOf(&'static str),
     /// The map has the codes of a label map at this Dice or better, by class.
     Dice(&'static str, f64),
-    /// Number of cases that can be read.
+    /// So many cases can be read, and there is no problem.
     Cases(usize),
+    /// The cases that can be read have the shapes and voxels of another data set's.
+    CasesOf(&'static str),
     /// The file is as it was, beside the input.
     Unchanged(&'static str),
     /// These files are written beside the input.
@@ -288,6 +290,16 @@ impl<'a> Judge<'a> {
                     format!("{n} cases without problems"),
                     wrong(is_wrong, format!("{found} cases, problems {problems}")),
                 )
+            }
+            Expect::CasesOf(other) => {
+                let expected = self.outcome(&Row { case: "", input: other, does: row.does, expect: &[] })?.json;
+                let of = |report: &Value| -> Vec<Value> {
+                    let cases = report["cases"].as_array().into_iter().flatten();
+                    cases.map(|case| serde_json::json!([case["shape"], case["voxels"]])).collect()
+                };
+                let (found, expected) = (of(&outcome.json), of(&expected));
+                let is_wrong = expected.is_empty() || found != expected;
+                (format!("the cases of {other}"), wrong(is_wrong, format!("{found:?}")))
             }
             Expect::Unchanged(name) => {
                 let original = self.inputs.join(row.input).with_file_name(name);

@@ -2,7 +2,7 @@
 
 use super::check::Does::{Check, Describe, Evaluate, Model, Segment, SegmentBeside};
 use super::check::Expect::{
-    Cases, Dice, Fails, MapOf, Mode, SameDice, Says, Succeeds, Unchanged, VolumesOf, Writes,
+    Cases, CasesOf, Dice, Fails, MapOf, Mode, SameDice, Says, Succeeds, Unchanged, VolumesOf, Writes,
 };
 use super::check::{Does, Expect, Row};
 
@@ -30,7 +30,7 @@ pub const ALL: &[Row] = &[
     segment(
         "01",
         "01_no_forms/none.nii.gz",
-        &[Succeeds, MapOf("01_no_forms/explicit.nii.gz", 0.0), Says(&["orientation"])],
+        &[Succeeds, MapOf("01_no_forms/explicit.nii.gz", 0.0), Says(&["to run to the left"])],
     ),
     segment(
         "01",
@@ -102,7 +102,7 @@ pub const ALL: &[Row] = &[
         Segment(&["--allow-invalid"]),
         &[Succeeds, MapOf("11_not_finite/clean.nii.gz", 0.1), Says(&["NaN"])],
     ),
-    segment("11", "11_not_finite/all_nan.nii.gz", &[Fails, Says(&["NaN"])]),
+    segment("11", "11_not_finite/all_nan.nii.gz", &[Fails, Says(&["finite"])]),
     // Read where the voxels are whole; else the cause is named.
     segment("13", "13_compression/trailing_zeros.nii.gz", &[Succeeds, MapOf(SCAN, 0.0)]),
     segment("13", "13_compression/trailing_bytes.nii.gz", &[Succeeds, MapOf(SCAN, 0.0)]),
@@ -200,8 +200,8 @@ pub const ALL: &[Row] = &[
     check("25", "25_float_labels/scaled_int16", &[Succeeds, Cases(1)]),
     describe("25", "25_float_labels/scaled_int16", &[Succeeds, Cases(1)]),
     check("25", "25_float_labels/scaled_uint8", &[Succeeds, Cases(1)]),
-    check("25", "25_float_labels/scaled_colin", &[Fails, Says(&["0.98"])]),
-    describe("25", "25_float_labels/scaled_colin", &[Fails, Says(&["0.98"])]),
+    check("25", "25_float_labels/scaled_colin", &[Fails, Says(&["which is no label", "label value 3.01"])]),
+    describe("25", "25_float_labels/scaled_colin", &[Fails, Says(&["which is no label", "label value 3.01"])]),
     check("25", "25_float_labels/interpolated", &[Fails, Says(&["2.25"])]),
     describe("27", "27_one_file_an_organ", &[Succeeds, Cases(3), Says(&["kidney left"])]),
     describe("28", "28_nnunet_layout/one_channel", &[Succeeds, Cases(4), Says(&["used 8 of 9"])]),
@@ -235,32 +235,42 @@ pub const ALL: &[Row] = &[
     check("32", "32_acdc_folders/stray_patient", &[Fails, Says(&["patient002"])]),
     // Plain numbers are read; else the real reason is said, and the keys that are there.
     check("34", "34_h5_variants/plain", &[Succeeds, Cases(1)]),
-    check("34", "34_h5_variants/gzip", &[Succeeds, Cases(1)]),
-    check("34", "34_h5_variants/shuffle_fletcher", &[Succeeds, Cases(1)]),
-    check("34", "34_h5_variants/latest", &[Succeeds, Cases(1)]),
-    check("34", "34_h5_variants/latest_many_chunks", &[Succeeds, Cases(1)]),
-    check("34", "34_h5_variants/earliest_resizable", &[Succeeds, Cases(1)]),
-    check("34", "34_h5_variants/latest_resizable", &[Succeeds, Cases(1)]),
-    check("34", "34_h5_variants/user_block", &[Succeeds, Cases(1)]),
-    check("34", "34_h5_variants/track_order", &[Succeeds, Cases(1)]),
-    check("34", "34_h5_variants/float16", &[Succeeds, Cases(1)]),
-    check("34", "34_h5_variants/float64_int64", &[Succeeds, Cases(1)]),
-    check("34", "34_h5_variants/big_endian", &[Succeeds, Cases(1)]),
+    check("34", "34_h5_variants/gzip", &[Succeeds, Cases(1), CasesOf("34_h5_variants/plain")]),
+    check("34", "34_h5_variants/shuffle_fletcher", &[Succeeds, Cases(1), CasesOf("34_h5_variants/plain")]),
+    check("34", "34_h5_variants/latest", &[Succeeds, Cases(1), CasesOf("34_h5_variants/plain")]),
+    check("34", "34_h5_variants/latest_many_chunks", &[Succeeds, Cases(1), CasesOf("34_h5_variants/plain")]),
+    check("34", "34_h5_variants/earliest_resizable", &[Succeeds, Cases(1), CasesOf("34_h5_variants/plain")]),
+    check("34", "34_h5_variants/latest_resizable", &[Succeeds, Cases(1), CasesOf("34_h5_variants/plain")]),
+    check("34", "34_h5_variants/user_block", &[Succeeds, Cases(1), CasesOf("34_h5_variants/plain")]),
+    check("34", "34_h5_variants/track_order", &[Succeeds, Cases(1), CasesOf("34_h5_variants/plain")]),
+    check("34", "34_h5_variants/float16", &[Succeeds, Cases(1), CasesOf("34_h5_variants/plain")]),
+    check("34", "34_h5_variants/float64_int64", &[Succeeds, Cases(1), CasesOf("34_h5_variants/plain")]),
+    check("34", "34_h5_variants/big_endian", &[Succeeds, Cases(1), CasesOf("34_h5_variants/plain")]),
     check("34", "34_h5_variants/bool_label", &[Succeeds, Cases(1)]),
-    check("34", "34_h5_variants/float_label", &[Succeeds, Cases(1)]),
+    check("34", "34_h5_variants/float_label", &[Succeeds, Cases(1), CasesOf("34_h5_variants/plain")]),
     check("34", "34_h5_variants/lzf", &[Fails, Says(&["lzf"])]),
     check("34", "34_h5_variants/one_hot", &[Fails, Says(&["shape", "axes", "dimension"])]),
     check("34", "34_h5_variants/channel_last", &[Says(&["shape", "axes", "dimension", "\"problems\":[]"])]),
     check("34", "34_h5_variants/img_key", &[Fails, Says(&["img"])]),
     check("34", "34_h5_variants/mask_key", &[Fails, Says(&["mask"])]),
     check("34", "34_h5_variants/not_scaled", &[Fails, Says(&["not from 0 to 1"])]),
-    row("35", "35_npz_variants/plain", Check(TRANSUNET), &[Succeeds, Cases(1)]),
-    row("35", "35_npz_variants/uncompressed", Check(TRANSUNET), &[Succeeds, Cases(1)]),
-    row("35", "35_npz_variants/float16", Check(TRANSUNET), &[Succeeds, Cases(1)]),
-    row("35", "35_npz_variants/double_and_float_label", Check(TRANSUNET), &[Succeeds, Cases(1)]),
-    row("35", "35_npz_variants/bool_label", Check(TRANSUNET), &[Succeeds, Cases(1)]),
-    row("35", "35_npz_variants/fortran", Check(TRANSUNET), &[Succeeds, Cases(1)]),
-    row("35", "35_npz_variants/transposed_view", Check(TRANSUNET), &[Succeeds, Cases(1)]),
+    row("35", "35_npz_variants/plain", Check(TRANSUNET), &[ONLY_FEWER_SLICES]),
+    row(
+        "35",
+        "35_npz_variants/uncompressed",
+        Check(TRANSUNET),
+        &[CasesOf("35_npz_variants/plain"), ONLY_FEWER_SLICES],
+    ),
+    row("35", "35_npz_variants/float16", Check(TRANSUNET), &[CasesOf("35_npz_variants/plain"), ONLY_FEWER_SLICES]),
+    row(
+        "35",
+        "35_npz_variants/double_and_float_label",
+        Check(TRANSUNET),
+        &[CasesOf("35_npz_variants/plain"), ONLY_FEWER_SLICES],
+    ),
+    row("35", "35_npz_variants/bool_label", Check(TRANSUNET), &[ONLY_FEWER_SLICES]),
+    row("35", "35_npz_variants/fortran", Check(TRANSUNET), &[CasesOf("35_npz_variants/plain"), ONLY_FEWER_SLICES]),
+    row("35", "35_npz_variants/transposed_view", Check(TRANSUNET), &[ONLY_FEWER_SLICES]),
     row("35", "35_npz_variants/img_key", Check(TRANSUNET), &[Fails, Says(&["img"])]),
     row("35", "35_npz_variants/one_hot", Check(TRANSUNET), &[Fails, Says(&["shape", "axes"])]),
     row("35", "35_npz_variants/longdouble", Check(TRANSUNET), &[Fails, Says(&["f16", "longdouble", "type"])]),
@@ -274,6 +284,9 @@ pub const ALL: &[Row] = &[
     // The checkpoint's intensity is that of the data.
     row("45", "45_intensity_of_the_checkpoint/data", Evaluate, &[Succeeds, SameDice(0.3)]),
 ];
+
+/// The inputs have four slices, the published case more; nothing else is wrong with them.
+const ONLY_FEWER_SLICES: Expect = Says(&["\"problems\":[\"case0005 has 4 slices, the published one has 117\"]"]);
 
 /// How files of TransUNet are read.
 const TRANSUNET: &[&str] = &["--label-scheme", "transunet"];

@@ -93,7 +93,8 @@ fn folders_and_lists_are_segmented_and_a_bad_file_stops_no_other() {
     assert_eq!(stdout(&output), "", "nothing is left to do");
 
     // A list: relative to itself, each scan once, and a line that leads nowhere.
-    let list = "# from the archive\n\nscans/b.nii\n  scans/a.nii.gz  \nscans/b.nii\nscans/gone.nii.gz\n";
+    let list =
+        "# from the archive\n\nscans/b.nii\n  scans/a.nii.gz  \n./scans/../scans/b.nii\nscans/gone.nii.gz\n";
     fs::write(at("list.txt"), list).unwrap();
     let output = segment(&["list.txt"], &["-o", text(&at("listed")), "--json"]);
     assert_eq!(output.status.code(), Some(1));
