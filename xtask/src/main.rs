@@ -3,6 +3,10 @@
 
 #[cfg(unix)]
 mod abuse;
+mod cases;
+mod nifti;
+mod own_data;
+mod product;
 mod program;
 mod test;
 mod tidy;
@@ -23,6 +27,10 @@ enum Xtask {
     /// program; keeps what is found
     #[cfg(unix)]
     Abuse(abuse::Abuse),
+    /// Small inputs after public bug reports, each with what is right: scans, data sets and command lines
+    Cases(cases::Cases),
+    /// Describe, check, train, segment and preview phantoms in layouts of other tools, without editing a file
+    OwnData(own_data::OwnData),
     /// Check what compilers and linters don't: layers, circles of imports, the documentation, keys of configuration files
     Tidy(tidy::Tidy),
     /// Train, score and time a suite of experiments and write its report: --suite smoke|cpu-quick, --only ID,
@@ -68,6 +76,8 @@ fn run(command: Xtask) -> Result<()> {
         Xtask::Test(test) => test.run(),
         #[cfg(unix)]
         Xtask::Abuse(abuse) => abuse.run(),
+        Xtask::Cases(cases) => cases.run(),
+        Xtask::OwnData(own_data) => own_data.run(),
         Xtask::Tidy(tidy) => tidy.run(),
         Xtask::Reproduce(passed) => passed.run(&["reproduce"]),
         Xtask::Bench(passed) => passed.run(&["bench"]),

@@ -115,7 +115,8 @@ pub fn run(options: &Options, device: &Device, provenance: Provenance) -> Result
     let peer_versions = peer.as_ref().map(|peer| peer.versions.clone());
     drop(peer);
     let mut rows: Vec<BenchRow> = stations.into_iter().map(|station| station.row).collect();
-    let is_asked = (options.only.is_empty() && options.batch_sizes.is_empty()) || options.only.iter().any(|only| only == END_TO_END);
+    let is_asked = (options.only.is_empty() && options.batch_sizes.is_empty())
+        || options.only.iter().any(|only| only == END_TO_END);
     let end_to_end = is_asked.then(|| end_to_end::measure(options.rounds, &mut models, device)).transpose()?;
     drop(models);
     if options.memory {

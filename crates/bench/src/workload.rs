@@ -203,7 +203,9 @@ pub fn all(with_peer: bool, batch_sizes: &[usize]) -> Vec<Workload> {
     use BenchScope::{Encoder, Model, Training, Volume};
     let mut workloads = Vec::new();
     for (preset, inputs) in [(Preset::VitB, [1024, 512, 256, 224]), (Preset::VitS, [1022, 518, 252, 224])] {
-        for (input, batch) in inputs.into_iter().flat_map(|input| batch_sizes.iter().map(move |&batch| (input, batch))) {
+        for (input, batch) in
+            inputs.into_iter().flat_map(|input| batch_sizes.iter().map(move |&batch| (input, batch)))
+        {
             let mut add = |program, scope, pause| {
                 workloads.push(Workload { program, scope, preset, input, batch, pause });
             };

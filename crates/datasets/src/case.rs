@@ -18,6 +18,8 @@ pub struct Case {
     pub spacing_mm: Option<[f64; 3]>,
     /// Where each axis points.
     pub orientation: Orientation,
+    /// Where each axis of the file pointed, if it was turned on reading.
+    pub turned_from: Option<Orientation>,
     /// The intensities that the files hold, before they became gray values; `None` where that is not known.
     pub intensities: Option<IntensityQuantiles>,
     /// What a user should know of the files: what their headers leave open, voxels that are no numbers.
@@ -85,6 +87,7 @@ mod tests {
             image: image.clone(),
             spacing_mm: Some([5.0, 2.0, 1.0]),
             orientation: own,
+            turned_from: None,
             intensities: None,
             notes: Vec::new(),
         };

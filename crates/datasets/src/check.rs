@@ -77,21 +77,21 @@ pub fn check(set: &DataSet, required: &[String], partial: bool) -> Report {
             spacing_mm: case.spacing_mm,
             voxels: case.count_voxels(n_classes),
         };
-        let mut problems = Vec::new();
+        let (mut notes, mut problems) = (case.notes, Vec::new());
         if low < -1e-4 || high > 1.0001 {
             problems.push(format!("{}: gray values run from {low} to {high}, not from 0 to 1", case.id));
         } else if low >= high {
             problems.push(format!("{}: all gray values are {low}", case.id));
         }
         if found.voxels[1..].iter().all(|&n| n == 0) {
-            problems.push(format!("{}: its label map holds background only", case.id));
+            notes.push(format!("{}: its label map holds background only", case.id));
         }
         if let Some(spacing) =
             case.spacing_mm.filter(|spacing| spacing.iter().any(|mm| !(0.05..=20.0).contains(mm)))
         {
             problems.push(format!("{}: a spacing of {spacing:?} mm is none of a scan", case.id));
         }
-        Ok::<_, String>((found, case.orientation, case.notes, problems))
+        Ok::<_, String>((found, case.turned_from.unwrap_or(case.orientation), notes, problems))
     };
     let found: Vec<_> = (0..set.len()).into_par_iter().map(read).collect();
     let mut report = Report {
@@ -128,7 +128,7 @@ pub fn check(set: &DataSet, required: &[String], partial: bool) -> Report {
         let lie: Vec<String> = orientations.iter().map(|(axes, n)| format!("{n} {axes}")).collect();
         report
             .warnings
-            .push(format!("the scans lie in different orientations ({}): they are turned", lie.join(", ")));
+            .push(format!("the scans lie in different orientations ({}): they are turned to one", lie.join(", ")));
     }
     splits(set, &by_key, required, partial, &mut report);
     classes(set, &mut report);
@@ -170,9 +170,10 @@ fn splits(
             let shown = split.missing.iter().take(8).cloned().collect::<Vec<_>>().join(", ");
             let more = if split.missing.len() > 8 { ", ..." } else { "" };
             report.problems.push(format!(
-                "{name} is not complete: {} of {} are missing: {shown}{more}",
+                "{name} is not complete: {} of {} {} missing: {shown}{more}",
                 split.missing.len(),
-                keys.len()
+                keys.len(),
+                if split.missing.len() == 1 { "is" } else { "are" }
             ));
         }
         let absent =
@@ -184,13 +185,16 @@ fn splits(
         }
         if let Some(published) = split.published_slices.filter(|n| *n != split.slices && split.missing.is_empty())
         {
-            report.problems.push(format!("{name} has {} slices, the published one has {published}", split.slices));
+            report
+                .problems
+                .push(format!("{name} has {}, the published one has {published}", count(split.slices, "slice")));
         }
         report.splits.insert(name.clone(), split);
     }
     for (key, published) in &set.published_slices {
         if let Some((_, slices, _)) = by_key.get(key.as_str()).filter(|(_, slices, _)| slices != published) {
-            report.problems.push(format!("{key} has {slices} slices, the published one has {published}"));
+            let slices = count(*slices, "slice");
+            report.problems.push(format!("{key} has {slices}, the published one has {published}"));
         }
     }
 }
@@ -259,7 +263,7 @@ impl fmt::Display for Report {
             let published = split.published_slices.map_or(String::new(), |n| format!(" (published: {n})"));
             writeln!(f, "{name}: {}, {}{published}", count(split.cases, "case"), count(split.slices, "slice"))?;
             for (class, voxels) in self.classes.iter().zip(&split.voxels).skip(1) {
-                writeln!(f, "  {class:<20} {voxels:>12} voxels")?;
+                writeln!(f, "  {class:<20} {voxels:>12} voxel{}", if *voxels == 1 { "" } else { "s" })?;
             }
         }
         if !self.absent_splits.is_empty() {

@@ -32,6 +32,16 @@ pub(crate) fn with_ending(folder: &Path, stem: &str) -> PathBuf {
     if plain.is_file() && !zipped.exists() { plain } else { zipped }
 }
 
+/// The name that the same scan has when it is packed, or unpacked.
+pub(crate) fn other_packing(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    let other = match name.strip_suffix(".nii.gz") {
+        Some(stem) => format!("{stem}.nii"),
+        None => format!("{}.nii.gz", name.strip_suffix(".nii")?),
+    };
+    Some(path.with_file_name(other))
+}
+
 /// A folder that takes a name once it is complete. There may be an empty one of that name, and nothing else.
 pub(crate) fn new_folder(folder: &Path) -> Result<AtomicFolder, DatasetError> {
     let is_occupied = match std::fs::read_dir(folder) {

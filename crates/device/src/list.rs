@@ -50,9 +50,8 @@ pub fn described(name: &str, device: &Device, precision: Precision) -> String {
 }
 
 fn entries(backend: Backend) -> Vec<DeviceEntry> {
-    let without = |reason: String| {
-        vec![DeviceEntry { name: backend.to_string(), hardware: None, missing: Some(reason) }]
-    };
+    let without =
+        |reason: String| vec![DeviceEntry { name: backend.to_string(), hardware: None, missing: Some(reason) }];
     if !backend.is_compiled() {
         return without(format!("compile it in with the feature `{}`", backend.feature()));
     }

@@ -174,29 +174,41 @@ fn divide(set: &DataSet, train: &str, calibrate: &Calibrate, evaluate: &str) -> 
             Ok(parts(trained, cases, format!("the {name} split"), false))
         }
         Calibrate::HoldOut(HoldOut { hold_out }) => {
-            let (kept, chosen) = choose(set, &trained, *hold_out, train)?;
+            let (kept, chosen) = choose(set, &trained, *hold_out, 1, train)?;
             Ok(parts(kept, chosen, format!("{hold_out} of {train}, held out of training"), false))
         }
         Calibrate::FromTraining(FromTraining { from_training }) => {
-            let (_, chosen) = choose(set, &trained, *from_training, train)?;
+            let (_, chosen) = choose(set, &trained, *from_training, 0, train)?;
             Ok(parts(trained, chosen, format!("{from_training} of {train}"), true))
         }
     }
 }
 
-/// `n` patients at even distances in the split's order, which often goes by disease; the other cases first.
-fn choose(set: &DataSet, cases: &[usize], n: usize, split: &str) -> Result<(Vec<usize>, Vec<usize>)> {
+/// `n` patients at even distances in the split's order, which often goes by disease; the cases of the others first, who are
+/// `least_others` at least.
+fn choose(
+    set: &DataSet,
+    cases: &[usize],
+    n: usize,
+    least_others: usize,
+    split: &str,
+) -> Result<(Vec<usize>, Vec<usize>)> {
     let mut patients: Vec<&str> = Vec::new();
     for &case in cases {
         if !patients.contains(&set.key(case)) {
             patients.push(set.key(case));
         }
     }
-    if n == 0 || n >= patients.len() {
+    let most = patients.len().saturating_sub(least_others);
+    if n == 0 || n > most {
         bail!(
-            "{n} of the {} cases of the split {split:?} can't choose a pause setting; give 1 to {}",
-            patients.len(),
-            patients.len() - 1
+            "{n} of the {} of the split {split:?} can't choose a pause setting; {}",
+            count(patients.len(), "patient"),
+            match most {
+                0 => "choose it on training cases: `calibrate = { from_training = 1 }`".to_owned(),
+                1 => "give 1".to_owned(),
+                _ => format!("give 1 to {most}"),
+            }
         );
     }
     let chosen: Vec<&str> = (0..n).map(|i| patients[(2 * i + 1) * patients.len() / (2 * n)]).collect();

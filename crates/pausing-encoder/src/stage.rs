@@ -89,7 +89,8 @@ impl DeviceScores {
         if self.counts.iter().all(|&count| count == n) {
             return rows;
         }
-        let is_token = self.counts.iter().flat_map(|&count| (0..n).map(move |row| if row < count { 1.0 } else { 0.0 }));
+        let is_token =
+            self.counts.iter().flat_map(|&count| (0..n).map(move |row| if row < count { 1.0 } else { 0.0 }));
         let is_token: Vec<f32> = is_token.collect();
         rows * Tensor::from_data(TensorData::new(is_token, [b * n, 1]), &device)
     }
@@ -107,7 +108,8 @@ impl DeviceScores {
         let data = Tensor::cat(columns, 1).into_data().convert::<f32>();
         let values = data.as_slice::<f32>().unwrap_or_default();
         let mut tokens = ScoredTokens::default();
-        for (image, (&count, rows)) in self.counts.iter().zip(values.chunks_exact(n * (3 + n_classes))).enumerate() {
+        for (image, (&count, rows)) in self.counts.iter().zip(values.chunks_exact(n * (3 + n_classes))).enumerate()
+        {
             for row in rows.chunks_exact(3 + n_classes).take(count) {
                 tokens.rows.push((image * self.n_tokens) as u32 + row[0] as u32);
                 tokens.criterion.push(row[1]);

@@ -128,7 +128,9 @@ impl Intensity {
                     is_near(scan.p50, lowest.p50, highest.p50),
                     is_near(scan.p99, lowest.p99, highest.p99),
                 ];
-                near.into_iter().filter(|&near| near).count() >= 2
+                // Where training scans go below the window, as Hounsfield units of air and fat do, so must this one.
+                let lacks_lowest = low < 0.0 && highest.p1 <= low && scan.p1 >= 0.0;
+                !lacks_lowest && near.into_iter().filter(|&near| near).count() >= 2
             }
         };
         (!fits).then(|| {
@@ -229,6 +231,7 @@ mod tests {
                 // Scaled to 0..1 and 0..255; without the intercept.
                 (quantiles(0.0, 0.3, 0.95), false),
                 (quantiles(0.0, 120.0, 245.0), false),
+                (quantiles(0.0, 60.0, 255.0), false),
                 (quantiles(0.0, 900.0, 1290.0), false),
                 (quantiles(24.0, 970.0, 1300.0), false),
             ] {

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
+use fastersam_datasets::custom::Draft;
 use fastersam_datasets::forms::{self, write_phantoms};
 use fastersam_datasets::phantom::PhantomOptions;
 use fastersam_datasets::{AxisOrder, DataSet, Form, LabelScheme, OpenOptions, check, custom, prepared};
 use fastersam_experiments as experiments;
 use fastersam_files::{claim_output, write_atomically};
-use fastersam_progress::say;
+use fastersam_progress::{self as progress, say};
 
 use super::count;
 
@@ -54,6 +55,10 @@ pub enum DataCommand {
         /// beside it
         #[arg(long, short)]
         output: Option<PathBuf>,
+        /// Of cases with images of several sequences or channels, the one to use: t1ce, pet, 0001 [default: the first of
+        /// FLAIR, T2, T1, CT, ... that is there; channel 0000]
+        #[arg(long, value_name = "NAME")]
+        sequence: Option<String>,
         /// Replace files that are there already
         #[arg(long)]
         overwrite: bool,
@@ -138,8 +143,8 @@ pub fn run(command: &DataCommand, print: impl Fn(&str) -> Result<()>) -> Result<
                 n => bail!("{} in {}", count(n, "problem"), source.path.display()),
             }
         }
-        DataCommand::Describe { folder, output, overwrite } => {
-            describe(folder, output.as_deref(), *overwrite, print)
+        DataCommand::Describe { folder, output, sequence, overwrite } => {
+            describe(folder, output.as_deref(), sequence.as_deref(), *overwrite, print)
         }
         DataCommand::Phantom { form, output, cases, size, seed, label_scheme, axes } => {
             let (cases, size, seed, label_scheme, axes) = (*cases, *size, *seed, *label_scheme, *axes);
@@ -154,6 +159,7 @@ pub fn run(command: &DataCommand, print: impl Fn(&str) -> Result<()>) -> Result<
 fn describe(
     folder: &Path,
     output: Option<&Path>,
+    sequence: Option<&str>,
     overwrite: bool,
     print: impl Fn(&str) -> Result<()>,
 ) -> Result<()> {
@@ -166,7 +172,13 @@ fn describe(
         [&path, &experiment].into_iter().try_for_each(|output| claim_output(output, inputs, overwrite))
     };
     claim(&[])?;
-    let mut draft = custom::describe(folder)?;
+    let bar = progress::bar("looking at files", 0, "cases");
+    let draft = custom::describe(folder, sequence, &|done, all| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    });
+    bar.finish_and_clear();
+    let mut draft = draft?;
     // Least of all onto the data themselves, which are known only now.
     let inputs = draft.description.files(folder)?;
     claim(&inputs.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
@@ -175,28 +187,41 @@ fn describe(
     }
     write_atomically(&path, draft.to_toml()?.as_bytes())?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    write_atomically(&experiment, experiments::draft::draft(&draft.description, &name).as_bytes())?;
-    say(&format!("used {} of {}", draft.n_used(), count(draft.n_files, "file")));
+    let drafted = experiments::draft::draft(&draft.description, draft.n_training_slices, &name);
+    if let Some(text) = &drafted {
+        write_atomically(&experiment, text.as_bytes())?;
+    }
+    tell(&draft);
+    let data = if output.is_some() { path.display() } else { folder.display() };
+    match drafted {
+        Some(_) => {
+            say(&format!("next: fastersam data check {data}, then fastersam train -c {}", experiment.display()))
+        }
+        None => say(
+            "one patient alone can't be trained on and scored: no experiment was drafted; add a scan of another patient",
+        ),
+    }
+    print(&path.display().to_string())
+}
+
+/// Which files a draft uses and what it takes them for.
+fn tell(draft: &Draft) {
+    say(&format!("used {} of {}", draft.n_used, count(draft.n_files, "NIfTI file")));
     for (file, reason) in draft.left_out.iter().take(MAX_LEFT_OUT) {
         say(&format!("  left out: {file}: {reason}"));
     }
     if draft.left_out.len() > MAX_LEFT_OUT {
         say(&format!("  and {} more", draft.left_out.len() - MAX_LEFT_OUT));
     }
+    draft.notes.iter().for_each(|note| say(&format!("note: {note}")));
     let splits = draft.description.splits.iter().map(|(name, cases)| format!("{} {name}", cases.len()));
     say(&format!("patients: {}", splits.collect::<Vec<_>>().join(", ")));
     let names = draft.description.labels.iter().map(|label| label.name.as_str());
     say(&format!("labels: {}; correct their names there", names.collect::<Vec<_>>().join(", ")));
-    say(&format!(
-        "next: fastersam data check {}, then fastersam train -c {}",
-        if output.is_some() { path.display() } else { folder.display() },
-        experiment.display()
-    ));
-    print(&path.display().to_string())
 }
 
 fn import(set: &DataSet, output: &Path, print: impl Fn(&str) -> Result<()>) -> Result<()> {
-    let bar = fastersam_progress::bar("importing", set.len(), "cases");
+    let bar = progress::bar("importing", set.len(), "cases");
     let manifest = prepared::import(set, output, |_| bar.inc(1))?;
     bar.finish_and_clear();
     let slices: usize = manifest.cases.iter().map(|case| case.shape[0]).sum();

@@ -9,3 +9,4 @@ mod own_data;
 mod program;
 mod resume;
 mod score;
+mod segment;

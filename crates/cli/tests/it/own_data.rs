@@ -201,7 +201,7 @@ fn cases_that_choose_the_setting_leave_the_training_set_or_are_named() {
     for (calibrate, words) in [
         ("\"train\"", ["hold_out", "from_training"]),
         ("\"valid\"", ["valid", "are scored"]),
-        ("{ hold_out = 5 }", ["5 of the 5", "1 to 4"]),
+        ("{ hold_out = 5 }", ["5 of the 5 patients", "1 to 4"]),
         ("{ hold_out = 0 }", ["hold_out is 0", "from 1"]),
         ("{ hold_aut = 2 }", ["hold_out = N", "from_training = N"]),
     ] {

@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use fastersam_volume::{Intensity, Scan, ScanFile};
-
+use super::content::{Content, look};
 use super::files::{CASE, LABEL};
-use super::pairs::{Labels, Pair, pair};
-use super::{CaseFiles, Description, FILE_NAME, LabelName, MAX_CODE, SliceAxis};
+use super::formats::OtherFormats;
+use super::pairs::{Found, Labels, Pair, pair};
+use super::patients::splits;
+use super::{CaseFiles, Description, FILE_NAME, LabelName};
 use crate::error::DatasetError;
-use crate::forms::code_of;
-use crate::intensity;
 use crate::names::{names_in, without_ending};
 use crate::text::read_text;
 
@@ -28,29 +27,57 @@ pub struct Draft {
     pub description: Description,
     /// Number of NIfTI files that were found.
     pub n_files: usize,
-    /// Those that belong to no case, and why.
+    /// Number of those that belong to a case.
+    pub n_used: usize,
+    /// Files that belong to no case, and why; those of other formats are named by folder and ending.
     pub left_out: Vec<(String, String)>,
+    /// What a user should know.
+    pub notes: Vec<String>,
+    /// Number of slices of all cases to train on.
+    pub n_training_slices: usize,
 }
 
 /// Drafts a description of the NIfTI files in a folder: pairs of images and label maps, their codes, with the names that a
-/// `dataset.json` gives them, a window for CT or percentiles for anything else, the axis with the thickest slices, and every
-/// fifth patient to validate on.
+/// `dataset.json` gives them, a window for CT or percentiles for anything else, the axis with the thickest slices, and the
+/// splits that folders name, or every fifth patient to validate on.
+///
+/// Of cases with images of several sequences or channels, the one that `sequence` names is used (`t1ce`, `0001`), or the first
+/// of FLAIR, T2, T1, CT, ... that is there. `progress` is called with the number of cases that were looked at, and of all.
 ///
 /// # Errors
-/// Where no pairs are found, or one can't be read.
-pub fn describe(folder: &Path) -> Result<Draft, DatasetError> {
+/// Where no pairs are found that can be read.
+pub fn describe(
+    folder: &Path,
+    sequence: Option<&str>,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Draft, DatasetError> {
     DatasetError::require(folder, "give the folder of your data")?;
-    let mut files = Vec::new();
-    walk(folder, "", MAX_DEPTH, &mut files)?;
+    let (mut files, mut others) = (Vec::new(), OtherFormats::default());
+    walk(folder, "", MAX_DEPTH, &mut files, &mut others)?;
     let wrong = |reason: String| DatasetError::malformed(folder, reason);
-    let found = pair(&files);
-    let Some(first) = found.pairs.first() else {
-        return Err(wrong(format!(
-            "no image with its label map was found among its {} NIfTI files; label maps are told by `label`, `seg`, `mask`, \
-             `truth`, `contour` or `gt` in their folder or name",
-            files.len()
-        )));
-    };
+    let mut found = pair(&files, sequence);
+    one_kind_of_labels(&mut found);
+    if found.pairs.is_empty() {
+        return Err(wrong(nothing_found(&found, files.len(), sequence, &others)));
+    }
+    let content = look(folder, &mut found.pairs, &mut found.left_out, progress);
+    if found.pairs.is_empty() {
+        let (file, reason) = found.left_out.last().cloned().unwrap_or_default();
+        return Err(wrong(format!("none of its cases can be read; {file}: {reason}")));
+    }
+    let (splits, split_notes) = splits(&found.pairs);
+    let is_trained = |pair: &&Pair| splits.get("train").is_some_and(|train| train.contains(&pair.patient));
+    let n_training_slices =
+        found.pairs.iter().filter(is_trained).filter_map(|pair| content.slices.get(&pair.case)).sum();
+    let mut notes =
+        sequence_note(&found).into_iter().chain(split_notes).chain(content.notes.clone()).collect::<Vec<_>>();
+    let n_marks = found.pairs.iter().filter(|pair| matches!(pair.labels, Labels::Files(_))).count();
+    if n_marks > 0 {
+        notes.push(
+            "each class has a file of its own: of voxels that several mark, the last class in `labels` has them"
+                .to_owned(),
+        );
+    }
     let mut description = Description {
         name: folder
             .canonicalize()
@@ -60,32 +87,27 @@ pub fn describe(folder: &Path) -> Result<Draft, DatasetError> {
         folder: None,
         image: String::new(),
         label: String::new(),
-        axis: SliceAxis::Axial,
+        axis: content.axis,
         background: Vec::new(),
-        intensity: Intensity::Percentiles { low: 0.5, high: 99.5 },
-        labels: labels(folder, &found.pairs)?,
-        splits: splits(&found.pairs),
+        intensity: content.intensity.clone(),
+        labels: labels(folder, &found.pairs, &content),
+        splits,
         folds: BTreeMap::new(),
         cases: Vec::new(),
     };
-    let mut scan = ScanFile::open(&folder.join(&first.image))?;
-    // Only Hounsfield units go that low.
-    if scan.survey()?.range().is_some_and(|[lowest, _]| lowest <= -150.0) {
-        description.intensity = intensity::SYNAPSE;
+    if description.labels.is_empty() {
+        return Err(wrong("its label maps hold background only".to_owned()));
     }
-    description.axis = thickest(&scan);
     name_files(folder, &found.pairs, &mut description)?;
     description.validate().map_err(wrong)?;
-    Ok(Draft { description, n_files: files.len(), left_out: found.left_out })
+    let n_used = found.pairs.iter().map(|pair| 1 + pair.labels.paths().len()).sum();
+    let mut left_out = found.left_out;
+    left_out.sort();
+    left_out.extend(others.left_out());
+    Ok(Draft { description, n_files: files.len(), n_used, left_out, notes, n_training_slices })
 }
 
 impl Draft {
-    /// Number of files of cases.
-    #[must_use]
-    pub fn n_used(&self) -> usize {
-        self.n_files - self.left_out.len()
-    }
-
     /// The text of the description, for people to edit.
     ///
     /// # Errors
@@ -99,35 +121,68 @@ impl Draft {
     }
 }
 
+/// Why there are no pairs.
+fn nothing_found(found: &Found, n_files: usize, sequence: Option<&str>, others: &OtherFormats) -> String {
+    if let Some(sequence) = sequence.filter(|_| !found.sequences.is_empty()) {
+        return format!(
+            "no case has an image of the sequence {sequence:?}; there are: {}",
+            listed(&found.sequences)
+        );
+    }
+    let mut text = format!(
+        "no image with its label map was found among its {n_files} NIfTI files; label maps are told by `label`, `seg`, `mask`, \
+         `truth`, `contour` or `gt` in their folder or name"
+    );
+    for (files, reason) in others.left_out() {
+        text += &format!("; {files}: {reason}");
+    }
+    text
+}
+
+fn listed(names: &BTreeSet<String>) -> String {
+    names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// Which of several sequences are used, and how to choose another.
+fn sequence_note(found: &Found) -> Option<String> {
+    let mut others = found.sequences.difference(&found.used_sequences);
+    let other = others.next()?;
+    Some(format!(
+        "the cases have images of several sequences or channels ({}), of which a model sees one: {} is used; `--sequence {other}` \
+         chooses another",
+        listed(&found.sequences),
+        listed(&found.used_sequences)
+    ))
+}
+
+/// Cases with one label map and cases with a file for each class don't go together: those of the rarer kind are left out.
+fn one_kind_of_labels(found: &mut Found) {
+    let is_map = |pair: &Pair| matches!(pair.labels, Labels::Map(_));
+    let n_maps = found.pairs.iter().filter(|pair| is_map(pair)).count();
+    let keeps_maps = 2 * n_maps >= found.pairs.len();
+    let (kept, others): (Vec<Pair>, Vec<Pair>) =
+        std::mem::take(&mut found.pairs).into_iter().partition(|pair| is_map(pair) == keeps_maps);
+    found.pairs = kept;
+    for pair in others {
+        let reason = match pair.labels {
+            Labels::Map(_) => "the case has one label map, where the others have a file for each class",
+            Labels::Files(_) => "the case has a file for each class, where the others have one label map",
+        };
+        let files = std::iter::once(pair.image.as_str()).chain(pair.labels.paths());
+        found.left_out.extend(files.map(|file| (file.to_owned(), reason.to_owned())));
+    }
+}
+
 /// The classes: the codes of all label maps, or the names of all files of single classes.
-fn labels(folder: &Path, pairs: &[Pair]) -> Result<Vec<LabelName>, DatasetError> {
-    let mut codes = BTreeSet::new();
+fn labels(folder: &Path, pairs: &[Pair], content: &Content) -> Vec<LabelName> {
     let mut organs: BTreeSet<&str> = BTreeSet::new();
     for pair in pairs {
-        match &pair.labels {
-            Labels::Map(path) => {
-                let path = folder.join(path);
-                for &value in &Scan::read(&path)?.voxels {
-                    let code = code_of(value).filter(|&code| code <= MAX_CODE).ok_or_else(|| {
-                        DatasetError::malformed(
-                            &path,
-                            format!("it holds {value}, which is no label; whole numbers to {MAX_CODE} are"),
-                        )
-                    })?;
-                    codes.insert(code);
-                }
-            }
-            Labels::Files(files) => organs.extend(files.keys().map(String::as_str)),
+        if let Labels::Files(files) = &pair.labels {
+            organs.extend(files.keys().map(String::as_str));
         }
     }
-    if !organs.is_empty() && !codes.is_empty() {
-        return Err(DatasetError::malformed(
-            folder,
-            "some cases have one label map, others a file for each class: describe them apart",
-        ));
-    }
     let named = names_of(&folder.join("dataset.json"));
-    let of_codes = codes.into_iter().filter(|&code| code != 0).map(|code| LabelName {
+    let of_codes = content.codes.iter().map(|&code| LabelName {
         code,
         name: named.get(&code).cloned().unwrap_or_else(|| format!("class {code}")),
         file: None,
@@ -137,7 +192,7 @@ fn labels(folder: &Path, pairs: &[Pair]) -> Result<Vec<LabelName>, DatasetError>
         let file = (name != organ).then(|| organ.to_owned());
         LabelName { code, name, file }
     });
-    Ok(of_codes.chain(of_files).collect())
+    of_codes.chain(of_files).collect()
 }
 
 /// The names of codes in a `dataset.json` of nnU-Net (`"liver": 1`) or the Medical Segmentation Decathlon (`"1": "liver"`).
@@ -155,19 +210,6 @@ pub(crate) fn names_of(file: &Path) -> BTreeMap<u16, String> {
             _ => None,
         })
         .collect()
-}
-
-/// Every fifth patient validates.
-fn splits(pairs: &[Pair]) -> BTreeMap<String, Vec<String>> {
-    let mut patients: Vec<&str> = pairs.iter().map(|pair| pair.patient.as_str()).collect();
-    patients.sort_unstable();
-    patients.dedup();
-    let mut splits: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (at, patient) in patients.iter().enumerate() {
-        let is_valid = patients.len() > 1 && at % 5 == 4.min(patients.len() - 1);
-        splits.entry(if is_valid { "valid" } else { "train" }.to_owned()).or_default().push((*patient).to_owned());
-    }
-    splits
 }
 
 /// Says where the files are: by patterns where these find the pairs and nothing else, or one by one.
@@ -211,33 +253,22 @@ fn name_files(folder: &Path, pairs: &[Pair], description: &mut Description) -> R
     Ok(())
 }
 
-/// The axis with the thickest slices; axial where all are alike.
-fn thickest(scan: &ScanFile) -> SliceAxis {
-    let thickness = |axis: SliceAxis| {
-        let own = scan.grid.orientation();
-        let at = own.axes.iter().position(|&world| world == axis.orientation().axes[0]).unwrap_or(0);
-        scan.grid.spacing_mm[2 - at]
-    };
-    let axial = thickness(SliceAxis::Axial);
-    [SliceAxis::Coronal, SliceAxis::Sagittal]
-        .into_iter()
-        .find(|&axis| thickness(axis) > 1.5 * axial)
-        .unwrap_or(SliceAxis::Axial)
-}
-
-/// The NIfTI files below a folder, by their paths below it; `depth` folders deep.
+/// The NIfTI files below a folder, by their paths below it, and those of other formats; `depth` folders deep.
 pub(crate) fn walk(
     folder: &Path,
     prefix: &str,
     depth: usize,
     files: &mut Vec<String>,
+    others: &mut OtherFormats,
 ) -> Result<(), DatasetError> {
     for name in names_in(folder)? {
         let (path, relative) = (folder.join(&name), format!("{prefix}{name}"));
         if path.is_dir() && depth > 0 {
-            walk(&path, &format!("{relative}/"), depth - 1, files)?;
+            walk(&path, &format!("{relative}/"), depth - 1, files, others)?;
         } else if without_ending(&name).is_some() && path.is_file() {
             files.push(relative);
+        } else if path.is_file() {
+            others.see(prefix, &name);
         }
         if files.len() > MAX_FILES {
             return Err(DatasetError::malformed(folder, format!("it holds more than {MAX_FILES} files")));

@@ -1,8 +1,12 @@
 //! A data set of one's own, described by one TOML file, and the first draft of one.
 
+mod content;
 pub(crate) mod describe;
 mod files;
+pub(crate) mod formats;
 pub(crate) mod pairs;
+mod patients;
+pub(crate) mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -187,8 +191,7 @@ impl Description {
         LabelTable::new(&names).with_codes(codes)
     }
 
-    /// Names of the classes, in the order of the table.
-    pub(crate) fn names(&self) -> Vec<&str> {
+    fn names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
         for label in &self.labels {
             if !names.contains(&label.name.as_str()) {

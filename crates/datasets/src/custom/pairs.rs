@@ -6,8 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use unicode_normalization::UnicodeNormalization;
-
+use super::patients::{Unnamed, named};
+use super::words::{
+    Role, Split, is_sequence, label_words_at_ends, rank, role_of_folder, sequence_of, split_of_folder,
+    without_roles,
+};
 use crate::names::without_ending;
 
 /// An image and its label maps, by paths below the folder.
@@ -17,6 +20,8 @@ pub(super) struct Pair {
     pub case: String,
     /// Name of the patient, whose scans stay together.
     pub patient: String,
+    /// What a folder says that it is for.
+    pub split: Option<Split>,
     /// The image.
     pub image: String,
     /// The label map, or one file for each class.
@@ -32,39 +37,25 @@ pub(super) enum Labels {
     Files(BTreeMap<String, String>),
 }
 
+impl Labels {
+    pub fn paths(&self) -> Vec<&str> {
+        match self {
+            Self::Map(path) => vec![path],
+            Self::Files(files) => files.values().map(String::as_str).collect(),
+        }
+    }
+}
+
 /// What was found.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub pairs: Vec<Pair>,
     /// Files that are of no use, and why.
     pub left_out: Vec<(String, String)>,
+    /// Sequences or channels of cases that have several images, and those that are used.
+    pub sequences: BTreeSet<String>,
+    pub used_sequences: BTreeSet<String>,
 }
-
-/// Words for label maps and for images. In names of folders they may begin a word.
-const LABEL_WORDS: [&str; 16] = [
-    "label",
-    "labels",
-    "labelmap",
-    "seg",
-    "segs",
-    "segmentation",
-    "segmentations",
-    "mask",
-    "masks",
-    "gt",
-    "groundtruth",
-    "truth",
-    "annotation",
-    "annotations",
-    "contour",
-    "contours",
-];
-const IMAGE_WORDS: [&str; 15] = [
-    "image", "images", "imaging", "img", "imgs", "scan", "scans", "volume", "volumes", "vol", "ct", "cts", "mr",
-    "mri", "data",
-];
-/// Of several sequences of one patient, the first of these that is there.
-const SEQUENCES: [&str; 9] = ["flair", "t2f", "t1ce", "t1c", "t1gd", "t2w", "t2", "t1n", "t1"];
 
 /// A file by what its path says.
 pub(crate) struct File<'a> {
@@ -73,10 +64,15 @@ pub(crate) struct File<'a> {
     stem: &'a str,
     /// Whether folders or name say that it is a label map.
     pub is_label: bool,
+    /// Whether folder and name say different things.
+    is_doubtful: bool,
+    /// What remains of the folder that says a split.
+    split_key: String,
+    split: Option<Split>,
     /// What remains of folders and name without the words that say what it is.
     pub key: Vec<String>,
-    /// The rank of its sequence among [`SEQUENCES`], where its name ends in one; the key is without it.
-    sequence: usize,
+    /// Of an image: its sequence or channel, and the key without it.
+    sequence: Option<(&'a str, Vec<String>)>,
 }
 
 impl<'a> File<'a> {
@@ -85,146 +81,188 @@ impl<'a> File<'a> {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         let stem = without_ending(name).unwrap_or(name);
         let folders: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).skip(n_shared).collect();
-        let has = |part: &str, all: &[&str]| words(part).iter().any(|word| all.contains(&word.text.as_str()));
-        // The nearest folder with a word for one of the two decides.
-        let nearest = folders.iter().rev().find(|part| has(part, &LABEL_WORDS) != has(part, &IMAGE_WORDS));
-        // In a name, the first or the last word.
-        let of_name = words(stem);
-        let is_word = |word: Option<&Word>| word.is_some_and(|word| LABEL_WORDS.contains(&word.text.as_str()));
-        let (by_first, by_last) = (is_word(of_name.first()), is_word(of_name.last()));
-        let is_label = by_last || nearest.map_or(by_first, |part| has(part, &LABEL_WORDS));
-        let mut key: Vec<String> = folders.iter().map(|part| without_roles(part)).collect();
-        let own = without_roles(stem);
-        let last = own.rsplit(['_', '-']).next().unwrap_or_default();
-        let sequence = SEQUENCES.iter().position(|known| !is_label && last.eq_ignore_ascii_case(known));
-        key.push(match sequence {
-            Some(_) => own[..own.len() - last.len()].trim_end_matches(['_', '-']).to_owned(),
-            None => own,
-        });
-        key.retain(|part| !part.is_empty());
-        Self { path, folder, stem, is_label, key, sequence: sequence.unwrap_or(0) }
-    }
-
-    /// What the key is compared by.
-    pub fn folded(&self) -> Vec<String> {
-        self.key.iter().map(|part| part.to_lowercase()).collect()
-    }
-
-    /// The key without the number of a channel at its end, as nnU-Net names images, and that number.
-    pub fn channel(&self) -> Option<(Vec<String>, &str)> {
-        let (name, channel) = self.key.last()?.rsplit_once('_')?;
-        let is_channel = channel.len() == 4 && channel.bytes().all(|byte| byte.is_ascii_digit());
-        let mut key = self.folded();
-        key.pop();
-        key.push(name.to_lowercase());
-        is_channel.then_some((key, channel))
-    }
-}
-
-/// A word of a name, in small letters, and where it is.
-struct Word {
-    text: String,
-    start: usize,
-    end: usize,
-}
-
-/// The words of a name: `labelsTr_2` has `labels`, `tr` and `2`.
-fn words(text: &str) -> Vec<Word> {
-    let mut words: Vec<Word> = Vec::new();
-    let mut before = ' ';
-    for (at, c) in text.char_indices() {
-        let goes_on = before.is_alphanumeric()
-            && !(c.is_uppercase() && before.is_lowercase())
-            && before.is_numeric() == c.is_numeric();
-        if c.is_alphanumeric() {
-            if !goes_on {
-                words.push(Word { text: String::new(), start: at, end: at });
+        // The nearest folder that has a word for one of the two decides, but for a name that ends in one for label maps.
+        let nearest = folders.iter().rev().find_map(|part| role_of_folder(part));
+        let [by_first, by_last] = label_words_at_ends(stem);
+        let is_label = by_last || nearest.map_or(by_first, |role| role == Role::Label);
+        let split = folders.iter().rev().find_map(|part| Some((*part, split_of_folder(part)?)));
+        let of_split = split.map_or("", |(part, _)| part);
+        let remains = |parts: &[&str], name: &str| {
+            let folders = parts.iter().filter(|part| **part != of_split).map(|part| without_roles(part));
+            folders.chain([without_roles(name)]).filter(|part| !part.is_empty()).collect::<Vec<_>>()
+        };
+        // The sequence is at the end of the name, or a folder's name.
+        let of_folder = folders.iter().position(|part| is_sequence(part));
+        let sequence = match (sequence_of(stem), of_folder) {
+            (Some((before, sequence)), _) => Some((sequence, remains(&folders, before))),
+            (None, Some(at)) => {
+                let others: Vec<&str> = [&folders[..at], &folders[at + 1..]].concat();
+                Some((folders[at], remains(&others, stem)))
             }
-            if let Some(word) = words.last_mut() {
-                word.text.extend(c.to_lowercase());
-                word.end = at + c.len_utf8();
+            (None, None) => None,
+        };
+        Self {
+            path,
+            folder,
+            stem,
+            is_label,
+            is_doubtful: by_last && nearest == Some(Role::Image),
+            split_key: without_roles(of_split).to_lowercase(),
+            split: split.map(|(_, split)| split),
+            key: remains(&folders, stem),
+            sequence,
+        }
+    }
+
+    /// The key without the sequence or the number of a channel, in small letters, and that sequence.
+    pub fn channel(&self) -> Option<(Vec<String>, &'a str)> {
+        let (sequence, key) = self.sequence.as_ref()?;
+        Some((key.iter().map(|part| part.to_lowercase()).collect(), sequence))
+    }
+
+    /// What files that belong together share.
+    fn shared(&self, key: &[String]) -> Vec<String> {
+        std::iter::once(&self.split_key).chain(key).map(|part| part.to_lowercase()).collect()
+    }
+
+    fn full_key(&self) -> Vec<String> {
+        self.shared(&self.key)
+    }
+
+    fn sequence_name(&self) -> Option<&'a str> {
+        self.sequence.as_ref().map(|(name, _)| *name)
+    }
+
+    /// The key that cases are called after.
+    fn bare_key(&self) -> &[String] {
+        self.sequence.as_ref().map_or(&self.key, |(_, key)| key)
+    }
+}
+
+/// The files of a folder, sorted into images and label maps. A file in a folder of images is an image, although its name
+/// ends in a word for label maps, where a folder of label maps has one of the same name.
+fn sort<'f, 'a>(files: &'f [File<'a>]) -> (Vec<&'f File<'a>>, Vec<&'f File<'a>>) {
+    let name = |file: &File<'a>| (file.full_key(), file.stem.to_lowercase());
+    let certain: BTreeSet<_> = files.iter().filter(|file| file.is_label && !file.is_doubtful).map(name).collect();
+    files.iter().partition(|file| file.is_label && !(file.is_doubtful && certain.contains(&name(file))))
+}
+
+/// Images by what they may be found by.
+#[derive(Default)]
+struct Images<'f, 'a> {
+    by_key: BTreeMap<Vec<String>, Vec<&'f File<'a>>>,
+    without_sequence: BTreeMap<Vec<String>, Vec<&'f File<'a>>>,
+    by_folder: BTreeMap<&'a str, Vec<&'f File<'a>>>,
+}
+
+impl<'f, 'a> Images<'f, 'a> {
+    fn new(images: &[&'f File<'a>]) -> Self {
+        let mut found = Self::default();
+        for &image in images {
+            found.by_key.entry(image.full_key()).or_default().push(image);
+            found.by_folder.entry(image.folder).or_default().push(image);
+            if let Some((_, key)) = &image.sequence {
+                found.without_sequence.entry(image.shared(key)).or_default().push(image);
             }
         }
-        before = c;
+        found
     }
-    words
+
+    /// Those that a label map is called after.
+    fn called(&self, key: &[String]) -> Option<&[&'f File<'a>]> {
+        self.by_key.get(key).or_else(|| self.without_sequence.get(key)).map(Vec::as_slice)
+    }
+
+    /// All of a folder, if these are images of one case.
+    fn of_folder(&self, folder: &str) -> Option<&[&'f File<'a>]> {
+        let images = self.by_folder.get(folder)?;
+        let case = images[0].bare_key();
+        images.iter().all(|image| image.bare_key() == case).then_some(images.as_slice())
+    }
 }
 
-/// A name without the words that say what a file is, and without what joined them to the others.
-pub(crate) fn without_roles(text: &str) -> String {
-    let text: String = text.nfc().collect();
-    let mut rest = String::new();
-    let mut from = 0;
-    for word in words(&text)
-        .iter()
-        .filter(|word| LABEL_WORDS.contains(&word.text.as_str()) || IMAGE_WORDS.contains(&word.text.as_str()))
-    {
-        rest.push_str(&text[from..word.start]);
-        from = word.end;
-    }
-    rest.push_str(&text[from..]);
-    rest.trim_matches(['_', '-', '.', ' ']).to_owned()
-}
-
-/// Finds pairs among the NIfTI files of a folder, given by their paths below it.
-pub(super) fn pair(paths: &[String]) -> Found {
+/// Finds pairs among the NIfTI files of a folder, given by their paths below it. Of cases with images of several sequences or
+/// channels, the one that `sequence` names is used, or the first.
+pub(super) fn pair(paths: &[String], sequence: Option<&str>) -> Found {
     let n_shared = shared_folders(paths);
     let files: Vec<File<'_>> = paths.iter().map(|path| File::new(path, n_shared)).collect();
-    let (labels, images): (Vec<&File<'_>>, Vec<&File<'_>>) = files.iter().partition(|file| file.is_label);
-    let mut by_key: BTreeMap<Vec<String>, Vec<&File<'_>>> = BTreeMap::new();
-    let mut by_channel: BTreeMap<Vec<String>, Vec<&File<'_>>> = BTreeMap::new();
-    let mut by_folder: BTreeMap<&str, Vec<&File<'_>>> = BTreeMap::new();
-    for image in &images {
-        by_key.entry(image.folded()).or_default().push(image);
-        by_folder.entry(image.folder).or_default().push(image);
-        if let Some((key, _)) = image.channel() {
-            by_channel.entry(key).or_default().push(image);
-        }
-    }
+    let (labels, images) = sort(&files);
+    let by = Images::new(&images);
+    let mut n_labels: BTreeMap<&str, usize> = BTreeMap::new();
+    labels.iter().for_each(|label| *n_labels.entry(label.folder).or_default() += 1);
     let mut found = Found::default();
-    let mut taken: BTreeMap<&str, (Vec<String>, Labels)> = BTreeMap::new();
+    let mut taken: BTreeMap<&str, Unnamed> = BTreeMap::new();
     let mut why: BTreeMap<&str, String> = BTreeMap::new();
     for label in &labels {
-        let key = label.folded();
-        let matching = by_key.get(&key).or_else(|| by_channel.get(&key));
-        // Where names tell nothing: the only image of the folder, or of the folder above one of label maps.
+        let key = label.full_key();
         let above = label.folder.rsplit_once('/').map_or("", |(above, _)| above);
-        let is_alone =
-            |folder: &str| by_folder.get(folder).filter(|images| images.len() == 1).map(|images| images[0]);
-        let beside = || {
-            let n_labels = labels.iter().filter(|other| other.folder == label.folder).count();
-            is_alone(label.folder).filter(|_| n_labels == 1)
+        let called = by.called(&key);
+        let is_map = called.is_some() || by.of_folder(label.folder).is_some() && n_labels[label.folder] == 1;
+        // A label map is called like its image, or is the only one beside it. One file for each class lies in a folder
+        // below the image's, or in one that is called like the image.
+        let matching = called
+            .or_else(|| by.of_folder(label.folder).filter(|_| is_map))
+            .or_else(|| by.of_folder(above).filter(|_| label.folder != above))
+            .or_else(|| by.called(&key[..key.len() - 1]).filter(|_| label.key.len() > 1));
+        let Some(images) = matching else {
+            found.left_out.push((label.path.to_owned(), "a label map without an image".to_owned()));
+            continue;
         };
-        if let Some(images) = matching {
-            let best = images.iter().min_by_key(|image| (image.sequence, image.stem.to_lowercase()));
-            let Some(best) = best else { continue };
-            for other in images.iter().filter(|other| other.path != best.path) {
-                let reason = format!("another channel or sequence of the case; {} is used", best.path);
-                why.insert(other.path, reason);
-            }
+        if images.len() > 1 {
+            found.sequences.extend(images.iter().filter_map(|image| image.sequence_name()).map(str::to_owned));
+        }
+        let best = match sequence {
+            Some(wanted) => images
+                .iter()
+                .find(|image| image.sequence_name().is_some_and(|name| name.eq_ignore_ascii_case(wanted))),
+            None => images.iter().min_by_key(|image| (rank(image.sequence_name()), image.stem.to_lowercase())),
+        };
+        let Some(best) = best else {
+            let reason = format!("its case has no image of the sequence {:?}", sequence.unwrap_or_default());
+            why.extend(images.iter().map(|image| (image.path, reason.clone())));
+            found.left_out.push((label.path.to_owned(), reason));
+            continue;
+        };
+        for other in images.iter().filter(|other| other.path != best.path) {
+            let reason = format!("another channel or sequence of the case; {} is used", best.path);
+            why.insert(other.path, reason);
+        }
+        if images.len() > 1 {
+            found.used_sequences.extend(best.sequence_name().map(str::to_owned));
+        }
+        let case = |key: &[String], labels: Labels| Unnamed {
+            key: key.to_vec(),
+            split: best.split,
+            image: best.path.to_owned(),
+            labels,
+        };
+        if is_map {
+            let key = if called.is_some() { &label.key } else { best.bare_key() };
             if taken.contains_key(best.path) {
                 found.left_out.push((label.path.to_owned(), format!("another label map of {}", best.path)));
             } else {
-                taken.insert(best.path, (label.key.clone(), Labels::Map(label.path.to_owned())));
+                taken.insert(best.path, case(key, Labels::Map(label.path.to_owned())));
             }
-        } else if let Some(image) = beside() {
-            taken.entry(image.path).or_insert_with(|| (image.key.clone(), Labels::Map(label.path.to_owned())));
-        } else if let Some(image) = is_alone(above).filter(|_| label.folder != above) {
-            let (_, labels) =
-                taken.entry(image.path).or_insert_with(|| (image.key.clone(), Labels::Files(BTreeMap::new())));
-            if let Labels::Files(files) = labels {
-                files.insert(label.stem.to_owned(), label.path.to_owned());
+            continue;
+        }
+        let known =
+            taken.entry(best.path).or_insert_with(|| case(best.bare_key(), Labels::Files(BTreeMap::new())));
+        match &mut known.labels {
+            Labels::Files(files) => {
+                if let Some(twice) = files.insert(label.stem.to_owned(), label.path.to_owned()) {
+                    found.left_out.push((twice, format!("{} stands for the same class", label.path)));
+                }
             }
-        } else {
-            found.left_out.push((label.path.to_owned(), "a label map without an image".to_owned()));
+            Labels::Map(map) => {
+                found.left_out.push((label.path.to_owned(), format!("{map} is the label map of {}", best.path)));
+            }
         }
     }
     for image in images.iter().filter(|image| !taken.contains_key(image.path)) {
         let reason = why.remove(image.path).unwrap_or_else(|| "an image without a label map".to_owned());
         found.left_out.push((image.path.to_owned(), reason));
     }
-    found.left_out.sort();
-    found.pairs = named(taken);
+    found.pairs = named(taken.into_values().collect());
     found
 }
 
@@ -243,47 +281,6 @@ pub(crate) fn shared_folders(paths: &[String]) -> usize {
     shared.map_or(0, |shared| shared.len())
 }
 
-/// The cases with names of their own: the last part of the path that tells them apart, or all of it.
-fn named(taken: BTreeMap<&str, (Vec<String>, Labels)>) -> Vec<Pair> {
-    let last = |key: &[String]| key.last().map_or_else(|| "case".to_owned(), |part| plain(part));
-    let short: Vec<String> = taken.values().map(|(key, _)| last(key)).collect();
-    let is_unique = short.iter().collect::<BTreeSet<_>>().len() == short.len();
-    // A folder that its scans are called after is a patient's; `Tr`, `Va`, `batch 1` are not.
-    let is_nested = taken
-        .values()
-        .all(|(key, _)| key.len() > 1 && key.last().is_some_and(|name| name.starts_with(key[0].as_str())));
-    let n_patients = taken.values().filter_map(|(key, _)| key.first()).collect::<BTreeSet<_>>().len();
-    let mut seen = BTreeSet::new();
-    let pairs = taken.into_iter().map(|(image, (key, labels))| {
-        let whole = if is_unique { last(&key) } else { plain(&key.join("_")) };
-        // Names that differ in signs alone.
-        let numbered = (2_usize..).map(|n| format!("{whole}_{n}"));
-        let case = std::iter::once(whole.clone()).chain(numbered).find(|name| seen.insert(name.clone()));
-        let case = case.unwrap_or_else(|| whole.clone());
-        let patient = if is_nested && n_patients > 1 { plain(&key[0]) } else { patient_of(&case).to_owned() };
-        Pair { case, patient, image: image.to_owned(), labels }
-    });
-    pairs.collect()
-}
-
-/// A case's name without the words for one of several scans at its end: `patient001_frame01` is `patient001`.
-fn patient_of(case: &str) -> &str {
-    const WORDS: [&str; 12] =
-        ["frame", "visit", "session", "ses", "scan", "time", "timepoint", "tp", "t", "phase", "ed", "es"];
-    let Some((patient, end)) = case.rsplit_once(['_', '-']) else { return case };
-    let word = end.trim_end_matches(|c: char| c.is_ascii_digit()).to_lowercase();
-    if WORDS.contains(&word.as_str()) && !patient.is_empty() { patient } else { case }
-}
-
-/// A name of letters, digits, `_`, `-` and `.`.
-pub(crate) fn plain(text: &str) -> String {
-    let text: String = text.nfc().collect();
-    let text: String =
-        text.chars().map(|c| if c.is_alphanumeric() || matches!(c, '_' | '-' | '.') { c } else { '_' }).collect();
-    let text = text.trim_start_matches('.').to_owned();
-    if text.is_empty() { "case".to_owned() } else { text.chars().take(120).collect() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -291,7 +288,7 @@ mod tests {
     /// Pairs as `case (patient): image + label`, and the files that are left out.
     fn check(paths: &[&str], expected: &[&str], left_out: &[&str]) {
         let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
-        let found = pair(&paths);
+        let found = pair(&paths, None);
         let pairs: Vec<String> = found
             .pairs
             .iter()
@@ -306,7 +303,8 @@ mod tests {
             })
             .collect();
         assert_eq!(pairs, expected);
-        let names: Vec<&str> = found.left_out.iter().map(|(path, _)| path.as_str()).collect();
+        let mut names: Vec<&str> = found.left_out.iter().map(|(path, _)| path.as_str()).collect();
+        names.sort_unstable();
         assert_eq!(names, left_out);
     }
 
@@ -488,5 +486,102 @@ mod tests {
             &["c0: labeled/images/c0.nii.gz + labeled/gt/c0.nii.gz"],
             &[],
         );
+    }
+
+    #[test]
+    fn what_folders_and_names_say_apart_is_weighed() {
+        // Outputs of another tool, or names of a clinic: both folders have the same names.
+        check(
+            &["images/x_seg.nii.gz", "images/y_seg.nii.gz", "labels/x_seg.nii.gz", "labels/y_seg.nii.gz"],
+            &["x: images/x_seg.nii.gz + labels/x_seg.nii.gz", "y: images/y_seg.nii.gz + labels/y_seg.nii.gz"],
+            &[],
+        );
+        check(
+            &["images/x.nii.gz", "images/x_seg.nii.gz", "images/y.nii.gz", "images/y_seg.nii.gz"],
+            &["x: images/x.nii.gz + images/x_seg.nii.gz", "y: images/y.nii.gz + images/y_seg.nii.gz"],
+            &[],
+        );
+        // The sequence is a part of every name, or a folder.
+        check(
+            &["images/a_t1.nii.gz", "images/b_t1.nii.gz", "labels/a_t1.nii.gz", "labels/b_t1.nii.gz"],
+            &["a_t1: images/a_t1.nii.gz + labels/a_t1.nii.gz", "b_t1: images/b_t1.nii.gz + labels/b_t1.nii.gz"],
+            &[],
+        );
+        check(
+            &["flair/a.nii.gz", "flair/b.nii.gz", "seg/a.nii.gz", "seg/b.nii.gz", "t1/a.nii.gz", "t1/b.nii.gz"],
+            &["a: flair/a.nii.gz + seg/a.nii.gz", "b: flair/b.nii.gz + seg/b.nii.gz"],
+            &["t1/a.nii.gz", "t1/b.nii.gz"],
+        );
+        check(
+            &["p1/ct.nii.gz", "p1/mask.nii.gz", "p1/pet.nii.gz", "p2/ct.nii.gz", "p2/mask.nii.gz"],
+            &["p1: p1/ct.nii.gz + p1/mask.nii.gz", "p2: p2/ct.nii.gz + p2/mask.nii.gz"],
+            &["p1/pet.nii.gz"],
+        );
+        // One file for each class, in folders that are called like the images.
+        check(
+            &[
+                "images/a.nii.gz",
+                "images/b.nii.gz",
+                "labels/a/liver.nii.gz",
+                "labels/a/spleen.nii.gz",
+                "labels/b/liver.nii.gz",
+            ],
+            &["a: images/a.nii.gz + liver,spleen", "b: images/b.nii.gz + liver"],
+            &[],
+        );
+    }
+
+    #[test]
+    fn splits_of_folders_are_known_and_no_part_of_names() {
+        let splits = |paths: &[&str]| -> Vec<String> {
+            let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
+            let split = |pair: &Pair| pair.split.map_or("-", Split::name);
+            pair(&paths, None).pairs.iter().map(|pair| format!("{} {}", pair.case, split(pair))).collect()
+        };
+        assert_eq!(
+            splits(&["imagesTr/a.nii.gz", "imagesTs/b.nii.gz", "labelsTr/a.nii.gz", "labelsTs/b.nii.gz"]),
+            ["a train", "b test"]
+        );
+        // The same names on both sides are different cases.
+        assert_eq!(
+            splits(&[
+                "test/images/0.nii.gz",
+                "test/labels/0.nii.gz",
+                "train/images/0.nii.gz",
+                "train/labels/0.nii.gz",
+            ]),
+            ["test_0 test", "train_0 train"]
+        );
+        assert_eq!(
+            splits(&[
+                "data/training/patient001/patient001_frame01.nii.gz",
+                "data/training/patient001/patient001_frame01_gt.nii.gz",
+                "data/testing/patient101/patient101_frame01.nii.gz",
+                "data/testing/patient101/patient101_frame01_gt.nii.gz",
+            ]),
+            ["patient101_frame01 test", "patient001_frame01 train"]
+        );
+    }
+
+    #[test]
+    fn the_sequence_is_the_users_choice() {
+        let paths =
+            ["p1/p1_flair", "p1/p1_seg", "p1/p1_t1", "p2/p2_flair", "p2/p2_seg"].map(|p| format!("{p}.nii.gz"));
+        let images = |sequence: Option<&str>| -> Vec<String> {
+            pair(&paths, sequence).pairs.into_iter().map(|pair| pair.image).collect()
+        };
+        assert_eq!(images(None), ["p1/p1_flair.nii.gz", "p2/p2_flair.nii.gz"]);
+        assert_eq!(images(Some("T1")), ["p1/p1_t1.nii.gz"]);
+        let found = pair(&paths, Some("t1"));
+        let reason =
+            |path: &str| found.left_out.iter().find(|(left_out, _)| left_out == path).map(|(_, why)| why.as_str());
+        assert_eq!(reason("p2/p2_seg.nii.gz"), Some("its case has no image of the sequence \"t1\""));
+        assert_eq!(
+            reason("p1/p1_flair.nii.gz"),
+            Some("another channel or sequence of the case; p1/p1_t1.nii.gz is used")
+        );
+        assert_eq!(found.sequences.iter().map(String::as_str).collect::<Vec<_>>(), ["flair", "t1"]);
+        let channels = ["imagesTr/a_0000", "imagesTr/a_0001", "labelsTr/a"].map(|p| format!("{p}.nii.gz"));
+        assert_eq!(pair(&channels, Some("0001")).pairs[0].image, "imagesTr/a_0001.nii.gz");
     }
 }

@@ -41,7 +41,16 @@ pub(super) fn read(
     let label = set.axes.swap(to_classes(path, &values, &set.codes, &set.label_scheme)?);
     let (id, image) = (entry.id.clone(), set.axes.swap(image));
     // These files hold gray values; nobody knows what they were made of.
-    Ok(Case { id, image, label, spacing_mm: None, orientation: Orientation::default(), intensities: None, notes })
+    Ok(Case {
+        id,
+        image,
+        label,
+        spacing_mm: None,
+        orientation: Orientation::default(),
+        turned_from: None,
+        intensities: None,
+        notes,
+    })
 }
 
 /// Image and label of an npz file.

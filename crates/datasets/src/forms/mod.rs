@@ -62,7 +62,9 @@ pub fn detect(path: &Path) -> Result<Form, DatasetError> {
             return Ok(form);
         }
     }
-    let reason = if path.is_dir() {
+    let reason = if let Some((name, form)) = inside(path, &names) {
+        format!("it has none of the known forms, but its folder `{name}` is {}: give that", form.name())
+    } else if path.is_dir() {
         format!(
             "it has none of the known forms ({}); NIfTI files in any other layout are read once a file {} describes them",
             known(),
@@ -72,6 +74,16 @@ pub fn detect(path: &Path) -> Result<Form, DatasetError> {
         "a folder or a TOML file is needed".to_owned()
     };
     Err(DatasetError::malformed(path, reason))
+}
+
+/// The first folder inside that has a form.
+fn inside(path: &Path, names: &[String]) -> Option<(String, Form)> {
+    names.iter().find_map(|name| {
+        let folder = path.join(name);
+        let names = names_in(&folder).ok()?;
+        let form = ALL.into_iter().find(|form| form.detect(&folder, &names).is_ok_and(|found| found))?;
+        Some((name.clone(), form))
+    })
 }
 
 impl DataSet {

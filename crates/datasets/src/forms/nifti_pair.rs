@@ -1,6 +1,6 @@
 //! Cases of two NIfTI files, a scan and its label map: what the NIfTI forms share.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use fastersam_volume::{Orientation, Scan, write_image_volume, write_label_volume};
 use ndarray::Array3;
@@ -9,6 +9,7 @@ use super::values::{scale, to_classes};
 use crate::case::Case;
 use crate::dataset::{DataSet, Entry};
 use crate::error::DatasetError;
+use crate::names::other_packing;
 use crate::phantom::Acquisition;
 
 /// Reads scan and label map, scales the scan, and turns codes into classes.
@@ -58,7 +59,16 @@ pub(super) fn read(set: &DataSet, entry: &Entry) -> Result<Case, DatasetError> {
     let (mut image, spacing_mm) = scan.oriented(orientation);
     let (intensities, invalid) = scale(image_path, &mut image, &set.intensity)?;
     notes.extend(invalid);
-    Ok(Case { id: entry.id.clone(), image, label, spacing_mm: Some(spacing_mm), orientation, intensities, notes })
+    Ok(Case {
+        id: entry.id.clone(),
+        image,
+        label,
+        spacing_mm: Some(spacing_mm),
+        orientation,
+        turned_from: Some(scan.grid.orientation()).filter(|own| *own != orientation),
+        intensities,
+        notes,
+    })
 }
 
 /// The values of a label map that lies on a scan. Its axes may lie in another order: its own affine leads to the same places.
@@ -75,16 +85,6 @@ fn label_values(
             Err(DatasetError::OtherGrid { image: image.to_owned(), label: label.to_owned(), difference })
         }
     }
-}
-
-/// The name that the same scan has when it is packed, or unpacked.
-fn other_packing(path: &Path) -> Option<PathBuf> {
-    let name = path.file_name()?.to_str()?;
-    let other = match name.strip_suffix(".nii.gz") {
-        Some(stem) => format!("{stem}.nii"),
-        None => format!("{}.nii.gz", name.strip_suffix(".nii")?),
-    };
-    Some(path.with_file_name(other))
 }
 
 /// Writes a phantom's scan and its label map, whose codes are given by class.

@@ -57,7 +57,20 @@ fn to_f32(dataset: &Dataset) -> Result<ArrayD<f32>, String> {
             dataset.read_array::<$kind>().map(|values| values.mapv(|v| v as f32)).map_err(|e| e.to_string())
         };
     }
+    let shaped = |values: Vec<f32>| {
+        let shape: Vec<usize> = dataset.shape().iter().map(|&size| size as usize).collect();
+        ArrayD::from_shape_vec(shape, values).map_err(|e| e.to_string())
+    };
     match *dataset.dtype() {
+        // The reader has no type of its own for these two: half floats, and the enumeration that h5py writes for bool.
+        Datatype::FloatingPoint { size: 2, .. } => {
+            let bytes = dataset.read_native_bytes().map_err(|e| e.to_string())?;
+            shaped(bytes.chunks_exact(2).map(|two| half::f16::from_ne_bytes([two[0], two[1]]).to_f32()).collect())
+        }
+        Datatype::Enum { ref base, .. } if matches!(**base, Datatype::FixedPoint { size: 1, .. }) => {
+            let bytes = dataset.read_raw_bytes().map_err(|e| e.to_string())?;
+            shaped(bytes.into_iter().map(f32::from).collect())
+        }
         Datatype::FloatingPoint { size: 4, .. } => numbers!(f32),
         Datatype::FloatingPoint { size: 8, .. } => numbers!(f64),
         Datatype::FixedPoint { size: 1, signed: false, .. } => numbers!(u8),

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::MapFiles;
 use crate::custom::describe::{MAX_DEPTH, walk};
-use crate::custom::pairs::{File, plain, shared_folders, without_roles};
+use crate::custom::formats::OtherFormats;
+use crate::custom::pairs::{File, shared_folders};
+use crate::custom::words::{plain, without_roles};
 use crate::error::DatasetError;
 use crate::names::without_ending;
 
@@ -89,11 +91,11 @@ pub fn images_of_cases(images: &Path, pairs: &[MapPair]) -> Result<BTreeMap<Stri
         return Ok(pairs.iter().take(1).map(|pair| (pair.case.clone(), images.to_owned())).collect());
     }
     let mut paths = Vec::new();
-    walk(images, "", MAX_DEPTH, &mut paths)?;
+    walk(images, "", MAX_DEPTH, &mut paths, &mut OtherFormats::default())?;
     let n_shared = shared_folders(&paths);
     let files = paths.iter().map(|path| (path, File::new(path, n_shared)));
     let mut found: Vec<Found> = files
-        .filter(|(_, file)| !file.is_label && file.channel().is_none_or(|(_, channel)| channel == "0000"))
+        .filter(|(_, file)| !file.is_label && file.channel().is_none_or(|(_, channel)| is_first(channel)))
         .map(|(path, file)| Found::new(MapFiles::One(images.join(path)), file.key.clone(), file.channel()))
         .collect();
     let case = |pair: &MapPair| Found::new(pair.truth.clone(), vec![pair.case.clone()], None);
@@ -102,6 +104,11 @@ pub fn images_of_cases(images: &Path, pairs: &[MapPair]) -> Result<BTreeMap<Stri
     Ok(named
         .filter_map(|(image, case)| Some((case.key.into_iter().next()?, image.files.path().to_owned())))
         .collect())
+}
+
+/// Whether a sequence is none of nnU-Net's numbered channels but the first.
+fn is_first(channel: &str) -> bool {
+    channel.parse::<usize>().map_or(true, |number| number == 0)
 }
 
 /// Takes those out of both lists that are the only ones with a key that they share.
@@ -140,7 +147,7 @@ fn find(path: &Path, per_class: bool, left_out: &mut Vec<(PathBuf, String)>) -> 
         return Ok(vec![Found::new(MapFiles::One(path.to_owned()), file.key.clone(), file.channel())]);
     }
     let mut paths = Vec::new();
-    walk(path, "", MAX_DEPTH, &mut paths)?;
+    walk(path, "", MAX_DEPTH, &mut paths, &mut OtherFormats::default())?;
     if per_class {
         return Ok(folders(path, &paths));
     }

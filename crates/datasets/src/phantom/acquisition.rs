@@ -72,6 +72,7 @@ impl Acquisition {
             label: self.label,
             spacing_mm: Some(self.spacing_mm),
             orientation: Self::ORIENTATION,
+            turned_from: None,
             intensities: survey.quantiles(),
             notes: Vec::new(),
         }

@@ -86,7 +86,8 @@ pub(crate) fn read_case(
     }
     let (spacing_mm, orientation) = (recorded.spacing_mm, recorded.orientation);
     let (id, intensities) = (recorded.id.clone(), recorded.intensities);
-    let case = Case { id, image, label, spacing_mm, orientation, intensities, notes: Vec::new() };
+    let case =
+        Case { id, image, label, spacing_mm, orientation, turned_from: None, intensities, notes: Vec::new() };
     if sha256_of_cases([&case]) != recorded.sha256 {
         return Err(DatasetError::malformed(path, "its values are not those that its manifest has the hash of"));
     }

@@ -251,7 +251,6 @@ def bomb(file):
 
 
 h5("bomb.h5", bomb, "can't be read")
-h5("half_floats.h5", lambda f: sets(f, image=volume.astype(np.float16)), "no numbers")
 h5("half_label.h5", lambda f: sets(f, label=classes * 0.5), "label value 0.5")
 h5("one_axis.h5", lambda f: sets(f, image=np.zeros(5, np.float32)), "two or three axes")
 h5("no_elements.h5", lambda f: sets(f, image=np.zeros((0, 4, 5), np.float32), label=classes[:0]), "claims the shape")
@@ -280,6 +279,7 @@ text = "{'shape': (4, 5), 'fortran_order': False, 'descr': '<f4'}"
 save_good("good_version_2.npz", npz([("image.npy", header(text, 2) + image.tobytes()), good[1]]))
 for name, image_type, label_type in (
     ("big_endian", ">f4", ">i2"), ("doubles", "<f8", "<i8"), ("small", "<f4", "i1"), ("deflated", "<f4", "u1"),
+    ("half_floats", "<f2", "u1"), ("big_endian_half_floats", ">f2", "u1"), ("bool_label", "<f4", "?"),
 ):
     with h5py.File(f"good_{name}.h5", "w", libver="latest" if name == "small" else "earliest") as file:
         options = {"chunks": (1, 3, 2), "compression": "gzip", "shuffle": True} if name == "deflated" else {}

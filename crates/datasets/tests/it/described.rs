@@ -35,7 +35,7 @@ fn own_folder(folder: &Path) -> Vec<Case> {
 fn a_data_set_of_ones_own_is_described_and_read() {
     let folder = tempfile::tempdir().unwrap();
     let expected = own_folder(folder.path());
-    let draft = custom::describe(folder.path()).unwrap();
+    let draft = custom::describe(folder.path(), None, &|_, _| {}).unwrap();
     assert_eq!(
         (draft.description.image.as_str(), draft.description.label.as_str()),
         ("cohort/{case}/mr.nii.gz", "cohort/{case}/mr_seg.nii.gz")
@@ -185,7 +185,7 @@ fn drafts_fit_the_usual_layouts() {
                 }
             }
         }
-        let draft = custom::describe(folder.path()).unwrap();
+        let draft = custom::describe(folder.path(), None, &|_, _| {}).unwrap();
         let file = folder.path().join("mine.toml");
         fs::write(&file, draft.to_toml().unwrap()).unwrap();
         let set = DataSet::open(&file, &OpenOptions::default()).unwrap();

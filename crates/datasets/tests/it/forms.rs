@@ -99,7 +99,7 @@ fn every_form_of_the_registry_has_a_name_of_its_own_and_knows_what_it_wrote() {
         assert!(again.contains("not empty"), "{form:?}: {again}");
         if form.name() == "nifti" {
             // Its files have to be described first.
-            let mut draft = custom::describe(&at).unwrap();
+            let mut draft = custom::describe(&at, None, &|_, _| {}).unwrap();
             assert!(forms::detect(&at).unwrap_err().to_string().contains(custom::FILE_NAME));
             // Pixels that are larger than the slices are thick look like slices.
             draft.description.axis = custom::SliceAxis::Axial;

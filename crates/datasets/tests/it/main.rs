@@ -1,6 +1,7 @@
 //! Tests of the data sets.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
+mod describe;
 mod described;
 mod files;
 mod forms;

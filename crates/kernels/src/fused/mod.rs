@@ -52,9 +52,7 @@ pub(crate) use panels::Panels;
 
 /// Whether the fused operations can run on a tensor.
 pub(crate) fn applies<const D: usize>(x: &Tensor<D>) -> bool {
-    x.dtype() == DType::F32
-        && !crate::generic::is_forced()
-        && is_flex(&x.device())
+    x.dtype() == DType::F32 && !crate::generic::is_forced() && is_flex(&x.device())
 }
 
 /// Whether a device is the one that they are written for.

@@ -81,8 +81,7 @@ fn on_grid(
     device: &Device,
 ) -> [Tensor<2, Int>; 2] {
     let n = rows.n_slots();
-    let slots =
-        slots.unwrap_or_else(|| Tensor::<1, Int>::arange(0..n as i64, device).reshape([1, n]));
+    let slots = slots.unwrap_or_else(|| Tensor::<1, Int>::arange(0..n as i64, device).reshape([1, n]));
     let grid = config.grid() as i64;
     [slots.clone().div_scalar(grid), slots.remainder_scalar(grid)]
 }

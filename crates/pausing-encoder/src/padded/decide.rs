@@ -113,7 +113,8 @@ fn rank(criterion: Tensor<2>, is_token: Option<&Tensor<2, Bool>>) -> Tensor<2, I
     let this = criterion.clone().reshape([b, n, 1]).expand([b, n, n]);
     let other = criterion.reshape([b, 1, n]).expand([b, n, n]);
     let order = Tensor::<1, Int>::arange(0..n as i64, &device);
-    let comes_first = order.clone().reshape([1, 1, n]).expand([b, n, n]).lower(order.reshape([1, n, 1]).expand([b, n, n]));
+    let comes_first =
+        order.clone().reshape([1, 1, n]).expand([b, n, n]).lower(order.reshape([1, n, 1]).expand([b, n, n]));
     let is_harder = other.clone().greater(this.clone());
     let is_equal = other.equal(this).bool_and(comes_first);
     is_harder.bool_or(is_equal).int().sum_dim(2).reshape([b, n])

@@ -115,7 +115,13 @@ impl PausingEncoder {
             pass.stages.push(StageOutput::on_device(
                 point,
                 logits,
-                DeviceScores { places, criterion, kept: kept.mask.clone(), counts, n_tokens: self.config.n_tokens() },
+                DeviceScores {
+                    places,
+                    criterion,
+                    kept: kept.mask.clone(),
+                    counts,
+                    n_tokens: self.config.n_tokens(),
+                },
             ));
             pass.rows.keep(kept.mask, kept.counts);
         }

@@ -23,8 +23,14 @@ pub fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             scans.push(path.clone());
         }
     }
+    // `a.nii` and `./a.nii` are one scan; links of different names are not.
+    let place = |scan: &PathBuf| -> PathBuf {
+        let folder = fastersam_files::parent_folder(scan);
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        folder.join(scan.file_name().unwrap_or_default())
+    };
     let mut seen = std::collections::BTreeSet::new();
-    scans.retain(|scan| seen.insert(scan.clone()));
+    scans.retain(|scan| seen.insert(place(scan)));
     Ok(scans)
 }
 
