@@ -1,5 +1,6 @@
 //! What can go wrong with a DICOM series, always with the file and what to do.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use fastersam_files::FileError;
@@ -28,20 +29,22 @@ pub enum DicomError {
         reason: String,
     },
     /// Several series, and none was chosen.
-    #[error("{path} holds {} series; choose one by its UID:\n{}", series.len(), lines(series))]
+    #[error("{path} holds {} series; choose one by its UID or number:\n{}", series.len(), lines(series))]
     SeveralSeries {
         /// The folder or archive.
         path: PathBuf,
         /// What it holds.
         series: Vec<SeriesSummary>,
     },
-    /// The chosen series is not there.
-    #[error("{path} holds no image series {wanted}; it holds:\n{}", lines(series))]
+    /// The chosen series is not there, or several have its number.
+    #[error("{path} holds {} image series {wanted}; choose one of these by its UID:\n{}", if *n_found == 0 { "no" } else { "more than one" }, lines(series))]
     NoSuchSeries {
         /// The folder or archive.
         path: PathBuf,
-        /// The UID that was asked for.
+        /// The UID or number that was asked for.
         wanted: String,
+        /// How many have that number.
+        n_found: usize,
         /// What it holds.
         series: Vec<SeriesSummary>,
     },
@@ -55,12 +58,24 @@ pub enum DicomError {
 pub struct SeriesSummary {
     /// Series Instance UID.
     pub uid: String,
+    /// Series Number; empty where there is none.
+    pub number: String,
     /// Series Description, without control characters.
     pub description: String,
     /// Modality: `CT`, `MR` or `PT`.
     pub modality: String,
-    /// Number of slices.
-    pub n_slices: usize,
+    /// Number of images: slices of the volume.
+    pub n_images: usize,
+}
+
+impl fmt::Display for SeriesSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { uid, number, description, modality, n_images } = self;
+        let number = if number.is_empty() { "-" } else { number };
+        let images = if *n_images == 1 { "image" } else { "images" };
+        let description = if description.is_empty() { "no description" } else { description };
+        write!(f, "series {number}: {modality}, {n_images} {images}, {description}, {uid}")
+    }
 }
 
 impl DicomError {
@@ -70,10 +85,5 @@ impl DicomError {
 }
 
 fn lines(series: &[SeriesSummary]) -> String {
-    let line = |one: &SeriesSummary| {
-        let slices = if one.n_slices == 1 { "slice" } else { "slices" };
-        let description = if one.description.is_empty() { "no description" } else { &one.description };
-        format!("  {}  {}, {} {slices}, {description}", one.uid, one.modality, one.n_slices)
-    };
-    series.iter().map(line).collect::<Vec<_>>().join("\n")
+    series.iter().map(|one| format!("  {one}")).collect::<Vec<_>>().join("\n")
 }

@@ -9,11 +9,17 @@ use zip::ZipArchive;
 
 use crate::error::DicomError;
 use crate::limits::{MAX_ARCHIVE_BYTES, MAX_FILE_BYTES, MAX_FILES, MAX_FOLDER_DEPTH};
+use fastersam_volume::MAX_DEFLATE_RATIO;
 
 /// Where the mark of a DICOM file stands.
 pub const MARK_AT: usize = 128;
 /// The mark.
 pub const MARK: &[u8] = b"DICM";
+
+/// Whether bytes are the beginning of a DICOM file.
+pub fn has_mark(head: &[u8]) -> bool {
+    head.get(MARK_AT..MARK_AT + MARK.len()) == Some(MARK)
+}
 
 /// Files, by index.
 pub struct Files {
@@ -40,10 +46,12 @@ impl Files {
         if path.is_dir() {
             walk(path, path, 0, &mut files)?;
             files.sort_by_key(|(place, _)| place.name());
-        } else if is_zip(path)? {
+        } else if is_zip(&head(path)?) {
             let mut opened = ZipArchive::new(BufReader::new(open_file(path)?))
                 .map_err(|error| DicomError::malformed(path, format!("it is a damaged zip archive ({error})")))?;
-            files = members(path, &mut opened)?;
+            let n_bytes = std::fs::metadata(path).map_err(FileError::at(path))?.len();
+            let most = MAX_ARCHIVE_BYTES.min(n_bytes.saturating_mul(MAX_DEFLATE_RATIO));
+            files = members(path, &mut opened, most)?;
             archive = Some(opened);
         } else {
             let n_bytes = open_file(path)?.metadata().map_err(FileError::at(path))?.len();
@@ -86,7 +94,8 @@ impl Files {
                 open_file(path)?.take(most).read_to_end(&mut bytes).map_err(FileError::at(path))?;
             }
             (Place::Member(at, _), Some(archive)) => {
-                let damaged = |error: String| DicomError::malformed(&name, format!("it can't be unpacked ({error})"));
+                let damaged =
+                    |error: String| DicomError::malformed(&name, format!("it can't be unpacked ({error})"));
                 let member = archive.by_index(*at).map_err(|error| damaged(error.to_string()))?;
                 member.take(most).read_to_end(&mut bytes).map_err(|error| damaged(error.to_string()))?;
             }
@@ -105,10 +114,40 @@ impl Place {
     }
 }
 
-fn is_zip(path: &Path) -> Result<bool, DicomError> {
+/// The first bytes of a file, the mark of DICOM among them.
+fn head(path: &Path) -> Result<Vec<u8>, DicomError> {
     let mut head = Vec::new();
-    open_file(path)?.take(4).read_to_end(&mut head).map_err(FileError::at(path))?;
-    Ok(head == b"PK\x03\x04" || head == b"PK\x05\x06")
+    let most = (MARK_AT + MARK.len()) as u64;
+    open_file(path)?.take(most).read_to_end(&mut head).map_err(FileError::at(path))?;
+    Ok(head)
+}
+
+fn is_zip(head: &[u8]) -> bool {
+    head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06")
+}
+
+/// Whether a path is to be read as DICOM: a folder with a DICOM file in it, at any depth; a file with the mark of DICOM; a
+/// zip archive.
+#[must_use]
+pub fn is_dicom(path: &Path) -> bool {
+    if path.is_dir() {
+        let Ok(mut files) = Files::list(path) else { return false };
+        return (0..files.len())
+            .any(|index| files.read(index, (MARK_AT + MARK.len()) as u64).is_ok_and(|head| has_mark(&head)));
+    }
+    head(path).is_ok_and(|head| is_zip(&head) || has_mark(&head))
+}
+
+/// The files that a series may be read from: those of a folder, or the path itself.
+///
+/// # Errors
+/// A folder can't be read, or holds too many files.
+pub fn files_of(path: &Path) -> Result<Vec<PathBuf>, DicomError> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let files = Files::list(path)?;
+    Ok((0..files.len()).map(|index| files.name(index)).collect())
 }
 
 fn walk(root: &Path, folder: &Path, depth: usize, files: &mut Vec<(Place, u64)>) -> Result<(), DicomError> {
@@ -140,7 +179,11 @@ fn walk(root: &Path, folder: &Path, depth: usize, files: &mut Vec<(Place, u64)>)
 
 /// The files of an archive. Nothing is unpacked to the disk, so their names lead nowhere; those that point outside are refused
 /// all the same, because no honest program writes them.
-fn members(path: &Path, archive: &mut ZipArchive<BufReader<File>>) -> Result<Vec<(Place, u64)>, DicomError> {
+fn members(
+    path: &Path,
+    archive: &mut ZipArchive<BufReader<File>>,
+    most: u64,
+) -> Result<Vec<(Place, u64)>, DicomError> {
     let malformed = |reason: String| DicomError::malformed(path, reason);
     if archive.len() > MAX_FILES {
         return Err(malformed(format!("it has {} files; {MAX_FILES} are the most", archive.len())));
@@ -155,8 +198,9 @@ fn members(path: &Path, archive: &mut ZipArchive<BufReader<File>>) -> Result<Vec
             return Err(malformed("a file in it has a name that leads out of it".to_owned()));
         };
         claimed = claimed.saturating_add(member.size());
-        if claimed > MAX_ARCHIVE_BYTES {
-            return Err(malformed(format!("its files claim more than {MAX_ARCHIVE_BYTES} bytes, the most that are read")));
+        if claimed > most {
+            let reason = format!("its files claim more than {most} bytes: it is damaged, or too large to be read");
+            return Err(malformed(reason));
         }
         let is_hidden = inside.components().any(|part| part.as_os_str().to_string_lossy().starts_with('.'));
         if member.is_file() && !is_hidden {

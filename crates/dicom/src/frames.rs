@@ -9,11 +9,8 @@ use crate::attributes::{integer, items, number, numbers, text};
 use crate::limits::MAX_ELEMENTS;
 
 /// Objects that hold images of a volume; all others are passed over.
-const CLASSIC: [&str; 3] = [
-    uids::CT_IMAGE_STORAGE,
-    uids::MR_IMAGE_STORAGE,
-    uids::POSITRON_EMISSION_TOMOGRAPHY_IMAGE_STORAGE,
-];
+const CLASSIC: [&str; 3] =
+    [uids::CT_IMAGE_STORAGE, uids::MR_IMAGE_STORAGE, uids::POSITRON_EMISSION_TOMOGRAPHY_IMAGE_STORAGE];
 const ENHANCED: [&str; 6] = [
     uids::ENHANCED_CT_IMAGE_STORAGE,
     uids::ENHANCED_MR_IMAGE_STORAGE,
@@ -36,6 +33,8 @@ pub struct About {
     pub frame_of_reference_uid: String,
     /// `CT`, `MR` or `PT`.
     pub modality: String,
+    /// Series Number; may be empty.
+    pub number: String,
     /// Series Description.
     pub description: String,
 }
@@ -121,6 +120,7 @@ impl About {
             series_uid: text(object, tags::SERIES_INSTANCE_UID),
             frame_of_reference_uid: text(object, tags::FRAME_OF_REFERENCE_UID),
             modality: text(object, tags::MODALITY),
+            number: text(object, tags::SERIES_NUMBER),
             description: text(object, tags::SERIES_DESCRIPTION).chars().take(64).collect(),
         }
     }
@@ -196,7 +196,8 @@ impl Places<'_> {
         let [a, b, c, d, e, f] = orientation;
         let (first, second) = (a * a + b * b + c * c, d * d + e * e + f * f);
         // Files round to few digits.
-        let is_right = (first - 1.0).abs() < 1e-2 && (second - 1.0).abs() < 1e-2 && (a * d + b * e + c * f).abs() < 1e-2;
+        let is_right =
+            (first - 1.0).abs() < 1e-2 && (second - 1.0).abs() < 1e-2 && (a * d + b * e + c * f).abs() < 1e-2;
         if !is_right {
             return Err(format!("its Image Orientation {orientation:?} is no pair of directions at right angles"));
         }

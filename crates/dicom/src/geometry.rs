@@ -90,7 +90,9 @@ fn check_distances(
         }
     };
     if let Some(at) = distances.iter().position(|&mm| mm <= SAME_PLACE * usual) {
-        let reason = if frames[at].sop_instance == frames[at + 1].sop_instance && frames[at].file != frames[at + 1].file {
+        let reason = if frames[at].sop_instance == frames[at + 1].sop_instance
+            && frames[at].file != frames[at + 1].file
+        {
             format!("{} are the same slice; remove one", pair(at))
         } else {
             format!(

@@ -13,5 +13,6 @@ mod segmentation;
 mod series;
 
 pub use error::{DicomError, SeriesSummary};
+pub use files::{files_of, is_dicom};
 pub use segmentation::Segmentation;
-pub use series::{DicomSeries, is_dicom_path as is_dicom};
+pub use series::DicomSeries;

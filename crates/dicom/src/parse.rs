@@ -14,7 +14,7 @@ use dicom_parser::{DynStatefulDecoder, StatefulDecode};
 use dicom_transfer_syntax_registry::entries;
 
 use crate::attributes::{is_used, text};
-use crate::files::{MARK, MARK_AT};
+use crate::files::MARK_AT;
 use crate::limits::{MAX_ELEMENTS, MAX_SEQUENCE_DEPTH, MAX_VALUE_BYTES};
 
 /// The group length of the file meta information: tag, type, length and value.
@@ -88,11 +88,6 @@ pub enum Pixels<'a> {
     },
 }
 
-/// Whether bytes are the beginning of a DICOM file.
-pub fn is_dicom(head: &[u8]) -> bool {
-    head.get(MARK_AT..META_AT) == Some(MARK)
-}
-
 impl Meta {
     /// Reads the file meta information.
     pub fn read(bytes: &[u8]) -> Result<Self, Fault> {
@@ -128,13 +123,18 @@ impl Encoding {
             uids::EXPLICIT_VR_LITTLE_ENDIAN => return Self::ExplicitLittle,
             EXPLICIT_BIG => return Self::ExplicitBig,
             uids::RLE_LOSSLESS => return Self::Rle,
-            uids::JPEG_BASELINE8_BIT | uids::JPEG_EXTENDED12_BIT | uids::JPEG_LOSSLESS | uids::JPEG_LOSSLESS_SV1 => {
+            uids::JPEG_BASELINE8_BIT
+            | uids::JPEG_EXTENDED12_BIT
+            | uids::JPEG_LOSSLESS
+            | uids::JPEG_LOSSLESS_SV1 => {
                 return Self::Jpeg;
             }
             uids::JPEG2000_LOSSLESS | uids::JPEG2000 => return Self::Jpeg2000,
             uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN => return Self::Deflated,
             uids::JPEGLS_LOSSLESS | uids::JPEGLS_NEAR_LOSSLESS => "JPEG-LS".to_owned(),
-            uids::HTJ2K_LOSSLESS | uids::HTJ2K_LOSSLESS_RPCL | uids::HTJ2K => "high-throughput JPEG 2000".to_owned(),
+            uids::HTJ2K_LOSSLESS | uids::HTJ2K_LOSSLESS_RPCL | uids::HTJ2K => {
+                "high-throughput JPEG 2000".to_owned()
+            }
             uids::JPEGXL_LOSSLESS | uids::JPEGXL | uids::JPEGXLJPEG_RECOMPRESSION => "JPEG XL".to_owned(),
             "" => "an unnamed transfer syntax".to_owned(),
             other => format!("the transfer syntax {other}"),
@@ -149,7 +149,9 @@ impl Encoding {
             Self::Other(name) => name,
             _ => return None,
         };
-        Some(format!("it is written in {name}, which is not read here; unpack it first, as `gdcmconv --raw IN OUT` does"))
+        Some(format!(
+            "it is written in {name}, which is not read here; unpack it first, as `gdcmconv --raw IN OUT` does"
+        ))
     }
 }
 
@@ -199,7 +201,8 @@ impl<'a> Reader<'a> {
                 LazyDataToken::ElementHeader(_) => self.element(&mut object)?,
                 LazyDataToken::SequenceStart { tag, .. } => {
                     if depth >= MAX_SEQUENCE_DEPTH {
-                        let reason = format!("its sequences lie in each other more than {MAX_SEQUENCE_DEPTH} deep");
+                        let reason =
+                            format!("its sequences lie in each other more than {MAX_SEQUENCE_DEPTH} deep");
                         return Err(Fault::Malformed(reason));
                     }
                     self.sequence(&mut object, tag, depth)?;
@@ -222,7 +225,8 @@ impl<'a> Reader<'a> {
         let n_bytes = self.bytes.len() as u64;
         match self.tokens.advance() {
             Some(Ok(LazyDataToken::LazyValue { header, decoder })) => {
-                let length = header.len.get().ok_or_else(|| Fault::Malformed("a value has no length".to_owned()))?;
+                let length =
+                    header.len.get().ok_or_else(|| Fault::Malformed("a value has no length".to_owned()))?;
                 if decoder.position() + u64::from(length) > n_bytes {
                     return Err(Fault::Truncated);
                 }
@@ -312,7 +316,10 @@ fn malformed(error: impl std::error::Error) -> Fault {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::UnexpectedEof) {
+        if error
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::UnexpectedEof)
+        {
             return Fault::Truncated;
         }
         text = error.to_string();

@@ -7,11 +7,11 @@ use fastersam_volume::{Grid, MAX_DEFLATE_RATIO, MAX_VOXELS_IN_MEMORY, Scan};
 use ndarray::{Array3, ShapeBuilder};
 
 use crate::error::{DicomError, SeriesSummary};
-use crate::files::Files;
+use crate::files::{Files, has_mark};
 use crate::frames::{About, Frame, frames, is_localizer, passed_over};
 use crate::geometry::arrange;
 use crate::limits::{MAX_HEADER_BYTES, USUAL_HEADER_BYTES};
-use crate::parse::{Fault, Meta, Parsed, is_dicom};
+use crate::parse::{Fault, Meta, Parsed};
 use crate::pixels::Format;
 
 /// One image series, its slices in order.
@@ -36,7 +36,7 @@ struct Found {
 
 impl DicomSeries {
     /// Looks at the files of a folder (with all folders below it), a zip archive, or one file, and chooses a series: the one
-    /// with the UID `series`, or the only one. Names of files do not matter; scout views, secondary captures, reports and
+    /// with the UID or Series Number `series`, or the only one. Names of files do not matter; scout views, secondary captures, reports and
     /// what is no DICOM are passed over. Pixels are not read yet.
     ///
     /// # Errors
@@ -121,7 +121,8 @@ impl DicomSeries {
         }
         if n_inverted > 0 {
             notes.push(
-                "it is to be shown with dark and bright exchanged (MONOCHROME1): its values are taken as they are".to_owned(),
+                "it is to be shown with dark and bright exchanged (MONOCHROME1): its values are taken as they are"
+                    .to_owned(),
             );
         }
         let voxels = Array3::from_shape_vec([n_columns, n_rows, n_slices].f(), values)
@@ -130,19 +131,16 @@ impl DicomSeries {
     }
 }
 
-/// Whether a path is a DICOM file, or a folder or zip archive that holds one.
-#[must_use]
-pub fn is_dicom_path(path: &Path) -> bool {
-    let Ok(mut files) = Files::list(path) else { return false };
-    (0..files.len()).any(|index| files.read(index, 132).is_ok_and(|head| is_dicom(&head)))
-}
-
 /// Reads the attributes of a file and puts its frames where they belong; the answer is what kind of file was passed over.
-fn look_at(files: &mut Files, index: usize, found: &mut BTreeMap<String, Found>) -> Result<Option<String>, DicomError> {
+fn look_at(
+    files: &mut Files,
+    index: usize,
+    found: &mut BTreeMap<String, Found>,
+) -> Result<Option<String>, DicomError> {
     let name = files.name(index);
     let malformed = |reason: String| DicomError::malformed(&name, reason);
     let head = files.read(index, USUAL_HEADER_BYTES)?;
-    if !is_dicom(&head) {
+    if !has_mark(&head) {
         return Ok(Some("other file".to_owned()));
     }
     let meta = Meta::read(&head).map_err(|fault| malformed(fault.into_reason()))?;
@@ -204,12 +202,13 @@ impl About {
     }
 }
 
-fn summary(about: &About, n_slices: usize) -> SeriesSummary {
+fn summary(about: &About, n_images: usize) -> SeriesSummary {
     SeriesSummary {
         uid: about.series_uid.clone(),
         description: about.description.clone(),
+        number: about.number.clone(),
         modality: about.modality.clone(),
-        n_slices,
+        n_images,
     }
 }
 
@@ -221,17 +220,28 @@ fn choose(
 ) -> Result<Found, DicomError> {
     let summaries: Vec<_> = found.values().map(|one| summary(&one.about, one.frames.len())).collect();
     let path = path.to_owned();
-    let chosen = match series {
-        Some(uid) => found.remove(uid),
-        None if found.len() > 1 => return Err(DicomError::SeveralSeries { path, series: summaries }),
-        None => found.pop_first().map(|(_, only)| only),
+    let of_number: Vec<&String> = match series {
+        Some(wanted) => found.iter().filter(|(_, one)| one.about.number == wanted).map(|(uid, _)| uid).collect(),
+        None => Vec::new(),
+    };
+    let n_found = of_number.len();
+    let chosen = match (series, &of_number[..]) {
+        (Some(wanted), _) if found.contains_key(wanted) => found.remove(wanted),
+        (Some(_), [only]) => found.remove(&(*only).clone()),
+        (Some(_), _) => None,
+        (None, _) if found.len() > 1 => return Err(DicomError::SeveralSeries { path, series: summaries }),
+        (None, _) => found.pop_first().map(|(_, only)| only),
     };
     chosen.ok_or_else(|| match series {
-        Some(uid) if !summaries.is_empty() => {
-            DicomError::NoSuchSeries { path, wanted: uid.to_owned(), series: summaries }
+        Some(wanted) if !summaries.is_empty() => {
+            DicomError::NoSuchSeries { path, wanted: wanted.to_owned(), n_found, series: summaries }
         }
         _ => {
-            let held = if passed.is_empty() { "it is empty".to_owned() } else { format!("it holds {}", passed.join(", ")) };
+            let held = if passed.is_empty() {
+                "it is empty".to_owned()
+            } else {
+                format!("it holds {}", passed.join(", "))
+            };
             DicomError::malformed(&path, format!("no image series of CT, MR or PET lies in it: {held}"))
         }
     })

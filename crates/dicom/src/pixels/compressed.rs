@@ -20,13 +20,17 @@ pub fn frame_bytes<'a>(
     frame: usize,
 ) -> Result<Cow<'a, [u8]>, String> {
     if fragments.len() == n_frames {
-        return fragments.get(frame).map(|&bytes| bytes.into()).ok_or_else(|| format!("it lacks frame {}", frame + 1));
+        return fragments
+            .get(frame)
+            .map(|&bytes| bytes.into())
+            .ok_or_else(|| format!("it lacks frame {}", frame + 1));
     }
     if n_frames == 1 {
         return Ok(fragments.concat().into());
     }
     if offsets.len() != n_frames {
-        let reason = format!("it has {} fragments for {n_frames} frames and does not say which is whose", fragments.len());
+        let reason =
+            format!("it has {} fragments for {n_frames} frames and does not say which is whose", fragments.len());
         return Err(reason);
     }
     let (start, end) = (offsets[frame] as usize, offsets.get(frame + 1).map_or(usize::MAX, |&end| end as usize));
@@ -101,7 +105,8 @@ pub fn jpeg_2000(packed: &[u8], [n_rows, n_columns]: [usize; 2]) -> Result<Vec<u
     check_shape("JPEG 2000", [image.height() as usize, image.width() as usize], [n_rows, n_columns])?;
     let bits = image.original_bit_depth();
     let is_codestream = packed.starts_with(&[0xFF, 0x4F, 0xFF, 0x51]);
-    if !is_codestream || image.color_space().num_channels() != 1 || image.has_alpha() || !(1..=16).contains(&bits) {
+    if !is_codestream || image.color_space().num_channels() != 1 || image.has_alpha() || !(1..=16).contains(&bits)
+    {
         return Err("its JPEG 2000 is no codestream of gray values with up to 16 bits".to_owned());
     }
     let is_signed = packed.get(SSIZ_AT).is_some_and(|ssiz| ssiz & 0x80 != 0);
@@ -119,7 +124,10 @@ fn check_shape(kind: &str, found: [usize; 2], expected: [usize; 2]) -> Result<()
     if found == expected {
         return Ok(());
     }
-    Err(format!("its {kind} has {} x {} pixels, the file says {} x {}", found[0], found[1], expected[0], expected[1]))
+    Err(format!(
+        "its {kind} has {} x {} pixels, the file says {} x {}",
+        found[0], found[1], expected[0], expected[1]
+    ))
 }
 
 #[cfg(test)]
@@ -156,7 +164,8 @@ mod tests {
         let mut outside = packed(&[&[253, 3]]);
         outside[4] = 200;
         assert!(rle(&outside, 4, 8).is_err());
-        let backwards = [&2_u32.to_le_bytes()[..], &70_u32.to_le_bytes(), &64_u32.to_le_bytes(), &[0; 60]].concat();
+        let backwards =
+            [&2_u32.to_le_bytes()[..], &70_u32.to_le_bytes(), &64_u32.to_le_bytes(), &[0; 60]].concat();
         assert!(rle(&backwards, 4, 16).is_err());
     }
 

@@ -29,12 +29,16 @@ impl Format {
         let kind = text(object, tags::PHOTOMETRIC_INTERPRETATION);
         let n_samples = integer(object, tags::SAMPLES_PER_PIXEL).unwrap_or(1);
         if n_samples != 1 || !["MONOCHROME1", "MONOCHROME2"].contains(&kind.as_str()) {
-            return Err(format!("its pixels are {kind} with {n_samples} samples; gray values are needed (MONOCHROME2)"));
+            return Err(format!(
+                "its pixels are {kind} with {n_samples} samples; gray values are needed (MONOCHROME2)"
+            ));
         }
         let bits_allocated = integer(object, tags::BITS_ALLOCATED).unwrap_or(0);
         let bits_stored = integer(object, tags::BITS_STORED).unwrap_or(bits_allocated);
         let high_bit = integer(object, tags::HIGH_BIT).unwrap_or_else(|| bits_stored.saturating_sub(1));
-        let fits = (1..=bits_allocated).contains(&bits_stored) && high_bit < bits_allocated && high_bit + 1 >= bits_stored;
+        let fits = (1..=bits_allocated).contains(&bits_stored)
+            && high_bit < bits_allocated
+            && high_bit + 1 >= bits_stored;
         if ![8, 16].contains(&bits_allocated) || !fits {
             return Err(format!(
                 "its pixels take {bits_allocated} bits, of which {bits_stored} up to bit {high_bit} are used; 8 or 16 are read"
@@ -91,12 +95,20 @@ impl Format {
                 let start = frame.checked_mul(n_bytes);
                 let end = start.and_then(|start| start.checked_add(n_bytes));
                 let own = start.zip(end).and_then(|(start, end)| bytes.get(start..end)).ok_or_else(|| {
-                    format!("it is truncated: it has {} bytes of pixels, {} frames need {n_bytes} each", bytes.len(), self.n_frames)
+                    format!(
+                        "it is truncated: it has {} bytes of pixels, {} frames need {n_bytes} each",
+                        bytes.len(),
+                        self.n_frames
+                    )
                 })?;
                 match (self.bits_allocated, encoding) {
-                    (8, Encoding::ExplicitBig) => Err("its pixels are single bytes in pairs turned round".to_owned()),
+                    (8, Encoding::ExplicitBig) => {
+                        Err("its pixels are single bytes in pairs turned round".to_owned())
+                    }
                     (8, _) => Ok(own.iter().map(|&byte| byte.into()).collect()),
-                    (_, Encoding::ExplicitBig) => Ok(own.as_chunks().0.iter().map(|b| u16::from_be_bytes(*b)).collect()),
+                    (_, Encoding::ExplicitBig) => {
+                        Ok(own.as_chunks().0.iter().map(|b| u16::from_be_bytes(*b)).collect())
+                    }
                     _ => Ok(own.as_chunks().0.iter().map(|b| u16::from_le_bytes(*b)).collect()),
                 }
             }
@@ -106,7 +118,9 @@ impl Format {
                     Encoding::Rle => compressed::rle(&packed, n_pixels, self.bits_allocated),
                     Encoding::Jpeg => compressed::jpeg(&packed, self.shape),
                     Encoding::Jpeg2000 => compressed::jpeg_2000(&packed, self.shape),
-                    _ => Err("its pixels are compressed, and its transfer syntax says that they are not".to_owned()),
+                    _ => {
+                        Err("its pixels are compressed, and its transfer syntax says that they are not".to_owned())
+                    }
                 }
             }
         }

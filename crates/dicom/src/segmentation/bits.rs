@@ -9,7 +9,8 @@ pub fn frames(classes: &Array3<u8>, n_classes: usize) -> Vec<(u8, usize)> {
     for (slice, plane) in classes.axis_iter(Axis(2)).enumerate() {
         let mut is_there = [false; 256];
         plane.iter().for_each(|&class| is_there[usize::from(class)] = true);
-        let present = (1..=u8::MAX).take(n_classes.saturating_sub(1)).filter(|&class| is_there[usize::from(class)]);
+        let present =
+            (1..=u8::MAX).take(n_classes.saturating_sub(1)).filter(|&class| is_there[usize::from(class)]);
         frames.extend(present.map(|class| (class, slice)));
     }
     frames.sort_unstable();

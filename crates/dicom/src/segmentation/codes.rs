@@ -56,8 +56,14 @@ pub fn cie_lab(rgb: [u8; 3]) -> [u16; 3] {
     let y = 0.2126729 * red + 0.7151522 * green + 0.0721750 * blue;
     let z = (0.0193339 * red + 0.1191920 * green + 0.9503041 * blue) / 1.08883;
     let [x, y, z] = [x, y, z].map(|t| if t > 0.008856 { t.cbrt() } else { 7.787 * t + 16.0 / 116.0 });
-    let scaled = |value: f64, least: f64, range: f64| ((value - least) / range * 65535.0).round().clamp(0.0, 65535.0) as u16;
-    [scaled(116.0 * y - 16.0, 0.0, 100.0), scaled(500.0 * (x - y), -128.0, 255.0), scaled(200.0 * (y - z), -128.0, 255.0)]
+    let scaled = |value: f64, least: f64, range: f64| {
+        ((value - least) / range * 65535.0).round().clamp(0.0, 65535.0) as u16
+    };
+    [
+        scaled(116.0 * y - 16.0, 0.0, 100.0),
+        scaled(500.0 * (x - y), -128.0, 255.0),
+        scaled(200.0 * (y - z), -128.0, 255.0),
+    ]
 }
 
 #[cfg(test)]

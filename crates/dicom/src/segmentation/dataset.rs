@@ -118,11 +118,10 @@ fn segment(number: usize, name: &str, about: &Segmentation) -> InMemDicomObject 
     let number = number as u16;
     let code = about.table.code(number as u8);
     let algorithm = item([
-        sequence(tags::ALGORITHM_FAMILY_CODE_SEQUENCE, vec![code_item(Code {
-            value: "123110",
-            scheme: "DCM",
-            meaning: "Artificial Intelligence",
-        })]),
+        sequence(
+            tags::ALGORITHM_FAMILY_CODE_SEQUENCE,
+            vec![code_item(Code { value: "123110", scheme: "DCM", meaning: "Artificial Intelligence" })],
+        ),
         element(tags::ALGORITHM_NAME, VR::LO, PROGRAM),
         element(tags::ALGORITHM_VERSION, VR::LO, &cut(about.program_version)),
         element(tags::ALGORITHM_PARAMETERS, VR::LT, &format!("model sha256 {}", about.model_sha256)),
@@ -175,10 +174,13 @@ fn dimensions(object: &mut InMemDicomObject, uid: &str) {
     };
     let organization = item([element(tags::DIMENSION_ORGANIZATION_UID, VR::UI, uid)]);
     object.put(sequence(tags::DIMENSION_ORGANIZATION_SEQUENCE, vec![organization]));
-    object.put(sequence(tags::DIMENSION_INDEX_SEQUENCE, vec![
-        index(tags::REFERENCED_SEGMENT_NUMBER, tags::SEGMENT_IDENTIFICATION_SEQUENCE, "Segment Number"),
-        index(tags::IMAGE_POSITION_PATIENT, tags::PLANE_POSITION_SEQUENCE, "Image Position Patient"),
-    ]));
+    object.put(sequence(
+        tags::DIMENSION_INDEX_SEQUENCE,
+        vec![
+            index(tags::REFERENCED_SEGMENT_NUMBER, tags::SEGMENT_IDENTIFICATION_SEQUENCE, "Segment Number"),
+            index(tags::IMAGE_POSITION_PATIENT, tags::PLANE_POSITION_SEQUENCE, "Image Position Patient"),
+        ],
+    ));
 }
 
 fn shared_groups(series: &DicomSeries) -> InMemDicomObject {
@@ -214,15 +216,18 @@ fn frame_groups(frame: &Frame, class: u8, slice: usize) -> InMemDicomObject {
     let number = DataElement::new(tags::REFERENCED_SEGMENT_NUMBER, VR::US, PrimitiveValue::from(u16::from(class)));
     item([
         sequence(tags::FRAME_CONTENT_SEQUENCE, vec![content]),
-        sequence(tags::PLANE_POSITION_SEQUENCE, vec![item([decimals(
-            tags::IMAGE_POSITION_PATIENT,
-            &frame.position_mm,
-        )])]),
+        sequence(
+            tags::PLANE_POSITION_SEQUENCE,
+            vec![item([decimals(tags::IMAGE_POSITION_PATIENT, &frame.position_mm)])],
+        ),
         sequence(tags::SEGMENT_IDENTIFICATION_SEQUENCE, vec![item([number])]),
-        sequence(tags::DERIVATION_IMAGE_SEQUENCE, vec![item([
-            sequence(tags::SOURCE_IMAGE_SEQUENCE, vec![source]),
-            sequence(tags::DERIVATION_CODE_SEQUENCE, vec![code_item(derivation)]),
-        ])]),
+        sequence(
+            tags::DERIVATION_IMAGE_SEQUENCE,
+            vec![item([
+                sequence(tags::SOURCE_IMAGE_SEQUENCE, vec![source]),
+                sequence(tags::DERIVATION_CODE_SEQUENCE, vec![code_item(derivation)]),
+            ])],
+        ),
     ])
 }
 
@@ -284,7 +289,9 @@ mod tests {
 
     #[test]
     fn decimals_fit_and_keep_their_digits() {
-        for value in [0.0, -1.5, 0.703125, -123.456789012345, 1.0 / 3.0, -1e-9 / 3.0, 98765.43210987654, 5e-20, -4e20 / 3.0] {
+        for value in
+            [0.0, -1.5, 0.703125, -123.456789012345, 1.0 / 3.0, -1e-9 / 3.0, 98765.43210987654, 5e-20, -4e20 / 3.0]
+        {
             let text = decimal(value);
             assert!(text.len() <= MAX_DS, "{text}");
             let back: f64 = text.parse().unwrap_or(f64::NAN);

@@ -57,21 +57,32 @@ impl DicomSeries {
         let pixels = bits::pack(classes, &frames);
         let created = Created::at(about.created).ok_or_else(|| malformed("its time has no date".to_owned()))?;
         let entries: String = about.table.entries().map(|(code, name)| format!("{code} {name}\n")).collect();
-        let said = [&self.about.series_uid, about.model_sha256, about.program_version, &created.date, &created.time, &entries];
+        let said = [
+            &self.about.series_uid,
+            about.model_sha256,
+            about.program_version,
+            &created.date,
+            &created.time,
+            &entries,
+        ];
         let known = sha256(said.map(str::as_bytes).into_iter().chain([pixels.as_slice()]));
         let instance_uid = uid(&known, "instance");
-        let object = dataset::build(self, about, &dataset::Content {
-            instance_uid: &instance_uid,
-            series_uid: &uid(&known, "series"),
-            dimension_uid: &uid(&known, "dimensions"),
-            frame_of_reference_uid: &match self.about.frame_of_reference_uid.as_str() {
-                "" => uid(&sha256([&self.about.series_uid]), "frame of reference"),
-                known => known.to_owned(),
+        let object = dataset::build(
+            self,
+            about,
+            &dataset::Content {
+                instance_uid: &instance_uid,
+                series_uid: &uid(&known, "series"),
+                dimension_uid: &uid(&known, "dimensions"),
+                frame_of_reference_uid: &match self.about.frame_of_reference_uid.as_str() {
+                    "" => uid(&sha256([&self.about.series_uid]), "frame of reference"),
+                    known => known.to_owned(),
+                },
+                created: &created,
+                frames: &frames,
+                pixels,
             },
-            created: &created,
-            frames: &frames,
-            pixels,
-        });
+        );
         let meta = FileMetaTableBuilder::new()
             .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN)
             .media_storage_sop_class_uid(uids::SEGMENTATION_STORAGE)
