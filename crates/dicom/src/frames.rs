@@ -37,6 +37,8 @@ pub struct About {
     pub number: String,
     /// Series Description.
     pub description: String,
+    /// Whether the images were ever compressed with a loss (`01`), by how much and how.
+    pub lossy: [String; 3],
 }
 
 /// What a segmentation takes over from the images that it is of.
@@ -122,6 +124,12 @@ impl About {
             modality: text(object, tags::MODALITY),
             number: text(object, tags::SERIES_NUMBER),
             description: text(object, tags::SERIES_DESCRIPTION).chars().take(64).collect(),
+            lossy: [
+                tags::LOSSY_IMAGE_COMPRESSION,
+                tags::LOSSY_IMAGE_COMPRESSION_RATIO,
+                tags::LOSSY_IMAGE_COMPRESSION_METHOD,
+            ]
+            .map(|tag| text(object, tag)),
         }
     }
 }

@@ -26,6 +26,9 @@ const MAX_META_BYTES: usize = 1 << 16;
 /// Retired from the standard, and still found.
 const EXPLICIT_BIG: &str = "1.2.840.10008.1.2.2";
 
+/// The way out of a compression that is not read.
+pub const UNPACK: &str = "unpack it first, as `gdcmconv --raw IN OUT` does";
+
 /// Why bytes are no usable object.
 #[derive(Debug)]
 pub enum Fault {
@@ -149,9 +152,7 @@ impl Encoding {
             Self::Other(name) => name,
             _ => return None,
         };
-        Some(format!(
-            "it is written in {name}, which is not read here; unpack it first, as `gdcmconv --raw IN OUT` does"
-        ))
+        Some(format!("it is written in {name}, which is not read here; {UNPACK}"))
     }
 }
 

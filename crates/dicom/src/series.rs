@@ -141,6 +141,11 @@ fn look_at(
     let malformed = |reason: String| DicomError::malformed(&name, reason);
     let head = files.read(index, USUAL_HEADER_BYTES)?;
     if !has_mark(&head) {
+        // Without it, a slice at an end of the stack would be missing, and nobody would see.
+        if name.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("dcm")) {
+            let reason = "it has no mark of a DICOM file: it is truncated, or older than the mark; get it again, or take it away";
+            return Err(malformed(reason.to_owned()));
+        }
         return Ok(Some("other file".to_owned()));
     }
     let meta = Meta::read(&head).map_err(|fault| malformed(fault.into_reason()))?;

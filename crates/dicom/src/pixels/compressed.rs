@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
 use jpeg_decoder::{Decoder, PixelFormat};
 
+use crate::parse::UNPACK;
+
 /// Length of a fragment's own header, which offsets count.
 const FRAGMENT_HEADER: usize = 8;
 /// Length of the table at the start of a frame of run lengths.
@@ -83,7 +85,12 @@ pub fn rle(packed: &[u8], n_pixels: usize, bits_allocated: u32) -> Result<Vec<u1
 
 /// JPEG, lossy with 8 bits or lossless with up to 16.
 pub fn jpeg(packed: &[u8], [n_rows, n_columns]: [usize; 2]) -> Result<Vec<u16>, String> {
-    let damaged = |error: jpeg_decoder::Error| format!("its JPEG can't be unpacked ({error})");
+    let damaged = |error: jpeg_decoder::Error| match error {
+        jpeg_decoder::Error::Unsupported(feature) => {
+            format!("it is written in JPEG of a kind that is not read here ({feature:?}); {UNPACK}")
+        }
+        other => format!("its JPEG can't be unpacked ({other})"),
+    };
     let mut decoder = Decoder::new(packed);
     decoder.read_info().map_err(damaged)?;
     let info = decoder.info().ok_or("its JPEG has no header")?;

@@ -12,6 +12,8 @@ use crate::frames::Frame;
 use crate::series::DicomSeries;
 
 const PROGRAM: &str = "FasterSAM";
+/// A segmentation's Series Number is that of its images and so much more: viewers list both.
+const SERIES_NUMBERS_ON: i32 = 1000;
 /// The most characters of a long string.
 const MAX_LO: usize = 64;
 /// The most characters of a decimal string.
@@ -54,7 +56,9 @@ pub fn build(series: &DicomSeries, about: &Segmentation, content: &Content) -> I
         };
         put(*tag, vr, value.as_str().into());
     }
-    let texts: [(Tag, VR, &str); 30] = [
+    let series_number =
+        series.about.number.parse::<i32>().unwrap_or(0).saturating_add(SERIES_NUMBERS_ON).to_string();
+    let texts: [(Tag, VR, &str); 27] = [
         (tags::IMAGE_TYPE, VR::CS, "DERIVED\\PRIMARY"),
         (tags::SOP_CLASS_UID, VR::UI, uids::SEGMENTATION_STORAGE),
         (tags::SOP_INSTANCE_UID, VR::UI, content.instance_uid),
@@ -62,7 +66,7 @@ pub fn build(series: &DicomSeries, about: &Segmentation, content: &Content) -> I
         (tags::SERIES_INSTANCE_UID, VR::UI, content.series_uid),
         (tags::FRAME_OF_REFERENCE_UID, VR::UI, content.frame_of_reference_uid),
         (tags::MODALITY, VR::CS, "SEG"),
-        (tags::SERIES_NUMBER, VR::IS, "1"),
+        (tags::SERIES_NUMBER, VR::IS, &series_number),
         (tags::INSTANCE_NUMBER, VR::IS, "1"),
         (tags::INSTANCE_CREATION_DATE, VR::DA, &content.created.date),
         (tags::INSTANCE_CREATION_TIME, VR::TM, &content.created.time),
@@ -77,16 +81,27 @@ pub fn build(series: &DicomSeries, about: &Segmentation, content: &Content) -> I
         (tags::DEVICE_SERIAL_NUMBER, VR::LO, "none"),
         (tags::CONTENT_LABEL, VR::CS, "SEGMENTATION"),
         (tags::CONTENT_DESCRIPTION, VR::LO, "Organs by an automatic segmentation"),
-        (tags::CONTENT_CREATOR_NAME, VR::PN, PROGRAM),
+        (tags::CONTENT_CREATOR_NAME, VR::PN, "FasterSAM^in Rust"),
         (tags::SEGMENTATION_TYPE, VR::CS, "BINARY"),
         (tags::SEGMENTS_OVERLAP, VR::CS, "NO"),
-        (tags::LOSSY_IMAGE_COMPRESSION, VR::CS, "00"),
         (tags::BURNED_IN_ANNOTATION, VR::CS, "NO"),
         (tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME2"),
-        (tags::BODY_PART_EXAMINED, VR::CS, ""),
-        (tags::LATERALITY, VR::CS, ""),
     ];
     texts.into_iter().for_each(|(tag, vr, value)| put(tag, vr, strings(value)));
+    let [lossy, ratio, method] = &series.about.lossy;
+    if lossy == "01" {
+        let known = [
+            (tags::LOSSY_IMAGE_COMPRESSION_RATIO, VR::DS, ratio),
+            (tags::LOSSY_IMAGE_COMPRESSION_METHOD, VR::CS, method),
+        ];
+        put(tags::LOSSY_IMAGE_COMPRESSION, VR::CS, "01".into());
+        known
+            .into_iter()
+            .filter(|(.., value)| !value.is_empty())
+            .for_each(|(tag, vr, value)| put(tag, vr, strings(value)));
+    } else {
+        put(tags::LOSSY_IMAGE_COMPRESSION, VR::CS, "00".into());
+    }
     put(tags::SOFTWARE_VERSIONS, VR::LO, cut(about.program_version).as_str().into());
     put(tags::NUMBER_OF_FRAMES, VR::IS, content.frames.len().to_string().as_str().into());
     let numbers: [(Tag, u16); 7] = [

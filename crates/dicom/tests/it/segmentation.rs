@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use dicom_core::Tag;
+use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::{InMemDicomObject, open_file};
 use fastersam_dicom::{DicomSeries, Segmentation};
@@ -89,6 +89,8 @@ fn a_segmentation_holds_the_class_map_and_refers_to_its_images() {
         (tags::FRAME_OF_REFERENCE_UID, FRAME_OF_REFERENCE),
         (tags::PATIENT_NAME, "Made^Up"),
         (tags::CONTENT_TIME, "010000"),
+        (tags::SERIES_NUMBER, "1007"),
+        (tags::LOSSY_IMAGE_COMPRESSION, "00"),
     ] {
         assert_eq!(text(&object, tag), expected, "{tag}");
     }
@@ -144,6 +146,23 @@ fn an_empty_class_map_has_one_empty_frame() {
     // It lies in the folder of its series now, and is not taken for one of its images.
     let mut again = DicomSeries::open(place.path(), None).unwrap();
     assert!(again.scan().unwrap().notes[0].contains("1 x segmentation"));
+}
+
+#[test]
+fn a_loss_of_the_images_is_one_of_their_segmentation() {
+    let mut images = stack(4);
+    for image in &mut images {
+        image.more = vec![
+            (tags::LOSSY_IMAGE_COMPRESSION, VR::CS, Some("01".into())),
+            (tags::LOSSY_IMAGE_COMPRESSION_RATIO, VR::DS, Some("8.5".into())),
+        ];
+    }
+    let place = folder(&images);
+    let path = place.path().join("out.dcm");
+    write(&DicomSeries::open(place.path(), None).unwrap(), &some_classes(), &path, 0).unwrap();
+    let object = open_file(&path).unwrap();
+    assert_eq!(text(&object, tags::LOSSY_IMAGE_COMPRESSION), "01");
+    assert_eq!(text(&object, tags::LOSSY_IMAGE_COMPRESSION_RATIO), "8.5");
 }
 
 #[test]

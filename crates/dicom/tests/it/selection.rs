@@ -95,6 +95,13 @@ fn where_no_image_lies_the_error_says_what_does() {
 }
 
 #[test]
+fn a_file_that_should_be_a_slice_and_is_none_is_an_error() {
+    let folder = folder(&stack(3));
+    file(folder.path(), "last.DCM", b"");
+    assert!(error(folder.path(), None).to_string().contains("truncated"));
+}
+
+#[test]
 fn one_patient_and_one_place_in_space_make_a_series() {
     for (tag, vr, what) in [
         (tags::PATIENT_ID, VR::LO, "patient"),
