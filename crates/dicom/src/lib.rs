@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod attributes;
+mod encoding;
 mod error;
 mod files;
 mod frames;

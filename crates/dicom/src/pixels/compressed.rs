@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
 use jpeg_decoder::{Decoder, PixelFormat};
 
-use crate::parse::UNPACK;
+use crate::encoding::UNPACK;
 
 /// Length of a fragment's own header, which offsets count.
 const FRAGMENT_HEADER: usize = 8;

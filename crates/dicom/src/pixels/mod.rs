@@ -6,7 +6,8 @@ use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 
 use crate::attributes::{integer, text};
-use crate::parse::{Encoding, Parsed, Pixels};
+use crate::encoding::Encoding;
+use crate::parse::{Parsed, Pixels};
 
 /// How the pixels of a file are stored.
 pub struct Format {

@@ -1,12 +1,12 @@
 //! The attributes of a segmentation (DICOM PS3.3, A.51).
 
-use dicom_core::value::DataSetSequence;
-use dicom_core::{DataElement, Length, PrimitiveValue, Tag, VR};
+use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
 use fastersam_volume::label_color;
 
 use super::codes::{ANATOMICAL_STRUCTURE, Code, cie_lab, organ};
+use super::elements::{code_item, cut, decimals, element, item, sequence, strings};
 use super::{Created, Segmentation};
 use crate::frames::Frame;
 use crate::series::DicomSeries;
@@ -14,10 +14,6 @@ use crate::series::DicomSeries;
 const PROGRAM: &str = "FasterSAM";
 /// A segmentation's Series Number is that of its images and so much more: viewers list both.
 const SERIES_NUMBERS_ON: i32 = 1000;
-/// The most characters of a long string.
-const MAX_LO: usize = 64;
-/// The most characters of a decimal string.
-const MAX_DS: usize = 16;
 
 /// What a data set is made of, beside the series and what is said about it.
 pub struct Content<'a> {
@@ -244,79 +240,4 @@ fn frame_groups(frame: &Frame, class: u8, slice: usize) -> InMemDicomObject {
             ])],
         ),
     ])
-}
-
-type Element = DataElement<InMemDicomObject>;
-
-fn item<const N: usize>(elements: [Element; N]) -> InMemDicomObject {
-    InMemDicomObject::from_element_iter(elements)
-}
-
-fn element(tag: Tag, vr: VR, value: &str) -> Element {
-    DataElement::new(tag, vr, PrimitiveValue::from(value))
-}
-
-fn sequence(tag: Tag, items: Vec<InMemDicomObject>) -> Element {
-    DataElement::new(tag, VR::SQ, DataSetSequence::new(items, Length::UNDEFINED))
-}
-
-fn code_item(code: Code) -> InMemDicomObject {
-    item([
-        element(tags::CODE_VALUE, VR::SH, code.value),
-        element(tags::CODING_SCHEME_DESIGNATOR, VR::SH, code.scheme),
-        element(tags::CODE_MEANING, VR::LO, code.meaning),
-    ])
-}
-
-fn decimals(tag: Tag, values: &[f64]) -> Element {
-    let texts: Vec<String> = values.iter().map(|&value| decimal(value)).collect();
-    DataElement::new(tag, VR::DS, PrimitiveValue::Strs(texts.into()))
-}
-
-/// A number in as many digits as a decimal string holds.
-fn decimal(value: f64) -> String {
-    let plain = value.to_string();
-    if plain.len() <= MAX_DS {
-        return plain;
-    }
-    let is_plain = value == 0.0 || (1e-4..1e12).contains(&value.abs());
-    let with = |digits: usize| if is_plain { format!("{value:.digits$}") } else { format!("{value:.digits$e}") };
-    (0..MAX_DS).rev().map(with).find(|text| text.len() <= MAX_DS).unwrap_or_else(|| "0".to_owned())
-}
-
-/// Texts that backslashes divide.
-fn strings(value: &str) -> PrimitiveValue {
-    if value.contains('\\') {
-        PrimitiveValue::Strs(value.split('\\').map(str::to_owned).collect())
-    } else {
-        value.into()
-    }
-}
-
-/// As much as a long string holds, without what would divide it.
-fn cut(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).map(|c| if c == '\\' { '/' } else { c }).take(MAX_LO).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn decimals_fit_and_keep_their_digits() {
-        for value in
-            [0.0, -1.5, 0.703125, -123.456789012345, 1.0 / 3.0, -1e-9 / 3.0, 98765.43210987654, 5e-20, -4e20 / 3.0]
-        {
-            let text = decimal(value);
-            assert!(text.len() <= MAX_DS, "{text}");
-            let back: f64 = text.parse().unwrap_or(f64::NAN);
-            assert!((back - value).abs() <= 1e-9 * value.abs().max(1e-12), "{value} became {text}");
-        }
-    }
-
-    #[test]
-    fn texts_are_cut_to_what_fits() {
-        assert_eq!(cut("left\\right\n"), "left/right");
-        assert_eq!(cut(&"ä".repeat(80)).chars().count(), MAX_LO);
-    }
 }

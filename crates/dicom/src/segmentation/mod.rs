@@ -4,6 +4,7 @@
 mod bits;
 mod codes;
 mod dataset;
+mod elements;
 
 use std::path::Path;
 use std::time::SystemTime;
