@@ -110,7 +110,11 @@ pub fn passed_over(sop_class: &str) -> Option<String> {
 
 /// Whether an image is a scout view.
 pub fn is_localizer(object: &InMemDicomObject) -> bool {
-    text(object, tags::IMAGE_TYPE).split('\\').any(|part| part.trim() == "LOCALIZER")
+    has_type(object, "LOCALIZER")
+}
+
+fn has_type(object: &InMemDicomObject, wanted: &str) -> bool {
+    text(object, tags::IMAGE_TYPE).split('\\').any(|part| part.trim() == wanted)
 }
 
 impl About {
@@ -142,6 +146,9 @@ pub fn frames(object: &InMemDicomObject, file: usize, sop_class: &str) -> Result
     let sop_instance = text(object, tags::SOP_INSTANCE_UID);
     if sop_instance.is_empty() {
         return Err("it has no SOP Instance UID".to_owned());
+    }
+    if has_type(object, "MOSAIC") {
+        return Err("it is a mosaic of slices in one image; dcm2niix takes it apart".to_owned());
     }
     let is_multi_frame = ENHANCED.contains(&sop_class);
     let n_frames = integer(object, tags::NUMBER_OF_FRAMES).unwrap_or(1);

@@ -54,7 +54,7 @@ pub fn build(series: &DicomSeries, about: &Segmentation, content: &Content) -> I
     }
     let series_number =
         series.about.number.parse::<i32>().unwrap_or(0).saturating_add(SERIES_NUMBERS_ON).to_string();
-    let texts: [(Tag, VR, &str); 27] = [
+    let texts: [(Tag, VR, &str); 26] = [
         (tags::IMAGE_TYPE, VR::CS, "DERIVED\\PRIMARY"),
         (tags::SOP_CLASS_UID, VR::UI, uids::SEGMENTATION_STORAGE),
         (tags::SOP_INSTANCE_UID, VR::UI, content.instance_uid),
@@ -70,7 +70,6 @@ pub fn build(series: &DicomSeries, about: &Segmentation, content: &Content) -> I
         (tags::SERIES_TIME, VR::TM, &content.created.time),
         (tags::CONTENT_DATE, VR::DA, &content.created.date),
         (tags::CONTENT_TIME, VR::TM, &content.created.time),
-        (tags::TIMEZONE_OFFSET_FROM_UTC, VR::SH, "+0000"),
         (tags::SERIES_DESCRIPTION, VR::LO, "Segmentation by FasterSAM, not for clinical use"),
         (tags::MANUFACTURER, VR::LO, "The FasterSAM in Rust authors"),
         (tags::MANUFACTURER_MODEL_NAME, VR::LO, PROGRAM),

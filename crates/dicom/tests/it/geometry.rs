@@ -112,6 +112,13 @@ fn different_planes_are_refused() {
 }
 
 #[test]
+fn a_mosaic_is_refused() {
+    let mut image = Image::axial(0);
+    image.more.push((tags::IMAGE_TYPE, VR::CS, Some("ORIGINAL\\PRIMARY\\M\\MOSAIC".into())));
+    check_refusal(&[image], &["mosaic", "dcm2niix"]);
+}
+
+#[test]
 fn what_has_no_place_is_refused() {
     for (tag, reason) in [
         (tags::IMAGE_POSITION_PATIENT, "where it lies"),
