@@ -17,4 +17,4 @@ pub const MAX_VALUE_BYTES: u32 = 1 << 12;
 /// The deepest that sequences lie in each other.
 pub const MAX_SEQUENCE_DEPTH: usize = 32;
 /// The most elements of a file that are looked at.
-pub const MAX_ELEMENTS: usize = 1 << 20;
+pub const MAX_ELEMENTS: usize = 1 << 19;

@@ -10,9 +10,9 @@ use fastersam_volume::{Grid, VolumeError};
 /// A scan that was found good as far as its headers say.
 pub enum Source {
     /// A NIfTI file, whose voxels stay in it.
-    Nifti(ScanFile),
+    Nifti(Box<ScanFile>),
     /// A DICOM series, whose voxels are read by [`segment`](Self::segment).
-    Dicom(DicomSeries, Option<Scan>),
+    Dicom(Box<DicomSeries>, Option<Box<Scan>>),
 }
 
 impl Source {
@@ -22,9 +22,9 @@ impl Source {
     /// The scan can't be read, or it is not clear which series is meant.
     pub fn open(path: &Path, series: Option<&str>) -> Result<Self> {
         if is_dicom(path) {
-            Ok(Self::Dicom(DicomSeries::open(path, series)?, None))
+            Ok(Self::Dicom(Box::new(DicomSeries::open(path, series)?), None))
         } else {
-            Ok(Self::Nifti(ScanFile::open(path)?))
+            Ok(Self::Nifti(Box::new(ScanFile::open(path)?)))
         }
     }
 
@@ -57,7 +57,7 @@ impl Source {
         match self {
             Self::Nifti(file) => Ok(segmenter.segment_file(file, options, done)?),
             Self::Dicom(series, voxels) => {
-                let scan = voxels.insert(series.scan()?);
+                let scan = voxels.insert(Box::new(series.scan()?));
                 Ok(segmenter.segment_scan_with(scan, options, done)?)
             }
         }
