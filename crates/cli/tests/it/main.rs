@@ -3,6 +3,7 @@
 mod bad_input;
 mod bench;
 mod calibrate;
+mod dicom;
 mod export;
 mod inspect;
 mod own_data;

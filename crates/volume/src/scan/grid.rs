@@ -7,6 +7,7 @@ use nifti::NiftiHeader;
 
 use super::header::Header;
 use crate::error::VolumeError;
+use crate::limits::MAX_VOXELS;
 use crate::orientation::Orientation;
 
 /// Lengths that differ by less than this share are the same, but for rounding.
@@ -28,6 +29,55 @@ pub struct Grid {
 }
 
 impl Grid {
+    /// A grid from a shape `[i, j, k]` and an affine to world coordinates in millimetres (to the right, front and top), for
+    /// scans that come from other files than NIfTI. Label maps are written with the affine by rows.
+    ///
+    /// # Errors
+    /// The shape is empty or larger than [`MAX_VOXELS`](crate::MAX_VOXELS), or the affine does not span a volume; `path` is
+    /// the file to be named.
+    pub fn new(path: &Path, shape: [usize; 3], affine: [[f64; 4]; 3]) -> Result<Self, VolumeError> {
+        let n_voxels = shape.iter().try_fold(1_u64, |n, &size| n.checked_mul(size as u64));
+        if !n_voxels.is_some_and(|n| (1..=MAX_VOXELS).contains(&n)) {
+            let reason = format!("it has the shape {shape:?}; 1 to {MAX_VOXELS} voxels are possible");
+            return Err(VolumeError::malformed(path, reason));
+        }
+        let [srow_x, srow_y, srow_z] = affine.map(|row| row.map(|v| v as f32));
+        let template = NiftiHeader {
+            qform_code: 0,
+            sform_code: 1,
+            srow_x,
+            srow_y,
+            srow_z,
+            xyzt_units: 2,
+            ..NiftiHeader::default()
+        };
+        let mut grid = Self::of_affine(path, shape, affine, template)?;
+        let [x, y, z] = grid.spacing_mm.map(|mm| mm as f32);
+        grid.template.pixdim = [1.0, x, y, z, 1.0, 1.0, 1.0, 1.0];
+        Ok(grid)
+    }
+
+    /// Checks that an affine spans a volume.
+    fn of_affine(
+        path: &Path,
+        shape: [usize; 3],
+        affine: [[f64; 4]; 3],
+        template: NiftiHeader,
+    ) -> Result<Self, VolumeError> {
+        if !affine.iter().flatten().all(|v| v.is_finite()) {
+            return Err(VolumeError::malformed(path, "its affine holds a value that is not finite"));
+        }
+        let spacing_mm = [0, 1, 2].map(|axis| affine.iter().map(|row| row[axis] * row[axis]).sum::<f64>().sqrt());
+        let grid = Self { shape, affine, spacing_mm, template };
+        let most = spacing_mm.iter().product::<f64>();
+        if !(most > 0.0 && most.is_finite() && grid.voxel_mm3() > MIN_VOLUME * most) {
+            let reason =
+                format!("its affine is singular: its axes {affine:?} do not span a volume; set a real one");
+            return Err(VolumeError::malformed(path, reason));
+        }
+        Ok(grid)
+    }
+
     /// The grid that a header describes, and what had to be assumed for it.
     ///
     /// The affine by rows goes before the one by a quaternion; one that is empty or not finite counts as none. Where there
@@ -56,17 +106,8 @@ impl Grid {
             base_affine(header.shape, check_distances(path, pixdim)?)
         };
         affine.iter_mut().flatten().for_each(|v| *v *= unit_mm);
-        if !affine.iter().flatten().all(|v| v.is_finite()) {
-            return Err(VolumeError::malformed(path, "its affine holds a value that is not finite"));
-        }
-        let spacing_mm = [0, 1, 2].map(|axis| affine.iter().map(|row| row[axis] * row[axis]).sum::<f64>().sqrt());
-        let grid = Self { shape: header.shape, affine, spacing_mm, template: header.template.clone() };
-        let most = spacing_mm.iter().product::<f64>();
-        if !(most > 0.0 && most.is_finite() && grid.voxel_mm3() > MIN_VOLUME * most) {
-            let reason =
-                format!("its affine is singular: its axes {affine:?} do not span a volume; set a real one");
-            return Err(VolumeError::malformed(path, reason));
-        }
+        let grid = Self::of_affine(path, header.shape, affine, header.template.clone())?;
+        let spacing_mm = grid.spacing_mm;
         let said = pixdim.map(|distance| distance * unit_mm);
         let differs = (0..header.n_axes.min(3))
             .any(|axis| (said[axis] - spacing_mm[axis]).abs() > SAME_LENGTH * spacing_mm[axis]);

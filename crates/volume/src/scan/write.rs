@@ -54,6 +54,15 @@ impl Grid {
         write_ordered(path, &values, &header, names, |options, voxels| options.write_nifti(voxels))
     }
 
+    /// Writes intensities `[i, j, k]` as f32 with this grid's affine, orientation and spacing.
+    ///
+    /// # Errors
+    /// As [`write_classes`](Self::write_classes).
+    pub fn write_intensities(&self, path: &Path, intensities: &Array3<f32>) -> Result<(), VolumeError> {
+        let header = self.header_for(path, intensities.dim().into())?;
+        write_ordered(path, intensities, &header, None, |options, voxels| options.write_nifti(voxels))
+    }
+
     /// Writes a value for each voxel and class, `[class, k, j, i]`, as a 4-D file `[i, j, k, class]` that is packed: `.nii.gz`.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 mod one;
 mod outputs;
 mod scans;
+mod source;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use burn::tensor::Device;
 use clap::Args;
-use fastersam::{Checkpoint, Intensity, ScanFile, SegmentOptions, Segmenter};
+use fastersam::{Checkpoint, Intensity, SegmentOptions, Segmenter};
 use fastersam_progress::{self as progress, say};
 use fastersam_records::NOTICE;
 use serde_json::json;
@@ -19,14 +20,18 @@ use super::{Batching, Pausing, count};
 use crate::output::print;
 use one::Task;
 use outputs::{Destination, Job};
+use source::Source;
 
 /// What to segment, and with what.
 #[derive(Debug, Args)]
 pub struct SegmentArgs {
-    /// The scans, .nii or .nii.gz (NIfTI-1 or NIfTI-2), in any orientation; folders stand for all scans in them, text files
-    /// (.txt) for the scans that they list, one a line
+    /// The scans, .nii or .nii.gz (NIfTI-1 or NIfTI-2), in any orientation, or a DICOM series: its folder or a .zip of it;
+    /// other folders stand for all scans in them, text files (.txt) for the scans that they list, one a line
     #[arg(required = true, value_name = "SCAN")]
     scans: Vec<PathBuf>,
+    /// The series to be segmented, where a DICOM folder or archive holds several; without it they are listed
+    #[arg(long, value_name = "UID-OR-NUMBER")]
+    series: Option<String>,
     /// The trained model: a one-file model, or the folder of a run or of its checkpoint; it says all that is needed
     #[arg(long, short, value_name = "PATH")]
     model: PathBuf,
@@ -71,7 +76,7 @@ pub fn run(arguments: &SegmentArgs, device: &Device) -> Result<()> {
     }
     if let [job] = &jobs[..] {
         // What is wrong with the only scan is said at once.
-        ScanFile::open(&job.scan)?;
+        Source::open(&job.scan, arguments.series.as_deref())?;
     }
     let checkpoint = Checkpoint::load_with(&arguments.model, arguments.weights.as_deref(), device)?;
     let recommended = checkpoint.info.recommended.clone();
@@ -99,6 +104,7 @@ pub fn run(arguments: &SegmentArgs, device: &Device) -> Result<()> {
         segmenter: Segmenter::from(checkpoint).with_batch_size(arguments.batching.batch_size),
         options,
         extras: arguments.destination.extras,
+        series: arguments.series.clone(),
         json: arguments.json,
     };
     match &jobs[..] {

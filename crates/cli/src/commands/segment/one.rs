@@ -2,18 +2,20 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Result, bail};
 use fastersam::checkpoint::to_json;
-use fastersam::{ClassStatistics, LabelMap, ScanFile, SegmentOptions, Segmenter, SliceView};
+use fastersam::{ClassStatistics, LabelMap, SegmentOptions, Segmenter, SliceView, label_names_path};
+use fastersam_dicom::Segmentation;
 use fastersam_files::{FileError, write_atomically};
 use fastersam_progress::{self as progress, count, say};
 use fastersam_records::NOTICE;
 use fastersam_report::{Preview, PreviewSlice, Viewer};
 use serde_json::json;
 
-use super::outputs::{Extras, Job};
+use super::outputs::{Extras, Format, Job};
+use super::source::Source;
 use crate::output::print;
 
 /// The most slices of a preview.
@@ -30,6 +32,8 @@ pub struct Task {
     pub keep_largest: Vec<u8>,
     pub weights_sha256: String,
     pub extras: Extras,
+    /// UID or number of the series, where a scan is DICOM.
+    pub series: Option<String>,
     pub json: bool,
 }
 
@@ -39,28 +43,34 @@ impl Task {
     /// # Errors
     /// Where the scan can't be read or a file can't be written.
     pub fn run(&self, job: &Job) -> Result<()> {
-        let Job { scan: path, label_map } = job;
+        let Job { scan: path, label_map, .. } = job;
         let started = Instant::now();
-        let mut scan = ScanFile::open(path)?;
-        let n_slices = scan.grid.oriented_shape(self.segmenter.info().orientation)[0];
+        let mut scan = Source::open(path, self.series.as_deref())?;
+        let series_uid = scan.series().map(|series| series.summary().uid);
+        if let Some(series) = scan.series().filter(|_| !self.json) {
+            say(&series.summary().to_string());
+        }
+        let n_slices = scan.grid().oriented_shape(self.segmenter.info().orientation)[0];
         let bar = progress::bar("segmenting", n_slices, "slices");
-        let found = self.segmenter.segment_file(&mut scan, &self.options, |n| bar.inc(n as u64));
+        let found = scan.segment(&self.segmenter, &self.options, |n| bar.inc(n as u64));
         bar.finish_and_clear();
         let mut found = found?;
         let seconds = started.elapsed().as_secs_f64();
         found.warnings.iter().for_each(|warning| say(&format!("warning: {}: {warning}", path.display())));
         let removed: usize = self.keep_largest.iter().map(|&class| found.keep_largest(class)).sum();
         self.write_extras(job, &scan, &found)?;
-        let names = found.write(label_map)?;
+        self.write_label_map(job, &scan, &found)?;
         if self.extras.html {
+            scan.write_nifti(&job.nifti_scan())?;
             write_atomically(&job.viewer(), viewer(job, &found)?.as_bytes())?;
         }
+        let names = (job.format == Format::Nifti).then(|| label_names_path(label_map));
         if self.json {
             let volumes: serde_json::Map<_, _> =
                 found.volumes_ml().map(|(name, ml)| (name.to_owned(), json!(ml))).collect();
             let result = json!({
                 "scan": path.to_string_lossy(), "segmentation": label_map.to_string_lossy(),
-                "labels": names.to_string_lossy(), "seconds": seconds, "volume_ml": volumes,
+                "labels": names.as_deref().map(Path::to_string_lossy), "series_uid": series_uid, "seconds": seconds, "volume_ml": volumes,
                 "pause": self.options.pausing, "voxels_removed": removed, "model_sha256": self.weights_sha256,
                 "version": env!("CARGO_PKG_VERSION"), "warnings": found.warnings, "notice": NOTICE,
             });
@@ -72,11 +82,29 @@ impl Task {
         if removed > 0 {
             say(&format!("outside the largest components: {} dropped", count(removed, "voxel")));
         }
-        say(&format!("{} in {seconds:.2} s; label names in {}", count(n_slices, "slice"), names.display()));
+        let names = names.map_or_else(String::new, |names| format!("; label names in {}", names.display()));
+        say(&format!("{} in {seconds:.2} s{names}", count(n_slices, "slice")));
         print(&label_map.display().to_string())
     }
 
-    fn write_extras(&self, job: &Job, scan: &ScanFile, found: &LabelMap) -> Result<()> {
+    /// Writes the label map in the form that was asked for, and as NIfTI where a viewer needs it.
+    fn write_label_map(&self, job: &Job, scan: &Source, found: &LabelMap) -> Result<()> {
+        if let (Format::DicomSeg, Some(series)) = (job.format, scan.series()) {
+            let about = Segmentation {
+                table: &found.labels,
+                program_version: env!("CARGO_PKG_VERSION"),
+                model_sha256: &self.weights_sha256,
+                created: SystemTime::now(),
+            };
+            series.write_segmentation(&job.label_map, &found.classes, &about)?;
+        }
+        if job.format == Format::Nifti || self.extras.html {
+            found.write(job.nifti_label_map())?;
+        }
+        Ok(())
+    }
+
+    fn write_extras(&self, job: &Job, scan: &Source, found: &LabelMap) -> Result<()> {
         if self.extras.save_pause_map || self.extras.html {
             found.write_pause_map(&job.pause_map())?;
         }
@@ -137,7 +165,8 @@ fn viewer(job: &Job, found: &LabelMap) -> Result<String> {
         }
         Ok(std::fs::read(path).map_err(&at)?)
     };
-    let [scan, label_map, pause_map] = [&job.scan, &job.label_map, &job.pause_map()].map(|path| read(path));
+    let [scan, label_map, pause_map] =
+        [job.nifti_scan(), job.nifti_label_map(), job.pause_map()].map(|path| read(&path));
     let volumes_ml: Vec<f64> = found.volumes_ml().map(|(_, ml)| ml).collect();
     let pause_point_names: Vec<String> = found.pause_point_names().collect();
     let viewer = Viewer {
