@@ -16,7 +16,8 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::json;
 
-use crate::workspace::{cargo, root};
+use crate::product::{Product, say};
+use crate::workspace::root;
 use campaigns::{ALL, Campaign};
 use fixture::Fixture;
 use program::Program;
@@ -79,7 +80,7 @@ impl Abuse {
             let known: Vec<&str> = ALL.iter().map(|campaign| campaign.name).collect();
             bail!("there is no campaign {unknown:?}; there are: {}", known.join(", "));
         }
-        let binary = self.binary()?;
+        let binary = Product::new(self.program.as_deref())?.binary().to_owned();
         let scratch = std::env::temp_dir().join(format!("fastersam-abuse-{}", std::process::id()));
         std::fs::create_dir_all(&scratch).with_context(|| scratch.display().to_string())?;
         let rows = self.campaigns(&chosen, &binary, &scratch);
@@ -134,16 +135,6 @@ impl Abuse {
         Ok(row)
     }
 
-    /// The program that was named, or the workspace's own.
-    fn binary(&self) -> Result<PathBuf> {
-        if let Some(program) = &self.program {
-            return std::path::absolute(program).with_context(|| program.display().to_string());
-        }
-        cargo(&["build", "--release", "--package", "fastersam-cli"], &[])?;
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-        Ok(target.join("release").join(format!("fastersam{}", std::env::consts::EXE_SUFFIX)))
-    }
-
     fn keep(&self, campaign: &str, number: u64, outcome: &Outcome) -> Result<()> {
         let folder = root().join(&self.keep).join(format!("{campaign}-{}-{number}", self.seed));
         std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
@@ -160,12 +151,6 @@ impl Abuse {
         }
         Ok(())
     }
-}
-
-/// How far it is.
-#[allow(clippy::print_stderr)]
-fn say(line: &str) {
-    eprintln!("{line}");
 }
 
 #[allow(clippy::print_stdout, reason = "the result of the command")]

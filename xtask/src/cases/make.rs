@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::check::link;
+use super::outcome::link;
 use crate::nifti::{Nifti, gzip, write};
 use crate::product::Product;
 

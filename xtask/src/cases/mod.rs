@@ -6,6 +6,7 @@
 
 mod check;
 mod make;
+mod outcome;
 mod table;
 
 use std::path::{Path, PathBuf};
