@@ -58,7 +58,7 @@ fn folders_and_lists_are_segmented_and_a_bad_file_stops_no_other() {
         [text(&at("maps/a_segmentation.nii.gz")), text(&at("maps/b_segmentation.nii"))],
         "the bad scan lies between them"
     );
-    for words in ["web page", "1 of 3 scans could not be segmented", "bad.nii.gz", "3 of 3, "] {
+    for words in ["web page", "1 of 3 scans could not be segmented", "bad.nii.gz", "3 of 3 scans, "] {
         assert!(said.contains(words), "{words:?} in {said}");
     }
     let expected = [

@@ -114,10 +114,16 @@ impl<'a> File<'a> {
         }
     }
 
-    /// The key without the sequence or the number of a channel, in small letters, and that sequence.
-    pub fn channel(&self) -> Option<(Vec<String>, &'a str)> {
-        let (sequence, key) = self.sequence.as_ref()?;
-        Some((key.iter().map(|part| part.to_lowercase()).collect(), sequence))
+    /// The key without the sequence or the number of a channel, in small letters, and that sequence. A result may be called like
+    /// its image, channel and all.
+    pub fn channel(&self) -> Option<(Vec<String>, &str)> {
+        let small = |key: &[String]| key.iter().map(|part| part.to_lowercase()).collect();
+        if let Some((sequence, key)) = &self.sequence {
+            return Some((small(key), sequence));
+        }
+        let (last, folders) = self.key.split_last()?;
+        let (before, sequence) = sequence_of(last)?;
+        Some((small(&[folders, &[before.to_owned()]].concat()), sequence))
     }
 
     /// What files that belong together share.

@@ -120,7 +120,7 @@ fn every_odd_but_good_file_of_the_corpus_is_read() {
         assert_eq!(case.spacing_mm, None);
         n_read += 1;
     }
-    assert_eq!(n_read, 10);
+    assert_eq!(n_read, 13);
 }
 
 /// A good file of each kind, by a name with its ending.
