@@ -109,7 +109,7 @@ impl Cli {
         if trains && self.machine.precision != Precision::F32 {
             bail!("models are trained and calibrated in f32; --precision is for segment, evaluate and bench");
         }
-        self.machine.precision.set(&mut device, &self.machine.device)?;
+        fastersam_device::set_precision(&mut device, &self.machine.device, self.machine.precision)?;
         let described = fastersam_device::described(&self.machine.device, &device, self.machine.precision);
         let origin = Origin { program: PROGRAM, device: described, threads };
         match self.command {

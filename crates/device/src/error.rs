@@ -1,6 +1,6 @@
 //! Why a device can't be used.
 
-use crate::name::{Backend, NAMES};
+use crate::backend::{Backend, NAMES};
 use crate::precision::Precision;
 
 /// A name that opens no device.

@@ -1,15 +1,17 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod backend;
 mod error;
 mod list;
 mod name;
 mod precision;
 mod tests_on;
 
+pub use backend::{Backend, NAMES};
 pub use error::DeviceError;
 pub use list::{DeviceEntry, described, list};
-pub use name::{Backend, NAMES, open};
+pub use name::{open, set_precision};
 pub use precision::Precision;
 #[doc(hidden)]
 pub use tests_on::{of_tests, tolerance_factor};

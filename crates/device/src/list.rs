@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use serde::Serialize;
 
-use crate::name::Backend;
+use crate::backend::Backend;
 use crate::precision::Precision;
 
 /// A device, or why a backend has none.

@@ -1,65 +1,11 @@
 //! From a name to a device.
 
-use std::fmt;
+use burn::tensor::{Device, FloatDType};
 
-use burn::tensor::Device;
-
+use crate::backend::Backend;
 use crate::error::DeviceError;
 use crate::list::found;
-
-/// The devices that there are names for.
-pub const NAMES: &str = "flex, cuda, cuda:N, wgpu, wgpu:N, libtorch, libtorch:N (a GPU)";
-
-/// What computes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Backend {
-    /// burn's own CPU backend.
-    Flex,
-    /// NVIDIA GPUs.
-    Cuda,
-    /// Any GPU, through Vulkan, Metal or DirectX 12.
-    Wgpu,
-    /// PyTorch's library.
-    LibTorch,
-}
-
-impl Backend {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Flex, Self::Cuda, Self::Wgpu, Self::LibTorch];
-
-    /// The cargo feature that compiles it in.
-    #[must_use]
-    pub fn feature(self) -> &'static str {
-        match self {
-            Self::Flex => "flex",
-            Self::Cuda => "cuda",
-            Self::Wgpu => "wgpu",
-            Self::LibTorch => "tch",
-        }
-    }
-
-    /// Whether it was compiled in.
-    #[must_use]
-    pub fn is_compiled(self) -> bool {
-        match self {
-            Self::Flex => cfg!(feature = "flex"),
-            Self::Cuda => cfg!(feature = "cuda"),
-            Self::Wgpu => cfg!(feature = "wgpu"),
-            Self::LibTorch => cfg!(feature = "tch"),
-        }
-    }
-}
-
-impl fmt::Display for Backend {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Flex => "flex",
-            Self::Cuda => "cuda",
-            Self::Wgpu => "wgpu",
-            Self::LibTorch => "libtorch",
-        })
-    }
-}
+use crate::precision::Precision;
 
 /// Opens `flex`, `cuda`, `cuda:1`, `wgpu`, `wgpu:0`, `libtorch` or `libtorch:0`.
 ///
@@ -97,4 +43,23 @@ pub fn open(name: &str) -> Result<Device, DeviceError> {
         )));
     }
     Ok(devices.swap_remove(index))
+}
+
+/// Makes this the precision of what is created on a device. Once for a device, before anything is.
+///
+/// # Errors
+/// Where the device does not have it.
+pub fn set_precision(device: &mut Device, name: &str, precision: Precision) -> Result<(), DeviceError> {
+    let dtype = match precision {
+        Precision::F32 => return Ok(()),
+        Precision::Bf16 => FloatDType::BF16,
+        Precision::F16 => FloatDType::F16,
+    };
+    // The CPU backend stores such numbers and computes with them one by one.
+    let is_computed = name != "flex" && device.supports_dtype(dtype);
+    let refused = || DeviceError::Precision { name: name.to_owned(), precision };
+    if !is_computed {
+        return Err(refused());
+    }
+    device.configure(dtype).map_err(|_| refused())
 }

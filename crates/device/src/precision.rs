@@ -3,10 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use burn::tensor::{Device, FloatDType};
-
-use crate::error::DeviceError;
-
 /// Floating-point numbers of a forward pass. Means, variances, softmax and pause decisions stay f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
@@ -21,31 +17,6 @@ pub enum Precision {
 
 impl Precision {
     const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::F16];
-
-    fn dtype(self) -> FloatDType {
-        match self {
-            Self::F32 => FloatDType::F32,
-            Self::Bf16 => FloatDType::BF16,
-            Self::F16 => FloatDType::F16,
-        }
-    }
-
-    /// Makes it the precision of what is created on the device. Once for a device, before anything is.
-    ///
-    /// # Errors
-    /// Where the device does not have it.
-    pub fn set(self, device: &mut Device, name: &str) -> Result<(), DeviceError> {
-        if self == Self::F32 {
-            return Ok(());
-        }
-        // The CPU backend stores such numbers and computes with them one by one.
-        let is_computed = name != "flex" && device.supports_dtype(self.dtype());
-        let refused = || DeviceError::Precision { name: name.to_owned(), precision: self };
-        if !is_computed {
-            return Err(refused());
-        }
-        device.configure(self.dtype()).map_err(|_| refused())
-    }
 }
 
 impl fmt::Display for Precision {

@@ -2,7 +2,8 @@
 
 use burn::tensor::Device;
 
-use crate::name::{Backend, open};
+use crate::backend::Backend;
+use crate::name::open;
 
 /// Names it, as `--device` does; not set, it is `flex`.
 const VARIABLE: &str = "FASTERSAM_DEVICE";
