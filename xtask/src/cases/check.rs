@@ -185,7 +185,7 @@ impl<'a> Judge<'a> {
                 let problems = &outcome.json["problems"];
                 let is_wrong = found != n || problems.as_array().is_none_or(|problems| !problems.is_empty());
                 (
-                    format!("{n} cases without problems"),
+                    format!("{n} {} without problems", if n == 1 { "case" } else { "cases" }),
                     wrong(is_wrong, format!("{found} cases, problems {problems}")),
                 )
             }

@@ -279,7 +279,12 @@ pub const ALL: &[Row] = &[
     // What is no model is said to be none.
     row("39", "39_wrong_model/scan.nii.gz", Model("39_wrong_model/nowhere"), &[Fails, Says(&["does not exist"])]),
     row("39", "39_wrong_model/scan.nii.gz", Model("39_wrong_model/empty"), &[Fails, Says(&["checkpoint"])]),
-    row("39", "39_wrong_model/scan.nii.gz", Model("39_wrong_model/sam.pth"), &[Fails, Says(&["checkpoint"])]),
+    row(
+        "39",
+        "39_wrong_model/scan.nii.gz",
+        Model("39_wrong_model/sam.pth"),
+        &[Fails, Says(&["not a usable model"])],
+    ),
     segment("44", "44_permissions/scan.nii.gz", &[Succeeds, Mode(0o644)]),
     // The checkpoint's intensity is that of the data.
     row("45", "45_intensity_of_the_checkpoint/data", Evaluate, &[Succeeds, SameDice(0.3)]),

@@ -62,8 +62,13 @@ pub fn detect(path: &Path) -> Result<Form, DatasetError> {
             return Ok(form);
         }
     }
-    let reason = if let Some((name, form)) = inside(path, &names) {
+    let inside = inside(path, &names);
+    let reason = if let [(name, form)] = &inside[..] {
         format!("it has none of the known forms, but its folder `{name}` is {}: give that", form.name())
+    } else if !inside.is_empty() {
+        let named: Vec<String> =
+            inside.iter().map(|(name, form)| format!("`{name}` is {}", form.name())).collect();
+        format!("it has none of the known forms, but folders in it have: {}; give one of them", named.join(", "))
     } else if path.is_dir() {
         format!(
             "it has none of the known forms ({}); NIfTI files in any other layout are read once a file {} describes them",
@@ -76,14 +81,17 @@ pub fn detect(path: &Path) -> Result<Form, DatasetError> {
     Err(DatasetError::malformed(path, reason))
 }
 
-/// The first folder inside that has a form.
-fn inside(path: &Path, names: &[String]) -> Option<(String, Form)> {
-    names.iter().find_map(|name| {
+/// The first folders inside that have a form.
+fn inside(path: &Path, names: &[String]) -> Vec<(String, Form)> {
+    /// More say nothing new.
+    const SHOWN: usize = 4;
+    let found = names.iter().filter_map(|name| {
         let folder = path.join(name);
         let names = names_in(&folder).ok()?;
         let form = ALL.into_iter().find(|form| form.detect(&folder, &names).is_ok_and(|found| found))?;
         Some((name.clone(), form))
-    })
+    });
+    found.take(SHOWN).collect()
 }
 
 impl DataSet {
