@@ -8,18 +8,7 @@ use fastersam_datasets::phantom::Phantom;
 use fastersam_volume::{Orientation, write_image_volume};
 use serde_json::Value;
 
-/// A data set and a model that take seconds.
-const SMALL: [&str; 9] = [
-    "model.input_size=64",
-    "data.train_cases=1",
-    "data.calibrate_cases=1",
-    "data.evaluate_cases=1",
-    "train.epochs=1",
-    "measure.thresholds=[0.9]",
-    "measure.dice_tolerance=1.0",
-    "measure.throughput_batch_sizes=[4]",
-    "measure.throughput_runs=1",
-];
+use crate::program::small;
 
 /// A folder that the program runs in.
 struct Place(tempfile::TempDir);
@@ -52,10 +41,6 @@ impl Place {
     fn at(&self, name: &str) -> std::path::PathBuf {
         self.0.path().join(name)
     }
-}
-
-fn small() -> Vec<&'static str> {
-    SMALL.iter().flat_map(|value| ["--set", value]).collect()
 }
 
 fn scan(path: &Path) {

@@ -29,6 +29,7 @@ pub fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
+/// A data set and a model that take seconds.
 const SMALL: [&str; 9] = [
     "model.input_size=64",
     "data.train_cases=1",
@@ -42,7 +43,7 @@ const SMALL: [&str; 9] = [
 ];
 
 /// `--set` for each of [`SMALL`].
-fn small() -> Vec<&'static str> {
+pub fn small() -> Vec<&'static str> {
     SMALL.iter().flat_map(|value| ["--set", value]).collect()
 }
 
