@@ -72,6 +72,13 @@ pub struct Execution {
     pub rows_of_blocks: Vec<usize>,
 }
 
+/// What the pause points left behind.
+pub(crate) struct EncoderScores {
+    pub stages: Vec<StageOutput>,
+    pub n_active: Vec<Vec<usize>>,
+    pub execution: Execution,
+}
+
 impl PausingEncoder {
     /// The structure that it was built with.
     #[must_use]
@@ -149,13 +156,24 @@ impl PausingEncoder {
             // Unreachable: there is at least one token, and it is active or paused.
             return Err(EncoderError::Config("there are no tokens".to_owned()));
         };
-        let (tokens, class_tokens) = self.split_class_tokens(tokens);
-        let tokens = self.final_norm(cross.merge(tokens));
-        let class_tokens = class_tokens.map(|tokens| self.final_norm(tokens));
-        let embedding = self.neck.forward(tokens.clone(), grid);
         let State { stages, n_active, .. } = state;
         execution.read_backs = stages.len();
-        Ok(EncoderOutput { embedding, tokens, class_tokens, stages, n_active, execution })
+        let scored = EncoderScores { stages, n_active, execution };
+        Ok(self.output(tokens, |patches| cross.merge(patches), scored))
+    }
+
+    /// From all tokens at their places to what the encoder gives. `merge` joins what ran beside the patches.
+    pub(crate) fn output(
+        &self,
+        tokens: Tensor<2>,
+        merge: impl FnOnce(Tensor<2>) -> Tensor<2>,
+        EncoderScores { stages, n_active, execution }: EncoderScores,
+    ) -> EncoderOutput {
+        let (tokens, class_tokens) = self.split_class_tokens(tokens);
+        let tokens = self.final_norm(merge(tokens));
+        let class_tokens = class_tokens.map(|tokens| self.final_norm(tokens));
+        let embedding = self.neck.forward(tokens.clone(), self.config.grid());
+        EncoderOutput { embedding, tokens, class_tokens, stages, n_active, execution }
     }
 
     pub(crate) fn check_settings(&self, settings: &PauseSettings, batch: usize) -> Result<(), EncoderError> {
@@ -169,7 +187,7 @@ impl PausingEncoder {
     }
 
     /// The norm after the last block, where there is one.
-    pub(crate) fn final_norm(&self, tokens: Tensor<2>) -> Tensor<2> {
+    fn final_norm(&self, tokens: Tensor<2>) -> Tensor<2> {
         match &self.norm {
             Some(norm) => norm.forward(tokens),
             None => tokens,
@@ -199,7 +217,7 @@ impl PausingEncoder {
     }
 
     /// Full grids `[b * n, d]` and class tokens `[b, d]`.
-    pub(crate) fn split_class_tokens(&self, tokens: Tensor<2>) -> (Tensor<2>, Option<Tensor<2>>) {
+    fn split_class_tokens(&self, tokens: Tensor<2>) -> (Tensor<2>, Option<Tensor<2>>) {
         if !self.config.class_token {
             return (tokens, None);
         }
@@ -274,7 +292,7 @@ impl PausingEncoder {
         let Some(index) = self.config.pause_points.iter().position(|&p| p == point) else { return };
         let tokens = state.tokens.clone().filter(|_| settings.score_heads || settings.can_pause_at(index));
         if let Some(tokens) = tokens
-            && let Some(logits) = self.score(point, index, state, &tokens, map)
+            && let Some(logits) = self.score(point, index, map, || state.patch_rows(tokens.clone()))
         {
             let scored = self.decide(point, index, state, logits.clone(), settings);
             if scored.kept.contains(&false) {
@@ -285,21 +303,20 @@ impl PausingEncoder {
         state.count();
     }
 
-    /// The class logits of the active patches.
-    fn score(
+    /// The class logits of the active patches; `patches` gives their rows.
+    pub(crate) fn score(
         &self,
         point: usize,
         index: usize,
-        state: &State,
-        tokens: &Tensor<2>,
         map: Option<&Tensor<2>>,
+        patches: impl FnOnce() -> Tensor<2>,
     ) -> Option<Tensor<2>> {
         if point == 0 {
             // Nothing has paused before stage 0, so the rows of the map are those of the patches.
             return Some(self.pre_encoder.as_ref()?.forward(map?.clone()));
         }
         let head = index - usize::from(self.config.pause_points[0] == 0);
-        Some(self.pause_heads.get(head)?.forward(state.patch_rows(tokens.clone())))
+        Some(self.pause_heads.get(head)?.forward(patches()))
     }
 
     /// Which patches stay active. The decision is made on the host, without gradients.

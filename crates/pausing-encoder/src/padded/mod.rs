@@ -16,7 +16,7 @@ use fastersam_adapter::ConvFeatures;
 use fastersam_pause::{Context, PauseSettings};
 
 use self::rows::Rows;
-use crate::encoder::{EncoderOutput, Execution, PausingEncoder};
+use crate::encoder::{EncoderOutput, EncoderScores, Execution, PausingEncoder};
 use crate::error::EncoderError;
 use crate::stage::{DeviceScores, StageOutput};
 
@@ -60,9 +60,11 @@ impl PausingEncoder {
             rows: Rows::all(tokens, batch, self.config.class_token),
             map,
             settings,
-            stages: Vec::new(),
-            n_active: vec![Vec::new(); batch],
-            execution: Execution::default(),
+            scores: EncoderScores {
+                stages: Vec::new(),
+                n_active: vec![Vec::new(); batch],
+                execution: Execution::default(),
+            },
         };
         for (i, block) in self.blocks.iter().enumerate() {
             self.inject_padded(i, &mut pass);
@@ -70,7 +72,7 @@ impl PausingEncoder {
                 self.pause_padded(0, &mut pass);
             }
             if let Some(tokens) = pass.rows.tokens() {
-                pass.execution.rows_of_blocks.push(tokens.dims()[0]);
+                pass.scores.execution.rows_of_blocks.push(tokens.dims()[0]);
                 let normal = block.attention_input(tokens.clone(), None);
                 let sees_paused = settings.context == Context::FrozenKv;
                 let attended = attention::attend(&self.config, block, i, normal, &pass.rows, sees_paused);
@@ -78,12 +80,8 @@ impl PausingEncoder {
             }
             self.pause_padded(i + 1, &mut pass);
         }
-        let (tokens, class_tokens) = self.split_class_tokens(pass.rows.restored());
-        let tokens = self.final_norm(tokens);
-        let class_tokens = class_tokens.map(|tokens| self.final_norm(tokens));
-        let embedding = self.neck.forward(tokens.clone(), self.config.grid());
-        let Pass { stages, n_active, execution, .. } = pass;
-        Ok(EncoderOutput { embedding, tokens, class_tokens, stages, n_active, execution })
+        let Pass { rows, scores, .. } = pass;
+        Ok(self.output(rows.restored(), |patches| patches, scores))
     }
 
     /// Adds the CNN branch's features to the tokens, where block `block` asks for it.
@@ -102,7 +100,7 @@ impl PausingEncoder {
         let settings = pass.settings;
         let patches = pass.rows.patches().filter(|_| settings.score_heads || settings.can_pause_at(index));
         if let Some(patches) = patches
-            && let Some(logits) = self.score_padded(point, index, pass, patches)
+            && let Some(logits) = self.score(point, index, pass.map.as_ref(), || patches)
         {
             let places = pass.rows.places();
             let is_token = pass.rows.patches_are_tokens();
@@ -111,8 +109,8 @@ impl PausingEncoder {
             let criterion =
                 decide::criterion(settings, logits.clone().detach(), &scored, self.config.n_tokens(), point);
             let kept = decide::keep(settings, index, criterion.clone(), &scored);
-            pass.execution.read_backs += usize::from(kept.was_read_back);
-            pass.stages.push(StageOutput::on_device(
+            pass.scores.execution.read_backs += usize::from(kept.was_read_back);
+            pass.scores.stages.push(StageOutput::on_device(
                 point,
                 logits,
                 DeviceScores {
@@ -125,19 +123,9 @@ impl PausingEncoder {
             ));
             pass.rows.keep(kept.mask, kept.counts);
         }
-        for (counts, &count) in pass.n_active.iter_mut().zip(pass.rows.counts()) {
+        for (counts, &count) in pass.scores.n_active.iter_mut().zip(pass.rows.counts()) {
             counts.push(count);
         }
-    }
-
-    /// The class logits of the patches' rows.
-    fn score_padded(&self, point: usize, index: usize, pass: &Pass<'_>, patches: Tensor<2>) -> Option<Tensor<2>> {
-        if point == 0 {
-            // Nothing has paused before stage 0, so the rows of the map are those of the patches.
-            return Some(self.pre_encoder.as_ref()?.forward(pass.map.clone()?));
-        }
-        let head = index - usize::from(self.config.pause_points[0] == 0);
-        Some(self.pause_heads.get(head)?.forward(patches))
     }
 }
 
@@ -147,7 +135,5 @@ struct Pass<'a> {
     /// The CNN branch's map, one row a place of the grid.
     map: Option<Tensor<2>>,
     settings: &'a PauseSettings,
-    stages: Vec<StageOutput>,
-    n_active: Vec<Vec<usize>>,
-    execution: Execution,
+    scores: EncoderScores,
 }
