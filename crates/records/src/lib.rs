@@ -3,6 +3,7 @@
 
 pub mod bench;
 mod files;
+pub mod regression;
 #[cfg(feature = "samples")]
 pub mod samples;
 mod training;
