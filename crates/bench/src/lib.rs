@@ -31,10 +31,13 @@ use self::peer::Peer;
 use self::timing::Rounds;
 use self::workload::{HEAVY_GMACS, Workload};
 use crate::machine::{Usage, vectors};
+use fastersam_device::{Launches, count_launches};
 use fastersam_kernels::are_fused_on;
 use fastersam_progress::{self as progress, say};
 use fastersam_records::bench::{targets, waterfall};
-use fastersam_records::{BenchRecord, BenchRow, ProductRow, Program, Provenance, Record, quantile, write_record};
+use fastersam_records::{
+    BenchLaunches, BenchRecord, BenchRow, ProductRow, Program, Provenance, Record, quantile, write_record,
+};
 
 /// What its record is called.
 pub const EXPERIMENT: &str = "bench";
@@ -221,13 +224,17 @@ fn load(
             }
         };
         let mut row = row(workload, weight_bytes)?;
-        // The first pass allocates; the second one tells the time.
+        // The first pass allocates, compiles and tunes; the second one tells the time and what was launched.
         let counted = runner.as_mut().map(Runner::counted_pass).transpose()?.flatten();
         // What runs elsewhere is not this project's kernels.
         row.counted_gmacs = counted.filter(|_| are_fused_on(device)).map(|gmacs| gmacs / row.slices as f64);
         row.execution = runner.as_ref().and_then(|runner| runner.execution.clone());
         let mut station = Station { row, runner, passes: 1, warm_up: false };
-        let seconds = station.passes(peer.as_deref_mut(), 1)?[0];
+        let (seconds, launches) = count_launches(|| station.passes(peer.as_deref_mut(), 1));
+        let seconds = seconds?[0];
+        if let Some(execution) = &mut station.row.execution {
+            execution.launches = launches.map(|Launches { total, kernels }| BenchLaunches { total, kernels });
+        }
         station.passes = ((VISIT / seconds).ceil() as usize).clamp(1, MAX_PASSES);
         station.warm_up = seconds < WARM;
         stations.push(station);

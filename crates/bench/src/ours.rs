@@ -215,7 +215,7 @@ fn execution(execution: &Execution) -> BenchExecution {
     let mut shapes = execution.rows_of_blocks.clone();
     shapes.sort_unstable();
     shapes.dedup();
-    BenchExecution { read_backs: execution.read_backs, shapes: shapes.len() }
+    BenchExecution { read_backs: execution.read_backs, shapes: shapes.len(), launches: None }
 }
 
 /// Reads one value, which waits for devices that run behind.

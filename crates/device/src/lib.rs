@@ -3,6 +3,7 @@
 
 mod backend;
 mod error;
+mod launches;
 mod list;
 mod name;
 mod precision;
@@ -10,6 +11,7 @@ mod tests_on;
 
 pub use backend::{Backend, NAMES};
 pub use error::DeviceError;
+pub use launches::{Launches, count_launches};
 pub use list::{DeviceEntry, described, list};
 pub use name::{open, set_precision};
 pub use precision::Precision;

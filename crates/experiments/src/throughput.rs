@@ -36,7 +36,16 @@ impl Throughput {
     }
 }
 
-/// Times every setting on the same slices of the cases to score, `rounds` rounds, after one to warm up.
+/// One of the things that take turns.
+#[derive(Clone, Copy, Debug)]
+pub struct Contender<'a> {
+    /// A trained model on its device. Those that take turns have the same cases to score.
+    pub trained: &'a TrainedModel<'a>,
+    /// What pauses.
+    pub settings: &'a PauseSettings,
+}
+
+/// Times every setting of a model on the same slices of the cases to score, `rounds` rounds, after one to warm up.
 ///
 /// # Errors
 /// Where a setting does not fit the model, or the user interrupts.
@@ -47,8 +56,22 @@ pub fn measure(
     rounds: usize,
     scope: Scope,
 ) -> Result<Vec<Throughput>> {
-    let cases = &trained.data.evaluate;
-    let segmenter = trained.segmenter.clone().with_batch_size(batch_size);
+    let contenders: Vec<_> = settings.iter().map(|&settings| Contender { trained, settings }).collect();
+    take_turns_on(&contenders, batch_size, rounds, scope)
+}
+
+/// Times models on several devices, and their settings, on the same slices.
+///
+/// # Errors
+/// As [`measure`].
+pub fn take_turns_on(
+    contenders: &[Contender<'_>],
+    batch_size: usize,
+    rounds: usize,
+    scope: Scope,
+) -> Result<Vec<Throughput>> {
+    let Some(first) = contenders.first() else { return Ok(Vec::new()) };
+    let cases = &first.trained.data.evaluate;
     // Slices from the middle of all cases in turn, whole batches of them.
     let n_slices = SLICES.div_ceil(batch_size) * batch_size;
     let slices: Vec<_> = (0..n_slices)
@@ -58,9 +81,15 @@ pub fn measure(
             case.image.index_axis(Axis(0), (n / 4 + i / cases.len()) % n)
         })
         .collect();
-    let batches: Vec<_> = slices.chunks(batch_size).map(|batch| segmenter.prepare(batch)).collect();
-    let pass = |settings: &PauseSettings| -> Result<()> {
-        for (batch, slices) in batches.iter().zip(slices.chunks(batch_size)) {
+    let prepared = |contender: &Contender<'_>| -> Vec<_> {
+        let segmenter = &contender.trained.segmenter;
+        slices.chunks(batch_size).map(|batch| segmenter.prepare(batch)).collect()
+    };
+    let batches: Vec<Vec<_>> = contenders.iter().map(prepared).collect();
+    let pass = |index: usize| -> Result<()> {
+        let Contender { trained, settings } = contenders[index];
+        let segmenter = &trained.segmenter;
+        for (batch, slices) in batches[index].iter().zip(slices.chunks(batch_size)) {
             match scope {
                 Scope::NetworkInputToLogits => {
                     let output = segmenter.model().forward(batch.clone(), settings)?;
@@ -78,12 +107,12 @@ pub fn measure(
         }
         Ok(())
     };
-    let mut peaks = vec![None; settings.len()];
-    let title = format!("{} timing, batch {batch_size}", trained.experiment.id);
+    let mut peaks = vec![None; contenders.len()];
+    let title = format!("{} timing, batch {batch_size}", first.trained.experiment.id);
     let rounds = Rounds { timed: rounds, warm_up: 1, title: &title };
-    let timings = take_turns(settings.len(), rounds, |index, counts| {
+    let timings = take_turns(contenders.len(), rounds, |index, counts| {
         reset_peak_memory();
-        let (result, seconds) = timed(|| pass(settings[index]));
+        let (result, seconds) = timed(|| pass(index));
         result?;
         if !counts {
             peaks[index] = peak_memory_mib();

@@ -97,7 +97,11 @@ impl Record {
             Self::Throughput(r) => (
                 vec![&r.experiment, &r.dataset, &r.method],
                 Some(&r.pause),
-                format!("{} {} {}", r.batch_size, r.input_size, r.scope),
+                // A device of its own has a time of its own.
+                match r.provenance.device.as_str() {
+                    "flex" => format!("{} {} {}", r.batch_size, r.input_size, r.scope),
+                    device => format!("{} {} {} {device}", r.batch_size, r.input_size, r.scope),
+                },
             ),
             Self::Slice(r) => {
                 (vec![&r.experiment, &r.dataset, &r.case, &r.method], Some(&r.pause), r.slice.to_string())

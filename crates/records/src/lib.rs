@@ -13,8 +13,8 @@ pub use fastersam_pause::{CalibrationCases, PauseSettings};
 use serde::{Deserialize, Serialize};
 
 pub use bench::{
-    BenchDice, BenchExecution, BenchRecord, BenchRow, BenchScope, EndToEnd, EndToEndRow, PeerVersions, ProductRow,
-    Program, quantile,
+    BenchDice, BenchExecution, BenchLaunches, BenchRecord, BenchRow, BenchScope, EndToEnd, EndToEndRow,
+    PeerVersions, ProductRow, Program, quantile,
 };
 pub use files::{RECORD_SCHEMA, RecordError, has_records, read_records, remove_records, slug, write_record};
 pub use training::{EPOCH_COLUMNS, EpochRow, TrainingRecord};

@@ -50,6 +50,7 @@ impl Results {
             (&a.dataset, a.scope, a.batch_size, a.input_size)
                 .cmp(&(&b.dataset, b.scope, b.batch_size, b.input_size))
                 .then_with(|| by_method(&a.method, &b.method))
+                .then_with(|| a.provenance.device.cmp(&b.provenance.device))
                 .then_with(|| settings::order(&a.pause, saved(a), &b.pause, saved(b)))
                 .then_with(|| a.experiment.cmp(&b.experiment))
         });
@@ -109,21 +110,21 @@ impl Results {
         )
     }
 
-    /// The speed that belongs to a score: same method, data set and setting; measured from network input
-    /// to logits where there is one, then with the largest batch.
+    /// The speed that belongs to a score: same method, data set and setting; measured on the same device where there is
+    /// one, then from network input to logits, then with the largest batch.
     pub fn throughput_of(&self, record: &EvaluationRecord) -> Option<&ThroughputRecord> {
         let same = |speed: &&ThroughputRecord| {
             speed.method == record.method
                 && speed.dataset == record.dataset
                 && settings::is_same(&speed.pause, &record.pause)
         };
-        self.throughputs
-            .iter()
-            .filter(same)
-            .min_by_key(|speed| (speed.scope, std::cmp::Reverse(speed.batch_size), speed.input_size))
+        self.throughputs.iter().filter(same).min_by_key(|speed| {
+            let is_elsewhere = speed.provenance.device != record.provenance.device;
+            (is_elsewhere, speed.scope, std::cmp::Reverse(speed.batch_size), speed.input_size)
+        })
     }
 
-    /// The speed without pausing that a speed is compared with in print: same method, data set, scope, batch and input. Where
+    /// The speed without pausing that a speed is compared with in print: same method, data set, scope, batch, input and device. Where
     /// it was measured again since, the ratio of the two printed numbers is not that of one measurement.
     pub fn never_of_speed(&self, speed: &ThroughputRecord) -> Option<&ThroughputRecord> {
         let key = |speed: &ThroughputRecord| (speed.scope, speed.batch_size, speed.input_size);
@@ -132,6 +133,7 @@ impl Results {
                 && (&other.method, &other.dataset) == (&speed.method, &speed.dataset)
                 && other.pause.pause_points == speed.pause.pause_points
                 && other.experiment == speed.experiment
+                && other.provenance.device == speed.provenance.device
                 && key(other) == key(speed)
         })
     }

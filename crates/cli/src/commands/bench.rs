@@ -7,8 +7,10 @@ use burn::tensor::Device;
 use clap::Args;
 use fastersam::PauseSettings;
 use fastersam_bench as bench;
+use fastersam_device::Precision;
+use fastersam_experiments::agreement::{self, Agreement};
 use fastersam_experiments::provenance::Origin;
-use fastersam_experiments::throughput;
+use fastersam_experiments::throughput::{self, Contender};
 use fastersam_experiments::trained_model::TrainedModel;
 use fastersam_files::OutputError;
 use fastersam_kernels::are_fused_on;
@@ -45,6 +47,9 @@ pub struct BenchArgs {
     /// `segment` [default: 0.02, then 0.1, then 0.4]
     #[arg(long, value_name = "SETTING", requires = "model")]
     pause: Vec<PauseChoice>,
+    /// With --model: another device, in turns with --device: are its results the same, and how fast is it?
+    #[arg(long, value_name = "NAME", requires = "model")]
+    against: Option<String>,
     /// A Python with torch and segment-anything: PyTorch's rows are interleaved with ours
     #[arg(long, value_name = "PYTHON")]
     peer: Option<PathBuf>,
@@ -211,14 +216,23 @@ pub fn run(arguments: &BenchArgs, device: &Device, origin: &Origin) -> Result<()
     Ok(())
 }
 
-/// Times a checkpoint, writes the records and prints the times.
+/// Times a checkpoint, writes the records and prints the times; on two devices, also says whether they agree.
 ///
 /// # Errors
-/// Where checkpoint, experiment or data can't be read, or don't fit each other.
+/// Where checkpoint, experiment or data can't be read, or don't fit each other, and where two devices don't agree.
 fn of_checkpoint(measured: &Measured, arguments: &BenchArgs, device: &Device, origin: &Origin) -> Result<()> {
     let (experiment, data) = measured.read()?;
-    let weights = measured.weights.as_deref();
-    let trained = TrainedModel::load(&experiment, &data, &measured.model, weights, device, origin)?;
+    let load = |device: &Device, origin: &Origin| {
+        let weights = measured.weights.as_deref();
+        TrainedModel::load(&experiment, &data, &measured.model, weights, device, origin)
+    };
+    let trained = load(device, origin)?;
+    let other = arguments.against.as_deref().map(|name| -> Result<TrainedModel<'_>> {
+        let other = fastersam_device::open(name)?;
+        let described = fastersam_device::described(name, &other, Precision::F32);
+        load(&other, &Origin { device: described, ..origin.clone() })
+    });
+    let other = other.transpose()?;
     progress::catch_interrupt()?;
     let given: Vec<PauseSettings> = match &arguments.pause[..] {
         [] => [0.02, 0.1, 0.4].map(|threshold| PauseSettings::threshold([threshold])).into(),
@@ -227,21 +241,33 @@ fn of_checkpoint(measured: &Measured, arguments: &BenchArgs, device: &Device, or
             given.iter().map(|choice| choice.settings(recommended, profiles)).collect::<Result<_>>()?
         }
     };
-    let never = PauseSettings::never();
-    let settings: Vec<&PauseSettings> = std::iter::once(&never).chain(&given).collect();
+    let settings: Vec<PauseSettings> = std::iter::once(PauseSettings::never()).chain(given).collect();
     let (batch, scope) = (arguments.batching.batch_size, Scope::NetworkInputToLogits);
-    let timings = throughput::measure(&trained, &settings, batch, arguments.rounds(), scope)?;
-    let never_ms = timings[0].ms_per_slice(0.5);
+    let mut disagreeing = Vec::new();
+    for (setting, other) in settings.iter().flat_map(|setting| other.iter().map(move |other| (setting, other))) {
+        let agreement = agreement::compare(other, &trained, setting, batch)?;
+        let label = setting.full_label(trained.points());
+        print(&said(&agreement, &label, arguments)?)?;
+        disagreeing.extend((!agreement.holds()).then_some(label));
+    }
+    let on = |trained| settings.iter().map(move |settings| Contender { trained, settings });
+    let contenders: Vec<Contender<'_>> = on(&trained).chain(other.iter().flat_map(on)).collect();
+    let timings = throughput::take_turns_on(&contenders, batch, arguments.rounds(), scope)?;
     let folder = measured.records()?;
-    for (setting, timing) in settings.into_iter().zip(&timings) {
-        let record = trained.throughput(timing, trained.pause(setting, None), batch, scope, never_ms);
-        let path = write_record(&folder, &record.clone().into())?;
-        if arguments.printing.json {
-            print(&with_notice(&record, &path)?)?;
-        } else {
+    let turns: Vec<_> = contenders.into_iter().zip(&timings).collect();
+    for of_device in turns.chunks(settings.len()) {
+        let never_ms = of_device[0].1.ms_per_slice(0.5);
+        for (Contender { trained, settings }, timing) in of_device {
+            let record = trained.throughput(timing, trained.pause(settings, None), batch, scope, never_ms);
+            let path = write_record(&folder, &record.clone().into())?;
+            if arguments.printing.json {
+                print(&with_notice(&record, &path)?)?;
+                continue;
+            }
+            let device = other.as_ref().map_or("", |_| trained.provenance.device.as_str());
             print(&format!(
-                "{:<20} {:8.2} ms/slice ({:.2} to {:.2})  {:8.1} slices/s  {:5.2}x",
-                setting.full_label(trained.points()),
+                "{:<20} {:8.2} ms/slice ({:.2} to {:.2})  {:8.1} slices/s  {:5.2}x  {device}",
+                settings.full_label(trained.points()),
                 record.ms_per_slice_median,
                 record.ms_per_slice_p10,
                 record.ms_per_slice_p90,
@@ -254,5 +280,27 @@ fn of_checkpoint(measured: &Measured, arguments: &BenchArgs, device: &Device, or
         print(&format!("{scope}, batch {batch}; median, and 10th to 90th percentile. {NOTICE}"))?;
         say(&format!("records: {}", folder.display()));
     }
+    if !disagreeing.is_empty() {
+        bail!("the two devices don't agree: {}", disagreeing.join(", "));
+    }
     Ok(())
+}
+
+/// How far two devices agree at a setting, in words or as JSON.
+fn said(agreement: &Agreement, setting: &str, arguments: &BenchArgs) -> Result<String> {
+    if arguments.printing.json {
+        return Ok(serde_json::json!({ "setting": setting, "holds": agreement.holds(), "agreement": agreement })
+            .to_string());
+    }
+    let Agreement { slices, slices_set_apart, decisions, decisions_differing, decisions_differing_near, .. } =
+        agreement;
+    Ok(format!(
+        "{setting:<20} {} in {slices} slices: logits differ by {:.1e} of the largest; {decisions_differing} of {decisions} \
+         decisions differ, {decisions_differing_near} of them within 1e-4 of what decides ({slices_set_apart} slices); \
+         {} read-backs a pass, {} different numbers of rows",
+        if agreement.holds() { "agrees" } else { "DOES NOT AGREE" },
+        agreement.logits_difference / agreement.logits_largest.max(f32::MIN_POSITIVE),
+        agreement.read_backs,
+        agreement.shapes,
+    ))
 }

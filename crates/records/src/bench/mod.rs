@@ -126,6 +126,19 @@ pub struct BenchExecution {
     pub read_backs: usize,
     /// Different numbers of rows that the blocks computed.
     pub shapes: usize,
+    /// What the device was asked to run; `None` where it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launches: Option<BenchLaunches>,
+}
+
+/// The kernels of a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BenchLaunches {
+    /// Kernels that the device was asked to run.
+    pub total: usize,
+    /// Different kernels among them, each of which is compiled once.
+    pub kernels: usize,
 }
 
 /// A score that goes with a speed.

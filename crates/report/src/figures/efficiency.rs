@@ -68,6 +68,9 @@ fn bar(record: &ThroughputRecord, group: &[ThroughputRecord], value: f64, spread
     if differs(&|other| other.batch_size != record.batch_size) {
         name.push(format!("batch size {}", record.batch_size));
     }
+    if differs(&|other| other.provenance.device != record.provenance.device) {
+        name.push(record.provenance.device.clone());
+    }
     name.push(match &record.pause.used_points()[..] {
         [] => record.pause.label(),
         at => format!("{}: {}", points(at), record.pause.label()),

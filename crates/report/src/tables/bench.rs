@@ -3,13 +3,19 @@
 use fastersam_records::bench::targets::targets;
 use fastersam_records::{BenchRecord, EndToEnd, EndToEndRow, slug};
 
-use super::bench_rows::{rows_table, waterfall_table};
+use super::bench_rows::{execution_table, rows_table, waterfall_table};
 use super::parts::table;
 use crate::table::{Cell, Emphasis, Table};
 
 /// All tables of a run.
 pub fn bench(record: &BenchRecord) -> Vec<Table> {
-    let mut tables = vec![targets_table(record), waterfall_table(record), rows_table(record), peak_table(record)];
+    let mut tables = vec![
+        targets_table(record),
+        waterfall_table(record),
+        rows_table(record),
+        execution_table(record),
+        peak_table(record),
+    ];
     tables.extend(record.end_to_end.as_ref().map(end_to_end_table));
     tables.retain(|table| !table.rows.is_empty());
     tables

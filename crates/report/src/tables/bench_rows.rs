@@ -94,6 +94,39 @@ pub fn rows_table(record: &BenchRecord) -> Table {
     table
 }
 
+/// What a GPU was asked to do; empty where the CPU's own backend computed, which compiles nothing and is never waited for.
+pub fn execution_table(record: &BenchRecord) -> Table {
+    let columns = [
+        ("row", "Row"),
+        ("read_backs", "Read-backs"),
+        ("shapes", "Different numbers of rows"),
+        ("launches", "Kernels launched"),
+        ("kernels", "Different kernels"),
+    ];
+    let mut table = table("bench-execution", "What the device was asked to do in one pass", &columns);
+    let is_elsewhere = record.provenance.device != "flex";
+    for row in record.rows.iter().filter(|_| is_elsewhere) {
+        let Some(execution) = &row.execution else { continue };
+        let count = |count: usize| Cell::Number(count as f64, 0);
+        let launches = execution.launches;
+        let cells = vec![
+            Cell::text(&row.id),
+            count(execution.read_backs),
+            count(execution.shapes),
+            launches.map_or(Cell::Missing, |launches| count(launches.total)),
+            launches.map_or(Cell::Missing, |launches| count(launches.kernels)),
+        ];
+        table.rows.push((Emphasis::Ours, cells));
+    }
+    table.notes.push(
+        "Read-backs: times that the host waited to learn how many tokens stay active. Numbers of rows: those that the \
+         encoder's blocks computed, padding included. Kernels: counted in the second pass, after everything was compiled \
+         and tuned; LibTorch does not say."
+            .into(),
+    );
+    table
+}
+
 fn measures(row: &BenchRow, peak: Option<f64>) -> Vec<Cell> {
     let rate = row.gflops();
     let dice = row.dice.as_ref();
