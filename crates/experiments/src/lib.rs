@@ -13,6 +13,7 @@ mod error;
 pub mod evaluate;
 pub mod export;
 pub mod provenance;
+pub mod regression;
 pub mod run_folder;
 pub mod score;
 pub mod suite;
