@@ -8,6 +8,7 @@ mod nifti;
 mod own_data;
 mod product;
 mod program;
+mod regress;
 mod test;
 mod tidy;
 mod workspace;
@@ -40,6 +41,9 @@ enum Xtask {
     /// Time encoder and model, alone or (`--peer PYTHON`) beside PyTorch (`--help` for its options)
     #[command(disable_help_flag = true)]
     Bench(program::Passed),
+    /// Hold scores, speed, memory, instruction counts, and more against the committed baseline (`--help` for its options)
+    #[command(disable_help_flag = true)]
+    Regress(regress::Regress),
     /// Import, check and describe data sets, write phantoms (`--help` for its options)
     #[command(disable_help_flag = true)]
     Data(program::Passed),
@@ -81,6 +85,7 @@ fn run(command: Xtask) -> Result<()> {
         Xtask::Tidy(tidy) => tidy.run(),
         Xtask::Reproduce(passed) => passed.run(&["reproduce"]),
         Xtask::Bench(passed) => passed.run(&["bench"]),
+        Xtask::Regress(regress) => regress.run(),
         Xtask::Data(passed) => passed.run(&["data"]),
         Xtask::Weights(Weights::Inspect(passed)) => passed.run(&["weights", "inspect"]),
         Xtask::Weights(Weights::Check(passed)) => passed.run(&["weights", "check"]),

@@ -9,8 +9,9 @@ use crate::workspace::{cargo, cargo_command, output};
 const RUN: [&str; 7] = ["run", "--release", "--quiet", "--package", "fastersam-cli", "--bin", "fastersam"];
 
 /// Which commands of `cargo xtask` are commands of the program.
-pub const PASSED_ON: [(&[&str], &[&str]); 5] = [
+pub const PASSED_ON: [(&[&str], &[&str]); 6] = [
     (&["reproduce"], &["reproduce"]),
+    (&["regress"], &["regress"]),
     (&["bench"], &["bench"]),
     (&["data"], &["data"]),
     (&["weights", "inspect"], &["inspect"]),
@@ -28,11 +29,16 @@ pub struct Passed {
 impl Passed {
     /// Runs the program's command for a command of `cargo xtask`, with these options.
     pub fn run(&self, command: &[&str]) -> Result<()> {
+        self.run_with(command, &[])
+    }
+
+    /// The same with more options of ours.
+    pub fn run_with(&self, command: &[&str], more: &[String]) -> Result<()> {
         let passed = PASSED_ON.iter().find(|(ours, _)| *ours == command);
         let (_, command) = passed.with_context(|| format!("{command:?} is no command of the program"))?;
         // Compiling takes minutes: cargo says what it does.
         let run = RUN.into_iter().filter(|word| *word != "--quiet").chain(["--"]).chain(command.iter().copied());
-        cargo(&run.collect::<Vec<_>>(), &self.arguments)
+        cargo(&run.collect::<Vec<_>>(), &[more, &self.arguments].concat())
     }
 }
 

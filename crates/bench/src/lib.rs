@@ -147,13 +147,17 @@ pub fn run(options: &Options, device: &Device, provenance: Provenance) -> Result
     Ok(record)
 }
 
-/// Multiply-accumulates of one slice, in 1e9, of every row of ours at batch size 1: from shapes alone, nothing runs.
+/// Multiply-accumulates of one slice, in 1e9, of our encoders and models at 224 pixels: from shapes alone, nothing runs.
 ///
 /// # Errors
 /// Where a configuration can't be.
 pub fn predicted_gmacs() -> Result<Vec<(String, f64)>> {
     let workloads = workload::all(false, &[1]);
-    let ours = workloads.iter().filter(|workload| workload.program == Program::FasterSam);
+    let is_ours = |workload: &&Workload| {
+        let is_whole = matches!(workload.scope, BenchScope::Encoder | BenchScope::Model);
+        workload.program == Program::FasterSam && is_whole && workload.input == 224
+    };
+    let ours = workloads.iter().filter(is_ours);
     let named = ours.map(|workload| Ok(workload.gmacs()?.map(|gmacs| (workload.id(), gmacs))));
     named.filter_map(Result::transpose).collect()
 }

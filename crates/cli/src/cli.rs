@@ -10,7 +10,7 @@ use fastersam_experiments::threads;
 
 use crate::commands::published_folder;
 use crate::commands::{
-    bench, calibrate, compare, data, devices, evaluate, export, inspect, reproduce, score, segment, train,
+    bench, calibrate, compare, data, devices, evaluate, export, inspect, regress, reproduce, score, segment, train,
 };
 use crate::output::print;
 
@@ -82,6 +82,8 @@ enum Command {
     Data(data::DataCommand),
     /// Run a suite of experiments and write its report; with no options, on built-in phantoms
     Reproduce(reproduce::ReproduceArgs),
+    /// Measure a fixed suite of figures, and hold them against a committed baseline
+    Regress(regress::RegressArgs),
     /// Draw the report of saved records again, without running a model
     Report {
         /// Folder of a run, with `records/` in it: runs/SUITE, or runs/ID of `train`
@@ -124,6 +126,7 @@ impl Cli {
             Command::Export(arguments) => export::run(&arguments, &device, &origin),
             Command::Inspect(arguments) => print(&inspect::inspect(&arguments, &device, &origin)?),
             Command::Data(command) => data::run(&command, print),
+            Command::Regress(arguments) => regress::run(&arguments, &device, &origin),
             Command::Reproduce(arguments) => reproduce::run(&arguments, device, origin),
             Command::Report { run, published } => {
                 let published = published_folder(published.as_deref());

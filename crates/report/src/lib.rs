@@ -15,6 +15,7 @@ mod pictures;
 mod preview;
 mod provenance;
 mod published;
+mod regression;
 mod results;
 mod scores;
 mod section;
@@ -30,4 +31,7 @@ pub use files::{build, copy_bench_page, files};
 pub use notice::RECONSTRUCTION;
 pub use preview::{Preview, PreviewSlice};
 pub use published::{Published, PublishedRow, PublishedScores, PublishedSpeed};
+pub use regression::{
+    benchmark_json as regression_benchmark_json, markdown as regression_markdown, page as regression_page,
+};
 pub use viewer::Viewer;

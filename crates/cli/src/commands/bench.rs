@@ -89,15 +89,6 @@ pub struct BenchArgs {
     batching: Batching,
     #[command(flatten)]
     printing: Printing,
-    /// Count instructions of small cases with valgrind instead, and compare them with the baseline
-    #[arg(long, conflicts_with_all = ["peer", "only", "rounds", "quick", "all"])]
-    instructions: bool,
-    /// Make the baseline of the instruction counts anew
-    #[arg(long, requires = "instructions")]
-    update: bool,
-    /// File with the instruction counts to compare with
-    #[arg(long, default_value = "configs/baselines/instructions.json")]
-    baseline: PathBuf,
     /// Folder with published results [default: configs/published if that is here, else those built into the program]
     #[arg(long, value_name = "FOLDER")]
     published: Option<PathBuf>,
@@ -182,11 +173,6 @@ pub fn run(arguments: &BenchArgs, device: &Device, origin: &Origin) -> Result<()
     if let Some(id) = &arguments.memory_of {
         print(&bench::memory_of(id, device)?.map_or_else(String::new, |mib| format!("{mib:.1}")))?;
         return Ok(());
-    }
-    if arguments.instructions {
-        return bench::instructions::compare(&arguments.baseline, arguments.update)?
-            .iter()
-            .try_for_each(|line| print(line));
     }
     arguments.check_output()?;
     let options = bench::Options {

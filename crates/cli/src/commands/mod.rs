@@ -9,6 +9,7 @@ pub mod evaluate;
 pub mod export;
 pub mod inspect;
 mod model_card;
+pub mod regress;
 pub mod reproduce;
 pub mod score;
 pub mod segment;

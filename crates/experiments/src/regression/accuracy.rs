@@ -66,9 +66,11 @@ pub fn trained(device: &Device, origin: &Origin) -> Result<Values> {
         let short = name.trim_start_matches("phantom-");
         let last = training.rows.last().map(|row| row.loss);
         values.extend(last.map(|loss| (format!("loss.{short}"), Value::Number(loss))));
-        let thresholds = THRESHOLDS.map(|threshold| (format!("threshold_{threshold}"), PauseSettings::threshold([threshold])));
+        let thresholds =
+            THRESHOLDS.map(|threshold| (format!("threshold_{threshold}"), PauseSettings::threshold([threshold])));
         for (setting, settings) in [("never".to_owned(), PauseSettings::never())].into_iter().chain(thresholds) {
-            let found = trained.evaluate(&data.evaluate, &settings, experiment.measure.batch_size, "regression")?;
+            let found =
+                trained.evaluate(&data.evaluate, &settings, experiment.measure.batch_size, "regression")?;
             let scores = fastersam_metrics::summarise(&found.cases).transunet;
             let mut add = |what: &str, value: Option<f64>| {
                 values.extend(value.map(|value| (format!("{what}.{short}.{setting}"), Value::Number(value))));

@@ -45,16 +45,18 @@ pub fn update(path: &Path, mut baseline: Baseline, record: &RegressionRecord, re
         (own.cpu.as_str(), own.threads) == (record.machine.cpu.as_str(), record.machine.threads)
     });
     let kept = own.filter(|_| is_like).map(|own| own.values).unwrap_or_default();
-    let mut values: std::collections::BTreeMap<_, _> =
-        kept.into_iter().filter(|(name, _)| !ran(name)).collect();
+    let mut values: std::collections::BTreeMap<_, _> = kept.into_iter().filter(|(name, _)| !ran(name)).collect();
     values.extend(record.values.clone());
     for name in values.keys() {
         baseline.metrics.entry(name.clone()).or_insert_with(|| usual(name));
     }
     let machine = record.machine.clone();
-    baseline.machines.insert(machine.kind.clone(), MachineBaseline { cpu: machine.cpu, threads: machine.threads, values });
+    baseline
+        .machines
+        .insert(machine.kind.clone(), MachineBaseline { cpu: machine.cpu, threads: machine.threads, values });
     let is_used = |name: &String| baseline.machines.values().any(|machine| machine.values.contains_key(name));
-    baseline.metrics = std::mem::take(&mut baseline.metrics).into_iter().filter(|(name, _)| is_used(name)).collect();
+    baseline.metrics =
+        std::mem::take(&mut baseline.metrics).into_iter().filter(|(name, _)| is_used(name)).collect();
     baseline.changes.push(Reason {
         date: record.date.clone(),
         commit: record.commit.clone(),

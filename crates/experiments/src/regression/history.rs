@@ -19,7 +19,8 @@ pub fn write(folder: &Path, record: &RegressionRecord) -> Result<PathBuf> {
     let commit: String = record.commit.chars().take(12).collect();
     // Two runs of one second on one commit have other figures.
     let digest = &sha256([text.as_bytes()])[..8];
-    let name = format!("{}-{}-{digest}.json", slug(&record.date), slug(&format!("{commit} {}", record.machine.kind)));
+    let name =
+        format!("{}-{}-{digest}.json", slug(&record.date), slug(&format!("{commit} {}", record.machine.kind)));
     std::fs::create_dir_all(folder).with_context(|| format!("the folder {} can't be made", folder.display()))?;
     let path = folder.join(name);
     write_atomically(&path, text.as_bytes())?;
@@ -31,14 +32,15 @@ pub fn write(folder: &Path, record: &RegressionRecord) -> Result<PathBuf> {
 /// # Errors
 /// Where the folder or a file can't be read, or a file is no run.
 pub fn read(folder: &Path) -> Result<Vec<RegressionRecord>> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("the history {} can't be read", folder.display()))?;
+    let entries =
+        std::fs::read_dir(folder).with_context(|| format!("the history {} can't be read", folder.display()))?;
     let mut runs = Vec::new();
     for entry in entries {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "json") {
             let text = read_text(&path, MAX_BYTES)?;
-            let run: RegressionRecord =
-                serde_json::from_str(&text).with_context(|| format!("{} is no run of the suite", path.display()))?;
+            let run: RegressionRecord = serde_json::from_str(&text)
+                .with_context(|| format!("{} is no run of the suite", path.display()))?;
             runs.push(run);
         }
     }

@@ -37,7 +37,7 @@ pub struct Choice {
     pub only: Vec<String>,
     /// Figures that were measured elsewhere, by name.
     pub given: BTreeMap<String, f64>,
-    /// Another build of this program, whose figures are those of its folder: Cargo.lock, to count crates.
+    /// The lock file that the program was built from, to count its packages.
     pub lock_file: Option<std::path::PathBuf>,
 }
 
@@ -91,7 +91,10 @@ fn measure_part(
         "accuracy" => Ok(accuracy::trained(device, origin)?),
         "macs" => {
             let predicted = fastersam_bench::predicted_gmacs()?;
-            Ok(predicted.into_iter().map(|(row, gmacs)| (format!("predicted.{row}"), Value::Number(gmacs))).collect())
+            Ok(predicted
+                .into_iter()
+                .map(|(row, gmacs)| (format!("predicted.{row}"), Value::Number(gmacs)))
+                .collect())
         }
         "speed" => Ok(speed::ratios(device, origin)?),
         "memory" => match speed::memory(device, origin)? {

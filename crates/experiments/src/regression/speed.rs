@@ -19,8 +19,11 @@ const TRAINING: &str = "fastersam-vit_s-224-b8-training-never";
 const ROUNDS: usize = 7;
 
 /// How often the faster of two rows runs in the time of the slower one: name, slow, fast.
-const SPEED_UPS: [(&str, &str, &str); 3] =
-    [("fused_over_generic", COMPOSED, ENCODER), ("half_over_never", MODEL, HALF), ("stage_0_over_never", MODEL, STAGE_0)];
+const SPEED_UPS: [(&str, &str, &str); 3] = [
+    ("fused_over_generic", COMPOSED, ENCODER),
+    ("half_over_never", MODEL, HALF),
+    ("stage_0_over_never", MODEL, STAGE_0),
+];
 
 /// Speed-ups within one run, the share of the machine's peak, and what the kernels counted.
 pub fn ratios(device: &Device, origin: &Origin) -> Result<Values> {

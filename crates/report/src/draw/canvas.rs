@@ -60,6 +60,8 @@ pub enum Marker {
     Ring,
     /// A filled box in place of a line, for maps.
     Box,
+    /// None: the line alone.
+    None,
 }
 
 /// Markers in the order that series take them.
@@ -206,6 +208,7 @@ impl<'a> Canvas<'a> {
             Marker::Square => polygon(&[(-5, -5), (5, -5), (5, 5), (-5, 5)]),
             Marker::Diamond => polygon(&[(0, -7), (7, 0), (0, 7), (-7, 0)]),
             Marker::Ring => root.draw(&Circle::new((x, y), 11, color.stroke_width(2))).map_err(words),
+            Marker::None => Ok(()),
             Marker::Box => {
                 let corners = [(x - 14, y - 7), (x + 14, y + 7)];
                 root.draw(&Rectangle::new(corners, color.filled())).map_err(words)
