@@ -16,4 +16,4 @@ pub use list::{DeviceEntry, described, list};
 pub use name::{open, set_precision};
 pub use precision::Precision;
 #[doc(hidden)]
-pub use tests_on::{of_tests, tolerance_factor};
+pub use tests_on::{of_tests, tolerance_factor, training_tolerance_factor};

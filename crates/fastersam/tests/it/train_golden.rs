@@ -6,7 +6,7 @@ use burn::tensor::{Gradients, Tensor};
 use fastersam::loss::{CE_WEIGHT, DICE_WEIGHT, one_hot, segmentation_loss};
 use fastersam::weights::{LoadOptions, WeightFile, load_into};
 use fastersam_decoder::PromptFreeDecoder;
-use fastersam_device::{of_tests, tolerance_factor};
+use fastersam_device::{of_tests, tolerance_factor, training_tolerance_factor};
 use fastersam_golden::{Comparison, Fixture, config, fixture, has, json};
 use fastersam_pausing_encoder::{PauseSettings, PausingEncoder};
 use serde_json::Value;
@@ -127,7 +127,9 @@ fn golden_ten_training_losses() {
         .with_weight_decay(number(&train["weight_decay"]) as f32)
         .init();
 
-    let mut comparison = Comparison::new("train_curve").relaxed(tolerance_factor());
+    // A device's gradients may be farther off than its losses.
+    let mut losses = Comparison::new("train_curve").relaxed(tolerance_factor());
+    let mut comparison = Comparison::new("train_curve").relaxed(training_tolerance_factor());
     let tolerances = json("tolerances").unwrap();
     let atol = |name: &str| number(&tolerances["train_curve"]["expected"][name]["atol"]);
     let n_steps = train["steps"].as_u64().unwrap() as usize;
@@ -145,11 +147,11 @@ fn golden_ten_training_losses() {
         {
             let reference = number(&expected["expected"][name][step - 1]) as f32;
             let key = format!("step {step}: {name}");
-            comparison.check_within(&key, &floats(value.clone()), &[reference], atol(name));
+            losses.check_within(&key, &floats(value.clone()), &[reference], atol(name));
         }
         let gradients = combined.backward();
         if step == 1 {
-            comparison.check(&fixture, "output.logits", &floats(logits));
+            losses.check(&fixture, "output.logits", &floats(logits));
             let without: Vec<&str> = expected["parameters_without_gradient"]
                 .as_array()
                 .unwrap()
@@ -172,5 +174,6 @@ fn golden_ten_training_losses() {
         network = optimizer.step(number(&train["lr"]), network, gradients);
         check_after_step(&mut comparison, &fixture, step, &network);
     }
+    losses.finish();
     comparison.finish();
 }
