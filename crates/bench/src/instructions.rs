@@ -19,6 +19,7 @@ use fastersam_pausing_encoder::PauseSettings;
 
 use super::ours::images;
 use fastersam_progress as progress;
+use rayon::prelude::*;
 
 /// Passes of the second run; the first has one. The difference leaves out the start of the program.
 const PASSES: u64 = 2;
@@ -149,16 +150,15 @@ pub fn counts() -> Result<Option<BTreeMap<String, u64>>> {
         return Ok(None);
     }
     let bar = progress::bar("instructions", CASES.len(), "cases");
-    let mut counts = BTreeMap::new();
-    for (name, _) in CASES {
-        bar.set_message(name);
-        let one = count(name, 1)?;
-        let many = count(name, PASSES)?;
-        counts.insert(name.to_owned(), many.saturating_sub(one) / (PASSES - 1));
+    // Counts are the same whatever else runs.
+    let counts = CASES.par_iter().map(|(name, _)| {
+        let [one, many] = [count(name, 1)?, count(name, PASSES)?];
         bar.inc(1);
-    }
+        Ok(((*name).to_owned(), many.saturating_sub(one) / (PASSES - 1)))
+    });
+    let counts: Result<BTreeMap<String, u64>> = counts.collect();
     bar.finish_and_clear();
-    Ok(Some(counts))
+    Ok(Some(counts?))
 }
 
 fn has_valgrind() -> bool {

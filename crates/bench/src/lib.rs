@@ -36,7 +36,8 @@ use fastersam_kernels::are_fused_on;
 use fastersam_progress::{self as progress, say};
 use fastersam_records::bench::{targets, waterfall};
 use fastersam_records::{
-    BenchLaunches, BenchRecord, BenchRow, ProductRow, Program, Provenance, Record, quantile, write_record,
+    BenchLaunches, BenchRecord, BenchRow, BenchScope, ProductRow, Program, Provenance, Record, quantile,
+    write_record,
 };
 
 /// What its record is called.

@@ -10,7 +10,7 @@ use crate::active::ActiveTokens;
 use crate::attention::Attention;
 use crate::block::{Block, CrossView};
 use crate::config::WindowPadding;
-use crate::encoder::PausingEncoder;
+use crate::encoder::{EncoderOutput, EncoderScores, PausingEncoder};
 use crate::error::EncoderError;
 
 /// What the plain path gives.
@@ -65,10 +65,9 @@ impl PausingEncoder {
             cross.refine(i, grid);
             blocks.push(tokens.clone());
         }
-        let (patches, class_tokens) = self.split_class_tokens(tokens);
-        let tokens = self.final_norm(cross.merge(patches));
-        let class_tokens = class_tokens.map(|tokens| self.final_norm(tokens));
-        let embedding = self.neck.forward(tokens.clone(), grid);
+        let merge = |patches| cross.merge(patches);
+        let EncoderOutput { tokens, class_tokens, embedding, .. } =
+            self.output(tokens, merge, EncoderScores::default());
         Ok(DenseOutput { tokens_embed, blocks, tokens, class_tokens, embedding })
     }
 

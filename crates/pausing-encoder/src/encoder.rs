@@ -73,6 +73,7 @@ pub struct Execution {
 }
 
 /// What the pause points left behind.
+#[derive(Default)]
 pub(crate) struct EncoderScores {
     pub stages: Vec<StageOutput>,
     pub n_active: Vec<Vec<usize>>,

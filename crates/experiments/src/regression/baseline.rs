@@ -1,5 +1,6 @@
 //! The committed baseline: read, and made anew with a reason.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -45,7 +46,7 @@ pub fn update(path: &Path, mut baseline: Baseline, record: &RegressionRecord, re
         (own.cpu.as_str(), own.threads) == (record.machine.cpu.as_str(), record.machine.threads)
     });
     let kept = own.filter(|_| is_like).map(|own| own.values).unwrap_or_default();
-    let mut values: std::collections::BTreeMap<_, _> = kept.into_iter().filter(|(name, _)| !ran(name)).collect();
+    let mut values: BTreeMap<_, _> = kept.into_iter().filter(|(name, _)| !ran(name)).collect();
     values.extend(record.values.clone());
     for name in values.keys() {
         baseline.metrics.entry(name.clone()).or_insert_with(|| usual(name));
@@ -63,12 +64,23 @@ pub fn update(path: &Path, mut baseline: Baseline, record: &RegressionRecord, re
         machine: machine.kind,
         reason: reason.trim().to_owned(),
     });
-    let text = format!("{HEADER}{}", toml::to_string(&baseline)?);
+    let text = format!("{HEADER}{}", to_toml(&baseline)?);
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
     write_atomically(path, text.as_bytes())?;
     Ok(())
+}
+
+/// A line a figure, also where TOML's own writer would make three tables of it.
+fn to_toml(baseline: &Baseline) -> Result<String> {
+    let mut text =
+        toml::to_string(&Baseline { metrics: BTreeMap::new(), ..baseline.clone() })?.replace("\n[metrics]\n", "");
+    text.push_str("\n[metrics]\n");
+    for (name, metric) in &baseline.metrics {
+        text.push_str(&format!("{} = {}\n", toml::Value::from(name.as_str()), toml::Value::try_from(metric)?));
+    }
+    Ok(text)
 }
 
 /// The tolerance that a figure's nature asks for, until somebody edits it.
@@ -95,5 +107,49 @@ fn usual(name: &str) -> Metric {
         "program" => metric("", Lower, exact, Some(exact)),
         "compile" => metric("s", Lower, Percent(40.0), None),
         _ => metric("", Same, exact, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fastersam_records::regression::{Machine, Value};
+
+    use super::*;
+
+    fn run(values: &[(&str, f64)]) -> RegressionRecord {
+        let machine = Machine { kind: "x86_64-avx2".into(), cpu: "one".into(), threads: 2 };
+        let values = values.iter().map(|&(name, value)| (name.to_owned(), Value::Number(value))).collect();
+        RegressionRecord { commit: "c".into(), date: "d".into(), machine, values, skipped: Vec::new() }
+    }
+
+    #[test]
+    fn a_baseline_is_made_anew_a_part_at_a_time_and_keeps_its_reasons_and_edited_tolerances() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("new/baseline.toml");
+        let first = run(&[("macs.a", 1.0), ("macs.b", 2.0), ("speed.half \"x\"", 3.0)]);
+        assert!(update(&path, read(&path)?, &first, " ").is_err(), "no reason");
+        update(&path, read(&path)?, &first, "first")?;
+        let edited = std::fs::read_to_string(&path)?.replace("percent = 30.0", "percent = 31.0");
+        std::fs::write(&path, edited)?;
+        update(&path, read(&path)?, &run(&[("macs.a", 1.5)]), "b is gone")?;
+        let found = read(&path)?;
+        let values = &found.machines["x86_64-avx2"].values;
+        assert_eq!(values.keys().collect::<Vec<_>>(), ["macs.a", "speed.half \"x\""]);
+        assert_eq!(values["macs.a"], Value::Number(1.5));
+        assert_eq!(found.metrics["speed.half \"x\""].within, Tolerance::Percent(31.0));
+        let reasons: Vec<&str> = found.changes.iter().map(|change| change.reason.as_str()).collect();
+        assert_eq!(reasons, ["first", "b is gone"]);
+        assert!(std::fs::read_to_string(&path)?.starts_with("# What"));
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_no_baseline_is_not_replaced() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("baseline.toml");
+        std::fs::write(&path, "[metrics.a]\nbetter = \"maybe\"\n")?;
+        let message = read(&path).err().map(|error| format!("{error:#}")).unwrap_or_default();
+        assert!(message.contains("baseline.toml") && message.contains("maybe"), "{message}");
+        Ok(())
     }
 }
