@@ -41,7 +41,8 @@ enum Xtask {
     /// Time encoder and model, alone or (`--peer PYTHON`) beside PyTorch (`--help` for its options)
     #[command(disable_help_flag = true)]
     Bench(program::Passed),
-    /// Hold scores, speed, memory, instruction counts, and more against the committed baseline (`--help` for its options)
+    /// Hold scores, speed, memory, instruction counts, and more against the committed baseline: --planted to see whether it
+    /// catches what it should, --compile to time a first compilation, before the program's options (`--help`)
     #[command(disable_help_flag = true)]
     Regress(regress::Regress),
     /// Import, check and describe data sets, write phantoms (`--help` for its options)

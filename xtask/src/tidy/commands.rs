@@ -108,7 +108,10 @@ impl Known<'_> {
             path.push(name);
         }
         if let Some((_, of_program)) = PASSED_ON.iter().find(|(passed, _)| *passed == path.as_slice()) {
-            return self.program_fault(&[of_program, words].concat());
+            // Options of our own are not passed on.
+            let own = all_options(command);
+            let passed: Vec<&str> = words.iter().copied().filter(|word| !own.contains(option_in(word))).collect();
+            return self.program_fault(&[of_program, &passed].concat());
         }
         let has = all_options(command);
         let unknown = options(words).find(|option| !has.contains(*option));

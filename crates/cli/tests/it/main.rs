@@ -9,6 +9,7 @@ mod export;
 mod inspect;
 mod own_data;
 mod program;
+mod regress;
 mod resume;
 mod score;
 mod segment;
