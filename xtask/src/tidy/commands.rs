@@ -111,7 +111,7 @@ impl Known<'_> {
             // Options of our own are not passed on.
             let own = all_options(command);
             let passed: Vec<&str> = words.iter().copied().filter(|word| !own.contains(option_in(word))).collect();
-            return self.program_fault(&[of_program, &passed].concat());
+            return self.program_fault(&[*of_program, passed.as_slice()].concat());
         }
         let has = all_options(command);
         let unknown = options(words).find(|option| !has.contains(*option));

@@ -7,7 +7,7 @@ use fastersam_files::sha256;
 use fastersam_records::regression::Value;
 use fastersam_volume::KeyedRng;
 
-use super::Values;
+use super::values::Values;
 use crate::config::Experiment;
 use crate::data;
 use crate::provenance::Origin;

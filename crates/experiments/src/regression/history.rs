@@ -17,8 +17,8 @@ const MAX_BYTES: u64 = 1 << 20;
 pub fn write(folder: &Path, record: &RegressionRecord) -> Result<PathBuf> {
     let text = serde_json::to_string_pretty(record)? + "\n";
     let commit: String = record.commit.chars().take(12).collect();
-    // Two runs of one second on one commit have other figures.
-    let digest = &sha256([text.as_bytes()])[..8];
+    // Two runs of one second on one commit have other figures, or are other processes.
+    let digest = &sha256([text.as_bytes(), &std::process::id().to_le_bytes()])[..8];
     let name =
         format!("{}-{}-{digest}.json", slug(&record.date), slug(&format!("{commit} {}", record.machine.kind)));
     std::fs::create_dir_all(folder).with_context(|| format!("the folder {} can't be made", folder.display()))?;

@@ -9,6 +9,7 @@ mod accuracy;
 mod baseline;
 mod history;
 mod speed;
+mod values;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,6 +20,7 @@ use fastersam_bench::{instructions, machine};
 use fastersam_progress::say;
 use fastersam_records::regression::{Machine, RegressionRecord, Value};
 
+use self::values::Values;
 use crate::provenance::Origin;
 
 pub use baseline::{read as read_baseline, update as update_baseline};
@@ -26,9 +28,6 @@ pub use history::{read as read_history, write as write_history};
 
 /// The parts of the suite, in the order that they run in.
 pub const PARTS: [&str; 7] = ["logits", "macs", "program", "accuracy", "memory", "speed", "instructions"];
-
-/// What the suite measured.
-type Values = BTreeMap<String, Value>;
 
 /// What is measured.
 #[derive(Clone, Debug, Default)]

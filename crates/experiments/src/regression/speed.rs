@@ -6,7 +6,7 @@ use fastersam_bench::{self as bench, Options};
 use fastersam_records::regression::Value;
 use fastersam_records::{BenchRecord, BenchRow};
 
-use super::Values;
+use super::values::Values;
 use crate::provenance::Origin;
 
 const ENCODER: &str = "fastersam-vit_s-224-b1-encoder-never";
