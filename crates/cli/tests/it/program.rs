@@ -9,6 +9,40 @@ use fastersam_volume::{Orientation, Scan, write_image_volume};
 
 pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
+/// An experiment file: a training of seconds with checkpoints within its epochs.
+pub const TRAINING: &str = r#"
+id = "resume"
+title = "Resuming"
+
+[data]
+source = "phantom"
+family = "heart"
+train_cases = 3
+calibrate_cases = 1
+evaluate_cases = 1
+
+[model]
+preset = "tiny"
+input_size = 64
+pause_points = [0, 2, 4]
+
+[train]
+epochs = 3
+batch_size = 4
+learning_rate = 1e-3
+warmup_steps = 3
+weight_decay = 0.05
+augment = true
+checkpoint_every_steps = 2
+
+[measure]
+batch_size = 4
+thresholds = []
+dice_tolerance = 0.0
+throughput_batch_sizes = []
+throughput_runs = 1
+"#;
+
 /// Runs the program.
 pub fn fastersam(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_fastersam")).args(arguments).output().unwrap()

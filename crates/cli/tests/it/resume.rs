@@ -11,40 +11,7 @@ use std::time::Duration;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 
-use crate::program::{fastersam, stderr, text};
-
-const EXPERIMENT: &str = r#"
-id = "resume"
-title = "Resuming"
-
-[data]
-source = "phantom"
-family = "heart"
-train_cases = 3
-calibrate_cases = 1
-evaluate_cases = 1
-
-[model]
-preset = "tiny"
-input_size = 64
-pause_points = [0, 2, 4]
-
-[train]
-epochs = 3
-batch_size = 4
-learning_rate = 1e-3
-warmup_steps = 3
-weight_decay = 0.05
-augment = true
-checkpoint_every_steps = 2
-
-[measure]
-batch_size = 4
-thresholds = []
-dice_tolerance = 0.0
-throughput_batch_sizes = []
-throughput_runs = 1
-"#;
+use crate::program::{TRAINING, fastersam, stderr, text};
 
 /// `fastersam train` of the experiment in `folder`.
 fn train(folder: &Path, run: &str, more: &[&str]) -> Command {
@@ -72,7 +39,7 @@ fn latest(run: &Path) -> String {
 fn a_run_that_was_killed_out_of_disk_and_interrupted_ends_with_the_same_weights() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    fs::write(folder.join("experiment.toml"), EXPERIMENT).unwrap();
+    fs::write(folder.join("experiment.toml"), TRAINING).unwrap();
     assert!(train(folder, "whole", &[]).stderr(Stdio::null()).status().unwrap().success());
     let run = folder.join("run");
 
@@ -135,7 +102,7 @@ fn a_run_that_was_killed_out_of_disk_and_interrupted_ends_with_the_same_weights(
 fn of_two_processes_on_one_folder_one_waits_for_the_other_and_nothing_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    fs::write(folder.join("experiment.toml"), EXPERIMENT).unwrap();
+    fs::write(folder.join("experiment.toml"), TRAINING).unwrap();
     let mut first = start(folder, "run", &[], "");
     for more in [&[][..], &["--resume"], &["--overwrite"]] {
         let second = train(folder, "run", more).output().unwrap();
@@ -157,7 +124,7 @@ fn of_two_processes_on_one_folder_one_waits_for_the_other_and_nothing_is_lost() 
 fn a_loss_that_is_not_finite_stops_with_the_names_of_the_slices() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("experiment.toml");
-    fs::write(&config, EXPERIMENT).unwrap();
+    fs::write(&config, TRAINING).unwrap();
     let run = folder.path().join("run");
     let output = fastersam(&["train", "-c", text(&config), "-o", text(&run), "--set", "train.learning_rate=1e10"]);
     let message = stderr(&output);
