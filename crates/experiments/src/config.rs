@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::bounds::BOUNDS;
 use crate::built_in;
 use crate::error::ExperimentError;
+use crate::suite::slurm::Cluster;
 
 /// Experiment files have a few KiB.
 const MAX_BYTES: u64 = 1 << 20;
@@ -236,6 +237,12 @@ pub struct Suite {
     pub title: String,
     /// Experiment files, relative to the suite's folder.
     pub experiments: Vec<PathBuf>,
+    /// Every experiment is run with each of these seeds; none: with its own, once.
+    #[serde(default)]
+    pub seeds: Vec<u64>,
+    /// What a job asks a cluster for.
+    #[serde(default)]
+    pub cluster: Cluster,
 }
 
 fn yes() -> bool {
@@ -325,6 +332,15 @@ impl Experiment {
         Ok(experiment)
     }
 
+    /// One experiment a seed, each with an id of its own; the experiment itself where there are no seeds.
+    fn with_seeds(self, seeds: &[u64]) -> Vec<Self> {
+        if seeds.is_empty() {
+            return vec![self];
+        }
+        let of_seed = |&seed: &u64| Self { id: format!("{}-seed-{seed}", self.id), seed, ..self.clone() };
+        seeds.iter().map(of_seed).collect()
+    }
+
     fn validate(&self) -> Result<()> {
         let plain = self.id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
         if self.id.is_empty() || !plain {
@@ -375,6 +391,8 @@ impl Suite {
     ) -> Result<(Self, Vec<Experiment>)> {
         let suite: Self = toml::from_str(text).with_context(|| format!("in {}", path.display()))?;
         let experiments = suite.experiments.iter().map(|file| read(file)).collect::<Result<Vec<Experiment>>>()?;
+        let experiments: Vec<Experiment> =
+            experiments.into_iter().flat_map(|experiment| experiment.with_seeds(&suite.seeds)).collect();
         for (at, experiment) in experiments.iter().enumerate() {
             if experiments[..at].iter().any(|other| other.id == experiment.id) {
                 bail!(

@@ -55,6 +55,6 @@ impl Origin {
 }
 
 /// Now, RFC 3339 in UTC.
-fn now() -> String {
+pub(crate) fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -1,7 +1,9 @@
 //! Running experiments: train, choose a pause setting, score, time, and leave records.
 
 mod baselines;
+pub mod cells;
 mod pictures;
+pub mod slurm;
 mod timing;
 
 use std::path::{Path, PathBuf};
@@ -19,7 +21,7 @@ use crate::run_folder::{Existing, RunFolder};
 use crate::trained_model::TrainedModel;
 use crate::{calibrate, train};
 use fastersam_files::{FolderLock, remove_leftovers};
-use fastersam_progress::say;
+use fastersam_progress::{interrupted, say};
 use fastersam_records::{PauseRecord, Record, TokenRecord, has_records, remove_records, write_record};
 
 /// Where experiments run and where their results go.
@@ -35,15 +37,15 @@ pub struct Workspace {
     origin: Origin,
     /// What to do about runs that are there already.
     existing: Existing,
-    /// Held, not read.
-    _lock: FolderLock,
+    /// Held, not read; none where other processes work in the folder too.
+    _lock: Option<FolderLock>,
 }
 
 impl Workspace {
     /// Takes the folder for this process.
     ///
     /// # Errors
-    /// Another process is at work in it, or it can't be made.
+    /// Another process has taken it, or it can't be made.
     pub fn open(
         folder: &Path,
         data: Option<&Path>,
@@ -52,14 +54,24 @@ impl Workspace {
         origin: Origin,
     ) -> Result<Self> {
         let lock = FolderLock::acquire(folder)?;
+        let shared = Self::shared(folder, data, device, origin)?;
         remove_leftovers(folder);
+        Ok(Self { existing, _lock: Some(lock), ..shared })
+    }
+
+    /// Works in a folder in which others may be at work on other cells, and continues what was begun.
+    ///
+    /// # Errors
+    /// It can't be made.
+    pub fn shared(folder: &Path, data: Option<&Path>, device: Device, origin: Origin) -> Result<Self> {
+        std::fs::create_dir_all(folder).with_context(|| format!("{} can't be made", folder.display()))?;
         Ok(Self {
             folder: folder.to_owned(),
             data: data.map(Path::to_owned),
             device,
             origin,
-            existing,
-            _lock: lock,
+            existing: Existing::Resume,
+            _lock: None,
         })
     }
 
@@ -87,18 +99,41 @@ impl Workspace {
             }
         }
         for experiment in experiments {
-            let context = || format!("experiment {}", experiment.id);
-            if self.is_done(experiment).with_context(context)? {
-                continue;
-            }
-            say(&format!("{}: reading data", experiment.id));
-            let data = data::load(experiment, self.data.as_deref()).with_context(context)?;
-            if self.existing == Existing::Overwrite {
-                remove_records(&self.records(), &experiment.id);
-            }
-            self.run_one(experiment, &data).with_context(context)?;
+            self.run_cell(experiment)?;
         }
         Ok(())
+    }
+
+    /// Runs one experiment, unless it is done or another process is at it.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); what went wrong is noted in the experiment's folder.
+    pub fn run_cell(&self, experiment: &Experiment) -> Result<()> {
+        let context = || format!("experiment {}", experiment.id);
+        let Some(_claim) = cells::claim(&self.folder, experiment)? else {
+            say(&format!("{}: another process is at it, skipping", experiment.id));
+            return Ok(());
+        };
+        if self.is_done(experiment).with_context(context)? {
+            return Ok(());
+        }
+        cells::forget_failure(&self.folder, experiment);
+        let done = self.compute(experiment).with_context(context);
+        if let Err(error) = &done
+            && !interrupted()
+        {
+            cells::note_failure(&self.folder, experiment, error)?;
+        }
+        done
+    }
+
+    fn compute(&self, experiment: &Experiment) -> Result<()> {
+        say(&format!("{}: reading data", experiment.id));
+        let data = data::load(experiment, self.data.as_deref())?;
+        if self.existing == Existing::Overwrite {
+            remove_records(&self.records(), &experiment.id);
+        }
+        self.run_one(experiment, &data)
     }
 
     fn is_done(&self, experiment: &Experiment) -> Result<bool> {

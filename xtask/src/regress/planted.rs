@@ -113,7 +113,12 @@ fn target() -> PathBuf {
 
 /// The files that git knows, as they lie here.
 fn copy_sources(to: &Path) -> Result<()> {
-    let listed = workspace::output(Command::new("git").current_dir(root()).args(["ls-files"]))?;
+    let listed = workspace::output(Command::new("git").current_dir(root()).args([
+        "ls-files",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+    ]))?;
     for file in listed.lines() {
         let (from, to) = (root().join(file), to.join(file));
         if let Some(folder) = to.parent() {

@@ -6,6 +6,8 @@ mod fast;
 mod memcheck;
 mod programs;
 mod skipped;
+#[cfg(unix)]
+mod slurm;
 
 use std::process::{Command, Stdio};
 
@@ -32,6 +34,10 @@ pub struct Test {
     /// What every backend must pass, on this device: wgpu, libtorch, cuda, each with :N for the Nth
     #[arg(long, group = "kind", value_name = "NAME")]
     device: Option<String>,
+    /// A suite of 40 cells on a real Slurm on this machine, with cells that are killed, against the same without it; needs root
+    #[cfg(unix)]
+    #[arg(long, group = "kind")]
+    slurm: bool,
     /// Names of tests and further options of cargo-nextest, or of `cargo test` where that is not installed
     #[arg(trailing_var_arg = true, conflicts_with = "kind")]
     arguments: Vec<String>,
@@ -40,6 +46,10 @@ pub struct Test {
 impl Test {
     /// Runs them.
     pub fn run(&self) -> Result<()> {
+        #[cfg(unix)]
+        if self.slurm {
+            return slurm::check();
+        }
         if self.fast || self.checked {
             skipped::reported(|skipped| fast::run_fast(skipped, self.checked))
         } else if self.memcheck {

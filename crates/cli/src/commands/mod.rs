@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod calibrate;
+pub mod cluster;
 pub mod compare;
 pub mod data;
 pub mod devices;

@@ -3,6 +3,7 @@
 mod bad_input;
 mod bench;
 mod calibrate;
+mod cells;
 mod devices;
 mod dicom;
 mod export;
