@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use fastersam_experiments::config::{Experiment, Suite};
 use fastersam_experiments::provenance::Origin;
-use fastersam_experiments::suite::cells::{self, Cell, LOGS};
-use fastersam_experiments::suite::slurm::{Cluster, array_script, report_script};
+use fastersam_experiments::suite::cells::{self, Cell};
+use fastersam_experiments::suite::slurm::{Cluster, LOGS, array_script, report_script};
 use fastersam_files::read_text;
 
 use super::count;

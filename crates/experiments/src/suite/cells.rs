@@ -13,13 +13,12 @@ use serde::{Deserialize, Serialize};
 use crate::config::Experiment;
 use crate::provenance::now;
 use crate::run_folder::{Existing, RunFolder};
+use crate::suite::slurm::LOGS;
 
 /// In an experiment's folder after it failed.
 const FAILED: &str = "failed.json";
 /// Folder of the claims, in that of the suite.
 const CLAIMS: &str = "claims";
-/// Folder of the logs of jobs, in that of the suite.
-pub const LOGS: &str = "logs";
 /// What a failure says is short.
 const MAX_BYTES: u64 = 1 << 20;
 /// Whoever looks at the status holds a claim for a moment: a claim is tried so often, so far apart.

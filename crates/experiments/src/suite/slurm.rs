@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::cells::LOGS;
+/// Folder of the logs of jobs, in that of the suite.
+pub const LOGS: &str = "logs";
 
 /// What a job asks the cluster for: `[cluster]` of a suite, or a file of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

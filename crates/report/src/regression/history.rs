@@ -53,7 +53,7 @@ pub fn page(runs: &[RegressionRecord], baseline: &Baseline) -> Result<String, Re
                     h1 { "FasterSAM: regression suite" }
                     p.warning { strong { "Reconstruction." } " " (RECONSTRUCTION) }
                     p {
-                        (runs.len()) " runs. Gray lines: what the baseline allows on the machine that it was measured on. A commit is \
+                        (runs.len()) @if runs.len() == 1 { " run. " } @else { " runs. " } "Gray lines: what the baseline allows on the machine that it was measured on. A commit is \
                          named where a figure left what is allowed around the run before, on the same machine."
                     }
                 }
@@ -146,14 +146,13 @@ fn plot(name: &str, runs: &[RegressionRecord], baseline: &Baseline) -> Option<Li
     let heights: Vec<f64> = series.iter().flat_map(Series::heights).collect();
     let least = heights.iter().fold(0.0, |most: f64, height| most.max(height.abs())) * 1e-3;
     let unit = metric.map(|metric| metric.unit.as_str()).filter(|unit| !unit.is_empty());
-    let label = unit.map_or_else(|| "value".to_owned(), str::to_owned);
     let step = runs.len().div_ceil(MAX_NAMES).max(1);
     let names =
         runs.iter().enumerate().map(|(at, run)| if at % step == 0 { short(&run.commit) } else { String::new() });
     let x = Axis::named("commit, one run after the other", names.collect());
-    let y = Axis::over(&label, heights.into_iter(), least.max(1e-9));
+    let y = Axis::over("", heights.into_iter(), least.max(1e-9));
     (!numbers.is_empty()).then(|| Lines {
-        title: name.to_owned(),
+        title: unit.map_or_else(|| name.to_owned(), |unit| format!("{name} ({unit})")),
         subtitle: String::new(),
         panels: vec![Panel { x, y, series }],
     })
