@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use clap::Args;
 use fastersam_experiments::provenance::Origin;
 use fastersam_experiments::regression::{
-    Choice, measure, read_baseline, read_history, update_baseline, write_history,
+    Choice, look_again, measure, read_baseline, read_history, update_baseline, write_history,
 };
 use fastersam_files::write_atomically;
 use fastersam_progress::{self as progress, say};
@@ -80,7 +80,10 @@ pub fn run(arguments: &RegressArgs, device: &Device, origin: &Origin) -> Result<
         given: arguments.given.iter().cloned().collect::<BTreeMap<_, _>>(),
         lock_file: arguments.lock_file.exists().then(|| arguments.lock_file.clone()),
     };
-    let record = measure(&choice, device, origin)?;
+    let mut record = measure(&choice, device, origin)?;
+    if !arguments.update {
+        look_again(&mut record, &baseline, device, origin)?;
+    }
     if let Some(history) = &arguments.history {
         say(&format!("added to the history: {}", write_history(history, &record)?.display()));
     }

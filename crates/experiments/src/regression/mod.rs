@@ -8,6 +8,7 @@
 mod accuracy;
 mod baseline;
 mod history;
+mod second_look;
 mod speed;
 mod values;
 
@@ -25,6 +26,7 @@ use crate::provenance::Origin;
 
 pub use baseline::{read as read_baseline, update as update_baseline};
 pub use history::{read as read_history, write as write_history};
+pub use second_look::look_again;
 
 /// The parts of the suite, in the order that they run in.
 pub const PARTS: [&str; 7] = ["logits", "macs", "program", "accuracy", "memory", "speed", "instructions"];
