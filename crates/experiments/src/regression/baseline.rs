@@ -92,10 +92,10 @@ fn usual(name: &str) -> Metric {
     let starts = |start: &str| name.starts_with(start);
     match part(name) {
         // Same weights, same sums, same bits; another processor sums in another order, and training spreads that.
-        "accuracy" if starts("accuracy.dice") => metric("", Higher, exact, Some(Absolute(0.03))),
-        "accuracy" if starts("accuracy.hd95_vox") => metric("voxels", Lower, exact, Some(Percent(50.0))),
-        "accuracy" if starts("accuracy.loss") => metric("", Lower, exact, Some(Percent(10.0))),
-        "accuracy" => metric("", Same, exact, Some(Absolute(0.05))),
+        "accuracy" if starts("accuracy.dice") => metric("", Higher, exact, Some(Absolute(0.005))),
+        "accuracy" if starts("accuracy.hd95_vox") => metric("voxels", Lower, exact, Some(Percent(10.0))),
+        "accuracy" if starts("accuracy.loss") => metric("", Lower, exact, Some(Percent(1.0))),
+        "accuracy" => metric("", Same, exact, Some(Absolute(0.01))),
         "logits" => metric("", Same, exact, None),
         "macs" => metric("GMACs", Lower, Percent(1e-6), Some(Percent(1e-6))),
         "instructions" => metric("", Lower, Percent(2.0), Some(Percent(5.0))),
