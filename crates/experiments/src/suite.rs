@@ -37,8 +37,8 @@ pub struct Workspace {
     origin: Origin,
     /// What to do about runs that are there already.
     existing: Existing,
-    /// Held, not read; none where other processes work in the folder too.
-    _lock: Option<FolderLock>,
+    /// Held to the end; none where other processes work in the folder too.
+    lock: Option<FolderLock>,
 }
 
 impl Workspace {
@@ -56,7 +56,7 @@ impl Workspace {
         let lock = FolderLock::acquire(folder)?;
         let shared = Self::shared(folder, data, device, origin)?;
         remove_leftovers(folder);
-        Ok(Self { existing, _lock: Some(lock), ..shared })
+        Ok(Self { existing, lock: Some(lock), ..shared })
     }
 
     /// Works in a folder in which others may be at work on other cells, and continues what was begun.
@@ -71,7 +71,7 @@ impl Workspace {
             device,
             origin,
             existing: Existing::Resume,
-            _lock: None,
+            lock: None,
         })
     }
 
@@ -107,7 +107,7 @@ impl Workspace {
     /// Runs one experiment, unless it is done or another process is at it.
     ///
     /// # Errors
-    /// As [`run`](Self::run); what went wrong is noted in the experiment's folder.
+    /// As [`run`](Self::run); in a shared folder, what went wrong is noted in the experiment's.
     pub fn run_cell(&self, experiment: &Experiment) -> Result<()> {
         let context = || format!("experiment {}", experiment.id);
         let Some(_claim) = cells::claim(&self.folder, experiment)? else {
@@ -119,7 +119,9 @@ impl Workspace {
         }
         cells::forget_failure(&self.folder, experiment);
         let done = self.compute(experiment).with_context(context);
+        // Where processes share the folder, nobody watches each of them.
         if let Err(error) = &done
+            && self.lock.is_none()
             && !interrupted()
         {
             cells::note_failure(&self.folder, experiment, error)?;

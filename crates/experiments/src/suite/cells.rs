@@ -17,8 +17,6 @@ use crate::suite::slurm::LOGS;
 
 /// In an experiment's folder after it failed.
 const FAILED: &str = "failed.json";
-/// Folder of the claims, in that of the suite.
-const CLAIMS: &str = "claims";
 /// What a failure says is short.
 const MAX_BYTES: u64 = 1 << 20;
 /// Whoever looks at the status holds a claim for a moment: a claim is tried so often, so far apart.
@@ -139,7 +137,7 @@ fn state(folder: &Path, experiment: &Experiment) -> Result<State> {
     if let Some(done) = run.done() {
         return Ok(if done == checkpoint::to_json(experiment)? { State::Done } else { State::Other });
     }
-    let claim = folder.join(CLAIMS).join(&experiment.id);
+    let claim = claim_of(folder, experiment);
     if claim.exists()
         && let Err(LockError::Busy { holder, .. }) = FolderLock::acquire(&claim)
     {
@@ -160,12 +158,17 @@ fn state(folder: &Path, experiment: &Experiment) -> Result<State> {
     })
 }
 
+/// The folder whose lock is the claim; it goes with the claim.
+fn claim_of(folder: &Path, experiment: &Experiment) -> PathBuf {
+    folder.join(format!(".claim-{}", experiment.id))
+}
+
 /// Takes a cell for this process; none where another one has it.
 ///
 /// # Errors
 /// Where the claim can't be written.
 pub(super) fn claim(folder: &Path, experiment: &Experiment) -> Result<Option<FolderLock>> {
-    let claim = folder.join(CLAIMS).join(&experiment.id);
+    let claim = claim_of(folder, experiment);
     let (tries, pause) = TRIES;
     for _ in 0..tries {
         match FolderLock::acquire(&claim) {
