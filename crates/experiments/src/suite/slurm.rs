@@ -24,7 +24,7 @@ pub struct Cluster {
     pub cpus: usize,
     /// Cells that run at a time, at most; 0 for no limit.
     pub at_most: usize,
-    /// More options of `sbatch`: `--account=imaging`.
+    /// More options of `sbatch`, each with its dashes.
     pub options: Vec<String>,
     /// Lines of the job before the program: `module load cuda`.
     pub setup: Vec<String>,
