@@ -17,6 +17,18 @@ pub enum Program {
     Composed,
     /// The official encoder in PyTorch.
     PyTorch,
+    /// The same, compiled by `torch.compile`.
+    TorchCompile,
+    /// The same in ONNX Runtime.
+    OnnxRuntime,
+    /// The same in ONNX Runtime, quantised dynamically: weights in eight bits, and inputs as they come.
+    OnnxRuntimeInt8,
+    /// The same in OpenVINO.
+    OpenVino,
+    /// The same in OpenVINO, in `bf16` where the machine has it.
+    OpenVinoBf16,
+    /// The same in OpenVINO, quantised by NNCF with scales measured on sample inputs.
+    OpenVinoInt8,
 }
 
 impl Program {
@@ -27,7 +39,30 @@ impl Program {
             Self::FasterSam => "fastersam",
             Self::Composed => "composed",
             Self::PyTorch => "pytorch",
+            Self::TorchCompile => "torch_compile",
+            Self::OnnxRuntime => "onnxruntime",
+            Self::OnnxRuntimeInt8 => "onnxruntime_int8",
+            Self::OpenVino => "openvino",
+            Self::OpenVinoBf16 => "openvino_bf16",
+            Self::OpenVinoInt8 => "openvino_int8",
         }
+    }
+
+    /// What runs in a Python beside this program.
+    pub const PEERS: [Self; 7] = [
+        Self::PyTorch,
+        Self::TorchCompile,
+        Self::OnnxRuntime,
+        Self::OnnxRuntimeInt8,
+        Self::OpenVino,
+        Self::OpenVinoBf16,
+        Self::OpenVinoInt8,
+    ];
+
+    /// Whether it is one of [`PEERS`](Self::PEERS).
+    #[must_use]
+    pub fn is_peer(self) -> bool {
+        Self::PEERS.contains(&self)
     }
 }
 
@@ -37,6 +72,12 @@ impl std::fmt::Display for Program {
             Self::FasterSam => "FasterSAM",
             Self::Composed => "FasterSAM without fused kernels",
             Self::PyTorch => "PyTorch",
+            Self::TorchCompile => "torch.compile",
+            Self::OnnxRuntime => "ONNX Runtime",
+            Self::OnnxRuntimeInt8 => "ONNX Runtime, dynamic int8",
+            Self::OpenVino => "OpenVINO",
+            Self::OpenVinoBf16 => "OpenVINO, bf16",
+            Self::OpenVinoInt8 => "OpenVINO, int8",
         })
     }
 }

@@ -41,6 +41,11 @@ pub(crate) unsafe trait Vector: Copy {
     /// The machine must have the instruction set, `LANES` indices must be readable, and so must what they
     /// point at.
     unsafe fn gather(base: *const f32, index: *const i32) -> Self;
+    /// Numbers of sixteen bits (`bf16`), widened.
+    ///
+    /// # Safety
+    /// The machine must have the instruction set, and two bytes a lane must be readable.
+    unsafe fn load_bf16(source: *const u8) -> Self;
     /// Every lane `value`.
     fn filled(self, value: f32) -> Self;
     fn add(self, other: Self) -> Self;

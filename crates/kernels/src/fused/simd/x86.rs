@@ -19,7 +19,7 @@ macro_rules! instructions {
 
 /// Sixteen lanes (AVX-512F).
 #[derive(Clone, Copy)]
-pub(crate) struct Avx512(__m512);
+pub(crate) struct Avx512(pub(in crate::fused) __m512);
 
 #[inline(always)]
 fn mask16(n: usize) -> __mmask16 {
@@ -74,6 +74,14 @@ unsafe impl Vector for Avx512 {
         })
     }
     #[inline(always)]
+    unsafe fn load_bf16(source: *const u8) -> Self {
+        // SAFETY: the caller promises the instruction set and 32 bytes.
+        Self(unsafe {
+            let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(source.cast()));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide))
+        })
+    }
+    #[inline(always)]
     fn filled(self, value: f32) -> Self {
         // SAFETY: there is a vector, so the machine has its instruction set.
         unsafe { Self::splat(value) }
@@ -102,7 +110,7 @@ unsafe impl Vector for Avx512 {
 
 /// Eight lanes (AVX2 and FMA).
 #[derive(Clone, Copy)]
-pub(crate) struct Avx2(__m256);
+pub(crate) struct Avx2(pub(in crate::fused) __m256);
 
 /// All bits of the first `n` lanes.
 ///
@@ -172,6 +180,14 @@ unsafe impl Vector for Avx2 {
         Self(unsafe {
             let index = _mm256_loadu_si256(index.cast());
             _mm256_i32gather_ps::<4>(base, index)
+        })
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(source: *const u8) -> Self {
+        // SAFETY: the caller promises the instruction set and 16 bytes.
+        Self(unsafe {
+            let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(source.cast()));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
         })
     }
     #[inline(always)]
