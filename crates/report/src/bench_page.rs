@@ -26,8 +26,10 @@ pub fn machine(record: &BenchRecord) -> String {
     let peer = record.peer.as_ref().map_or_else(
         || "PyTorch was not measured.".to_owned(),
         |peer| {
+            let others: String =
+                peer.packages.iter().map(|(package, version)| format!(", {package} {version}")).collect();
             format!(
-                "Interleaved with PyTorch {} (Python {}, segment-anything {}, {} threads).",
+                "Interleaved with PyTorch {} (Python {}, segment-anything {}{others}; {} threads).",
                 peer.torch, peer.python, peer.segment_anything, peer.threads
             )
         },

@@ -112,14 +112,20 @@ fn in_fewer_bits_too_an_image_gets_the_same_logits_in_any_batch_and_on_any_numbe
         assert!((0.999..1.0).contains(&similarity), "{precision}: {similarity}");
         assert_eq!(never, logits(&model, &[1, 2, 3], &PauseSettings::keep_ratio([1.0; 3])), "{precision}");
         assert_eq!(never, logits(&model, &[1, 2, 3], &PauseSettings::threshold([0.0; 3])), "{precision}");
-        for settings in
-            [PauseSettings::never(), PauseSettings::threshold([0.95; 3]), PauseSettings::keep_ratio([0.6, 0.5, 0.3])]
-        {
+        for settings in [
+            PauseSettings::never(),
+            PauseSettings::threshold([0.95; 3]),
+            PauseSettings::keep_ratio([0.6, 0.5, 0.3]),
+        ] {
             let batch = logits(&model, &[1, 2, 3, 4], &settings);
             let permuted = logits(&model, &[3, 1, 4, 2], &settings);
             assert_eq!(permuted, [2, 0, 3, 1].map(|i: usize| batch[i].clone()), "{precision}, {settings:?}");
             for (i, seed) in [1, 2, 3, 4].into_iter().enumerate() {
-                assert_eq!(logits(&model, &[seed], &settings)[0], batch[i], "{precision}, {settings:?}: {i} alone");
+                assert_eq!(
+                    logits(&model, &[seed], &settings)[0],
+                    batch[i],
+                    "{precision}, {settings:?}: {i} alone"
+                );
             }
             let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
             assert_eq!(one_thread.install(|| logits(&model, &[1, 2, 3, 4], &settings)), batch, "{precision}");

@@ -75,12 +75,17 @@ impl<'a> Product<'a> {
 
     /// Splits it over the threads.
     fn run(&self) {
-        // SAFETY (both): no two tasks have both these rows and these panels.
         match self.b {
-            Right::Floats(b) => self.split(|rows, panels| unsafe { self.multiply_panels(b, rows, panels) }),
+            Right::Floats(b) => self.split(|rows, panels| {
+                // SAFETY: no other task has both these rows and these panels.
+                unsafe { self.multiply_panels(b, rows, panels) }
+            }),
             Right::Narrow(b) => {
                 let left = Left::of(self.a, b.kernel(), true);
-                self.split(|rows, panels| unsafe { self.multiply_narrow(b, &left, rows, panels) });
+                self.split(|rows, panels| {
+                    // SAFETY: as above.
+                    unsafe { self.multiply_narrow(b, &left, rows, panels) }
+                });
             }
         }
     }

@@ -11,6 +11,5 @@ mod narrow;
 mod norm;
 mod prepacked;
 mod rows;
-mod scratch;
 mod small;
 mod support;

@@ -118,7 +118,7 @@ proptest! {
         let plain = layer([k, n], true, &mut numbers);
         let [x, residual] = [k, n].map(|width| numbers.tensor::<2>([m, width], &Device::flex()));
         let row = numbers.below(m);
-        let alone = [&x, &residual].map(|rows| rows.clone().slice([row..row + 1]));
+        let alone = [&x, &residual].map(|rows| rows.clone().narrow(0, row, 1));
         for precision in NARROW {
             at_each_level(|| {
                 let layer = prepacked(&plain, precision);
@@ -200,7 +200,7 @@ fn convolutions_too() {
     for (channels, stride, size) in [([3, 32], 2, [17, 21]), ([24, 17], 1, [9, 14])] {
         let plain = Conv3x3::new(channels, stride, true, &device);
         let x: Tensor<2> = numbers.tensor([2 * size[0] * size[1], channels[0]], &device);
-        let image: Tensor<2> = x.clone().slice([size[0] * size[1]..2 * size[0] * size[1]]);
+        let image: Tensor<2> = x.clone().narrow(0, size[0] * size[1], size[0] * size[1]);
         let expected = values(plain.forward(x.clone(), size).0);
         for precision in NARROW {
             at_each_level(|| {

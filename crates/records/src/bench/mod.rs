@@ -3,6 +3,8 @@
 pub mod targets;
 pub mod waterfall;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Provenance;
@@ -120,6 +122,11 @@ impl std::fmt::Display for BenchScope {
     }
 }
 
+/// Of records from before there was a choice.
+fn f32_weights() -> String {
+    "f32".to_owned()
+}
+
 /// One row of the bench.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -140,6 +147,9 @@ pub struct BenchRow {
     pub slices: usize,
     /// The pause setting, as the tables call it.
     pub pause: String,
+    /// Numbers of this project's prepacked weights; the program says it of others.
+    #[serde(default = "f32_weights")]
+    pub precision: String,
     /// Share of all tokens that is active after each pause point; empty where none can pause.
     pub active_share: Vec<f64>,
     /// Multiply-accumulates of one slice, predicted from shapes and active tokens, in 1e9.
@@ -240,6 +250,9 @@ pub struct PeerVersions {
     pub segment_anything: String,
     /// Threads that PyTorch used.
     pub threads: usize,
+    /// Other packages that it has of those that peers need, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub packages: BTreeMap<String, String>,
 }
 
 /// One part of the work from a scan's file to the file of its class map, or all of it.

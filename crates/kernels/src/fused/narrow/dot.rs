@@ -1,8 +1,8 @@
 //! Sums of products of narrow numbers, a vector of columns at a time.
 
-use crate::fused::simd::{Portable, Vector};
 #[cfg(target_arch = "x86_64")]
 use crate::fused::simd::{Avx2, Avx512};
+use crate::fused::simd::{Portable, Vector};
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 

@@ -5,7 +5,7 @@
 use rayon::prelude::*;
 
 use super::kernel::{Kernel, LeftForm};
-use crate::fused::simd::{Vector, multiversion};
+use crate::fused::simd::{MAX_LANES, Vector, each_vector, multiversion};
 use crate::fused::view::View;
 
 /// Matrices of fewer values are narrowed on one thread.
@@ -42,7 +42,7 @@ impl Left {
     }
 
     /// Words, scales and starts from a row on, and the words from a row to the next.
-    pub fn from_row(&self, row: usize) -> (&[u32], &[f32], &[i32], usize) {
+    pub fn rows_from(&self, row: usize) -> (&[u32], &[f32], &[i32], usize) {
         (&self.words[row * self.stride..], &self.scales[row..], &self.starts[row..], self.stride)
     }
 }
@@ -59,12 +59,16 @@ fn narrow_row(kernel: Kernel, row: &[f32], words: &mut [u32]) -> (f32, i32) {
     match kernel.left_form() {
         LeftForm::Bytes => {
             let (scale, inverse) = scale_of(largest_bits(level, row));
-            let sum = bytes(level, row, inverse, words);
+            // SAFETY: words are four bytes each.
+            let target = unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), 4 * words.len()) };
+            let sum = bytes(level, row, inverse, &mut target[..row.len()]);
             (scale, -128 * sum)
         }
         LeftForm::WidenedBytes => {
             let (scale, inverse) = scale_of(largest_bits(level, row));
-            widened_bytes(level, row, inverse, words);
+            let mut narrow = vec![0; row.len().next_multiple_of(2)];
+            bytes(level, row, inverse, &mut narrow[..row.len()]);
+            widen(level, &narrow, words);
             (scale, 0)
         }
         LeftForm::Bf16 => {
@@ -121,58 +125,62 @@ multiversion! {
 /// # Safety
 /// The machine must have the instruction set.
 #[inline(always)]
-unsafe fn bytes_body<V: Vector>(row: &[f32], inverse: f32, words: &mut [u32]) -> i32 {
-    let (groups, rest) = row.as_chunks::<4>();
-    let mut sum = 0;
-    let mut word_of = |group: &[f32; 4]| {
-        let bytes = group.map(|value| to_byte(value, inverse));
-        sum += bytes.iter().map(|&byte| i32::from(byte)).sum::<i32>();
-        u32::from_le_bytes(bytes.map(i8::cast_unsigned))
-    };
-    for (word, group) in words.iter_mut().zip(groups) {
-        *word = word_of(group);
+unsafe fn bytes_body<V: Vector>(row: &[f32], inverse: f32, target: &mut [i8]) -> i32 {
+    let n = row.len();
+    assert!(n == target.len());
+    let (row, target) = (row.as_ptr(), target.as_mut_ptr());
+    // SAFETY: both hold n values; the rest is the caller's promise.
+    unsafe {
+        let inverse = V::splat(inverse);
+        let mut sums = V::splat(0.0);
+        each_vector!(V, n,
+        i => {
+            let integers = V::load(row.add(i)).mul(inverse).round();
+            sums = sums.add(integers);
+            integers.store_bytes(target.add(i));
+        },
+        rest => {
+            let integers = V::load_first(row.add(i), rest).mul(inverse).round();
+            sums = sums.add(integers);
+            let mut bytes = [0; MAX_LANES];
+            integers.store_bytes(bytes.as_mut_ptr());
+            bytes.as_ptr().copy_to_nonoverlapping(target.add(i), rest);
+        });
+        // Exact: integers of less than 24 bits.
+        sums.sum() as i32
     }
-    if let (Some(last), false) = (words.get_mut(groups.len()), rest.is_empty()) {
-        let mut group = [0.0; 4];
-        group[..rest.len()].copy_from_slice(rest);
-        *last = word_of(&group);
-    }
-    sum
 }
 multiversion! {
-    /// Four bytes a word; their sum.
-    fn bytes(row: &[f32], inverse: f32, words: &mut [u32]) -> i32 = bytes_body;
-}
-
-/// Calls `word_of` for each two values of a row, the last filled up with zero.
-#[inline(always)]
-fn each_pair(row: &[f32], words: &mut [u32], word_of: impl Fn(f32, f32) -> u32) {
-    let (pairs, rest) = row.as_chunks::<2>();
-    for (word, &[first, second]) in words.iter_mut().zip(pairs) {
-        *word = word_of(first, second);
-    }
-    if let (Some(last), &[value]) = (words.get_mut(pairs.len()), rest) {
-        *last = word_of(value, 0.0);
-    }
+    /// Writes numbers in units of a scale, and returns their sum.
+    fn bytes(row: &[f32], inverse: f32, target: &mut [i8]) -> i32 = bytes_body;
 }
 
 /// # Safety
 /// The machine must have the instruction set.
 #[inline(always)]
-unsafe fn widened_bytes_body<V: Vector>(row: &[f32], inverse: f32, words: &mut [u32]) {
-    let half = |value| u32::from(i16::from(to_byte(value, inverse)).cast_unsigned());
-    each_pair(row, words, |first, second| half(first) | half(second) << 16);
+unsafe fn widen_body<V: Vector>(bytes: &[i8], words: &mut [u32]) {
+    let widened = |byte: i8| u32::from(i16::from(byte).cast_unsigned());
+    for (word, &[first, second]) in words.iter_mut().zip(bytes.as_chunks::<2>().0) {
+        *word = widened(first) | widened(second) << 16;
+    }
 }
 multiversion! {
-    /// Two bytes a word, widened.
-    fn widened_bytes(row: &[f32], inverse: f32, words: &mut [u32]) = widened_bytes_body;
+    /// Two bytes a word.
+    fn widen(bytes: &[i8], words: &mut [u32]) = widen_body;
 }
 
 /// # Safety
 /// The machine must have the instruction set.
 #[inline(always)]
 unsafe fn bf16_pairs_body<V: Vector>(row: &[f32], words: &mut [u32]) {
-    each_pair(row, words, |first, second| u32::from(to_bf16(first)) | u32::from(to_bf16(second)) << 16);
+    let (pairs, rest) = row.as_chunks::<2>();
+    let word_of = |[first, second]: [f32; 2]| u32::from(to_bf16(first)) | u32::from(to_bf16(second)) << 16;
+    for (word, &pair) in words.iter_mut().zip(pairs) {
+        *word = word_of(pair);
+    }
+    if let (Some(last), &[value]) = (words.get_mut(pairs.len()), rest) {
+        *last = word_of([value, 0.0]);
+    }
 }
 multiversion! {
     /// Two numbers of sixteen bits a word.

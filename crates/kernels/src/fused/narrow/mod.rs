@@ -111,7 +111,7 @@ impl Narrow {
     ///
     /// The left matrix must be as deep, and made for this kernel.
     pub(in crate::fused) fn factors(&self, left: &Left, row: usize, panel: usize) -> NarrowFactors {
-        let (words, scales, starts, left_stride) = left.from_row(row);
+        let (words, scales, starts, left_stride) = left.rows_from(row);
         let a_panel = self.panel_bytes().div_ceil(LINE);
         NarrowFactors {
             left: words.as_ptr(),

@@ -59,9 +59,12 @@ unsafe impl<D: Dot> Tile for Scaled<D> {
 unsafe fn multiply_scaled<D: Dot, const ROWS: usize>(piece: &Piece<NarrowFactors>) {
     /// How many groups ahead the next are asked for.
     const AHEAD: usize = 12;
+    /// Words of a cache line.
+    const LINE: usize = 16;
     // SAFETY: the caller's promise.
     unsafe {
-        let NarrowFactors { left, left_stride, row_scales, row_starts, panel, n_groups, col_scales } = piece.factors;
+        let NarrowFactors { left, left_stride, row_scales, row_starts, panel, n_groups, col_scales } =
+            piece.factors;
         let &Piece { start, target, target_stride, bias, .. } = piece;
         let lanes = <D::Float as Vector>::LANES;
         let mut low = [D::splat(0); MAX_TILE_ROWS];
@@ -71,17 +74,23 @@ unsafe fn multiply_scaled<D: Dot, const ROWS: usize>(piece: &Piece<NarrowFactors
             high[row] = low[row];
         });
         let mut weights = panel;
-        for group in 0..n_groups {
-            prefetch(weights.wrapping_add(AHEAD * 2 * D::BYTES).cast());
-            prefetch(weights.wrapping_add((AHEAD * 2 + 1) * D::BYTES).cast());
-            let (low_weights, high_weights) = (D::load(weights), D::load(weights.add(D::BYTES)));
-            let left = left.add(group);
-            each_row!(ROWS, row => {
-                let left = left.add(row * left_stride);
-                low[row] = low[row].add(left, low_weights);
-                high[row] = high[row].add(left, high_weights);
-            });
-            weights = weights.add(2 * D::BYTES);
+        let mut group = 0;
+        while group < n_groups {
+            each_row!(ROWS, row => { prefetch(left.wrapping_add(row * left_stride + group + 2 * LINE).cast()); });
+            let line_end = n_groups.min(group + LINE);
+            while group < line_end {
+                prefetch(weights.wrapping_add(AHEAD * 2 * D::BYTES).cast());
+                prefetch(weights.wrapping_add((AHEAD * 2 + 1) * D::BYTES).cast());
+                let (low_weights, high_weights) = (D::load(weights), D::load(weights.add(D::BYTES)));
+                let left = left.add(group);
+                each_row!(ROWS, row => {
+                    let left = left.add(row * left_stride);
+                    low[row] = low[row].add(left, low_weights);
+                    high[row] = high[row].add(left, high_weights);
+                });
+                weights = weights.add(2 * D::BYTES);
+                group += 1;
+            }
         }
         for (part, sums) in [(0, low), (lanes, high)] {
             let scales = D::Float::load(col_scales.add(part));

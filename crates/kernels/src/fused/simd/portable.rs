@@ -67,6 +67,11 @@ unsafe impl Vector for Portable {
         Self(halves.map(|half| f32::from_bits(u32::from(half) << 16)))
     }
     #[inline(always)]
+    unsafe fn store_bytes(self, target: *mut i8) {
+        // SAFETY: the caller promises room for eight bytes.
+        unsafe { target.cast::<[i8; 8]>().write_unaligned(self.0.map(|value| value as i8)) }
+    }
+    #[inline(always)]
     fn filled(self, value: f32) -> Self {
         Self([value; 8])
     }

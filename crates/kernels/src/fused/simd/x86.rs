@@ -82,6 +82,11 @@ unsafe impl Vector for Avx512 {
         })
     }
     #[inline(always)]
+    unsafe fn store_bytes(self, target: *mut i8) {
+        // SAFETY: the caller promises room for sixteen bytes; there is a vector, so the machine has its instruction set.
+        unsafe { _mm_storeu_si128(target.cast(), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(self.0))) }
+    }
+    #[inline(always)]
     fn filled(self, value: f32) -> Self {
         // SAFETY: there is a vector, so the machine has its instruction set.
         unsafe { Self::splat(value) }
@@ -189,6 +194,15 @@ unsafe impl Vector for Avx2 {
             let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(source.cast()));
             _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
         })
+    }
+    #[inline(always)]
+    unsafe fn store_bytes(self, target: *mut i8) {
+        // SAFETY: the caller promises room for eight bytes; there is a vector, so the machine has its instruction set.
+        unsafe {
+            let wide = _mm256_cvtps_epi32(self.0);
+            let short = _mm_packs_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256::<1>(wide));
+            _mm_storel_epi64(target.cast(), _mm_packs_epi16(short, short));
+        }
     }
     #[inline(always)]
     fn filled(self, value: f32) -> Self {
