@@ -127,7 +127,8 @@ def eager(model, images, _threads):
 
 
 def compiled(model, images, _threads):
-    model = torch.compile(model)
+    # A batch size and input is compiled for itself: compiling for any takes minutes.
+    model = torch.compile(model, dynamic=False)
     return lambda: model(images)
 
 

@@ -22,14 +22,14 @@ impl FasterSam {
         self.prepack_as(WeightPrecision::F32)
     }
 
-    /// The model for inference alone, with the weights of the encoder's blocks in fewer bits: a fraction of the time and
-    /// memory on the CPU, for logits that differ by what was rounded. Results of an image still depend on that image only,
+    /// The model for inference alone, with the weights of the encoder's blocks and the CNN branch in fewer bits: a fraction
+    /// of the time and memory on the CPU, for logits that differ by what was rounded. Results of an image still depend on that image only,
     /// bit for bit. On other backends the weights stay as they are.
     #[must_use]
     pub fn prepack_as(mut self, precision: WeightPrecision) -> PrepackedModel {
         self = to_precision_of_device(self);
         if let Some(branch) = &mut self.conv_branch {
-            branch.prepack();
+            branch.prepack_as(precision);
         }
         self.encoder.prepack_as(precision);
         self.decoder.prepack();
