@@ -1,7 +1,7 @@
 //! `cargo xtask regress`: the regression suite, and whether it catches what it should.
 
 mod compile;
-mod planted;
+pub mod planted;
 
 use anyhow::Result;
 use clap::Args;

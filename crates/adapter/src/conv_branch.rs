@@ -7,7 +7,7 @@
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::{Device, Tensor};
-use fastersam_kernels::{Conv3x3, gelu};
+use fastersam_kernels::{Conv3x3, WeightPrecision, gelu};
 use serde::{Deserialize, Serialize};
 
 use crate::error::AdapterError;
@@ -113,8 +113,15 @@ pub struct ConvBranch {
 impl ConvBranch {
     /// [Prepacks](Conv3x3::prepack) all weights: faster on the CPU, and nothing but a forward pass afterwards.
     pub fn prepack(&mut self) {
-        for layer in &mut self.layers {
-            layer.conv.prepack();
+        self.prepack_as(WeightPrecision::F32);
+    }
+
+    /// [`prepack`](Self::prepack) with all weights but the first layer's, which are few, in sixteen bits where fewer than 32
+    /// are asked for: scales for eight would have to be found for every neighbourhood.
+    pub fn prepack_as(&mut self, precision: WeightPrecision) {
+        let narrow = if precision == WeightPrecision::F32 { precision } else { WeightPrecision::Bf16 };
+        for (index, layer) in self.layers.iter_mut().enumerate() {
+            layer.conv.prepack_as(if index == 0 { WeightPrecision::F32 } else { narrow });
         }
     }
 

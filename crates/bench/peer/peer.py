@@ -1,19 +1,31 @@
-"""The other side of `cargo xtask bench --peer`: SAM's own image encoder in PyTorch, timed on request.
+"""The other side of `cargo xtask bench --peer`: SAM's own image encoder as users run it, timed on request.
 
 Started by the bench as a child process. Speaks JSON, one object a line: requests on standard input, answers
 on standard output.
 
-    {"load": "encoder", "id": ID, "input": 224, "batch": 1}   -> {"id": ID, "parameters": N}
-    {"load": "training", "id": ID, "input": 224, "batch": 8}  -> {"id": ID, "parameters": N}
+    {"load": "encoder", "program": "pytorch", "id": ID, "input": 224, "batch": 1}   -> {"id": ID, "parameters": N}
+    {"load": "training", "program": "pytorch", "id": ID, "input": 224, "batch": 8}  -> {"id": ID, "parameters": N}
     {"run": ID, "passes": 3}                                  -> {"seconds": [s, s, s]}
     {"peak": ID}                                              -> {"mib": M or null}
 
-With `--device cuda` it computes on an NVIDIA GPU; a pass ends when the GPU is done.
+It first says, in two lines, what it runs on, and which programs its packages allow:
+
+    pytorch           eager
+    torch_compile     `torch.compile`
+    onnxruntime       ONNX Runtime, f32                               (onnx, onnxruntime)
+    onnxruntime_int8  the same, quantised by `quantize_dynamic`        (onnx, onnxruntime)
+    openvino          OpenVINO, f32                                   (openvino)
+    openvino_bf16     the same with the hint bf16                     (openvino)
+    openvino_int8     the same, quantised by NNCF on random inputs    (openvino, nncf)
+
+With `--device cuda` it computes on an NVIDIA GPU, in PyTorch alone; a pass ends when the GPU is done.
 
 `encoder` is ViT-B, the official `segment_anything` code with random weights; at sizes other than 1024 its
 tables have the size that the input needs. `training` is one step of AdamW on a ViT-S/14 encoder with the
 official neck and a bottleneck adapter parallel to each MLP: the backbone is frozen but for its LayerNorms.
-Needs torch and segment-anything (and torchvision, which segment-anything imports).
+Needs torch and segment-anything (and torchvision, which segment-anything imports); for the others, as named above:
+
+    pip install torch torchvision segment-anything onnx onnxruntime openvino nncf
 """
 
 import argparse
@@ -21,6 +33,7 @@ import importlib.metadata
 import json
 import os
 import sys
+import tempfile
 import time
 from functools import lru_cache, partial
 
@@ -95,17 +108,105 @@ class AdapterViTS(ImageEncoderViT):
 
 
 class EncoderSubject:
-    def __init__(self, size: int, batch: int, device: str):
-        self.model = sam_vit_b(size).eval().requires_grad_(False).to(device)
-        self.images = torch.randn(batch, 3, size, size).to(device)
+    """A pass of `step`, and the model that it computes."""
 
-    def step(self) -> None:
-        with torch.inference_mode():
-            self.model(self.images)
+    def __init__(self, program: str, size: int, batch: int, device: str, threads: int):
+        self.model = sam_vit_b(size).eval().requires_grad_(False).to(device)
+        images = torch.randn(batch, 3, size, size).to(device)
+        run = RUNNERS[program](self.model, images, threads)
+
+        def step() -> None:
+            with torch.inference_mode():
+                run()
+
+        self.step = step
+
+
+def eager(model, images, _threads):
+    return lambda: model(images)
+
+
+def compiled(model, images, _threads):
+    # A batch size and input is compiled for itself: compiling for any takes minutes.
+    model = torch.compile(model, dynamic=False)
+    return lambda: model(images)
+
+
+def onnx_file(model, images, folder: str) -> str:
+    path = os.path.join(folder, "encoder.onnx")
+    torch.onnx.export(model, (images,), path, input_names=["images"], opset_version=17, dynamo=False)
+    return path
+
+
+def onnx_runtime(model, images, threads, quantised=False):
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    with tempfile.TemporaryDirectory() as folder:
+        path = onnx_file(model, images, folder)
+        if quantised:
+            from onnxruntime.quantization import quantize_dynamic
+
+            narrow = os.path.join(folder, "int8.onnx")
+            quantize_dynamic(path, narrow)
+            path = narrow
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    inputs = {"images": images.numpy()}
+    return lambda: session.run(None, inputs)
+
+
+def open_vino(model, images, threads, precision="f32", quantised=False):
+    import openvino
+
+    with tempfile.TemporaryDirectory() as folder:
+        graph = openvino.Core().read_model(onnx_file(model, images, folder))
+        if quantised:
+            import nncf
+
+            samples = nncf.Dataset([torch.randn_like(images).numpy() for _ in range(4)])
+            graph = nncf.quantize(graph, samples, model_type=nncf.ModelType.TRANSFORMER, subset_size=4)
+        settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": precision}
+        network = openvino.Core().compile_model(graph, "CPU", settings)
+    inputs = images.numpy()
+    return lambda: network(inputs)
+
+
+RUNNERS = {
+    "pytorch": eager,
+    "torch_compile": compiled,
+    "onnxruntime": onnx_runtime,
+    "onnxruntime_int8": partial(onnx_runtime, quantised=True),
+    "openvino": open_vino,
+    "openvino_bf16": partial(open_vino, precision="bf16"),
+    "openvino_int8": partial(open_vino, quantised=True),
+}
+PACKAGES = {"onnxruntime": ["onnx", "onnxruntime"], "openvino": ["onnx", "openvino"]}
+
+
+def versions(names) -> dict:
+    """Of those of the packages that there are."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            pass
+    return found
+
+
+def programs(device: str, packages: dict) -> list:
+    if device != "cpu":
+        return ["pytorch"]
+
+    def needed(program: str) -> list:
+        return PACKAGES.get(program.split("_")[0], []) + (["nncf"] if program == "openvino_int8" else [])
+
+    return [program for program in RUNNERS if all(package in packages for package in needed(program))]
 
 
 class TrainingSubject:
-    def __init__(self, size: int, batch: int, device: str):
+    def __init__(self, _program: str, size: int, batch: int, device: str, _threads: int):
         self.model = AdapterViTS(size).train().to(device)
         trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.optimizer = torch.optim.AdamW(trained, lr=1e-4, weight_decay=0.01, fused=True)
@@ -160,17 +261,21 @@ def main() -> None:
     def answer(**fields) -> None:
         answers.write(json.dumps(fields) + "\n")
 
+    packages = versions(["onnx", "onnxruntime", "openvino", "nncf"])
     answer(
         python=sys.version.split()[0],
         torch=torch.__version__,
         segment_anything=importlib.metadata.version("segment-anything"),
         threads=torch.get_num_threads(),
+        packages=packages,
     )
+    answer(programs=programs(arguments.device, packages))
     subjects = {}
     for line in sys.stdin:
         request = json.loads(line)
         if "load" in request:
-            subject = SUBJECTS[request["load"]](request["input"], request["batch"], arguments.device)
+            build = SUBJECTS[request["load"]]
+            subject = build(request["program"], request["input"], request["batch"], arguments.device, threads)
             subjects[request["id"]] = subject
             parameters = sum(parameter.numel() for parameter in subject.model.parameters())
             answer(id=request["id"], parameters=parameters)

@@ -78,11 +78,12 @@ fn distance(record: &EvaluationRecord, points: &[usize], shares: &[f64]) -> f64 
 mod tests {
     use super::*;
     use crate::workload::Pause;
-    use fastersam::Preset;
+    use fastersam::{Preset, WeightPrecision};
 
     fn workload(scope: BenchScope) -> Workload {
         let (program, pause) = (Program::FasterSam, Pause::Never);
-        Workload { program, scope, preset: Preset::VitS, input: 224, batch: 1, pause }
+        let precision = WeightPrecision::F32;
+        Workload { program, scope, preset: Preset::VitS, input: 224, batch: 1, pause, precision }
     }
 
     fn scored(backbone: &str, points: &[usize], shares: &[f64], dice: f64) -> EvaluationRecord {

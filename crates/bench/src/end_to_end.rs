@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use burn::tensor::Device;
 use fastersam::{
     CheckpointInfo, ModelConfig, PrepackedModel, Preset, ScanFile, SegmentOptions, Segmenter, VolumeSegmenter,
+    WeightPrecision,
 };
 use fastersam_datasets::phantom::{Acquisition, Phantom};
 use fastersam_progress as progress;
@@ -48,6 +49,7 @@ pub fn measure(rounds: usize, models: &mut Models, device: &Device) -> Result<En
         input: 224,
         batch: 8,
         pause: Pause::Never,
+        precision: WeightPrecision::F32,
     };
     let (model, config) = models.whole(&workload, device)?;
     let folder = tempfile::tempdir()?;

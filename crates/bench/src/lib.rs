@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use burn::tensor::Device;
+use fastersam::WeightPrecision;
 
 use self::dice::Scores;
 pub use self::memory::memory_of;
@@ -84,17 +85,16 @@ const QUIET: f64 = 0.05;
 /// # Errors
 /// Where no row matches, the peer fails or a file can't be written.
 pub fn run(options: &Options, device: &Device, provenance: Provenance) -> Result<BenchRecord> {
-    let workloads = choose(options)?;
+    let mut peer = match &options.peer {
+        Some(python) => Some(Peer::start(python, provenance.threads, device)?),
+        None => None,
+    };
+    let workloads = choose(options, peer.as_ref().map_or(&[], Peer::programs))?;
+    peer = peer.filter(|_| workloads.iter().any(|workload| workload.program.is_peer()));
     let scores = options.dice_from.as_deref().map(Scores::read).transpose()?;
     let before = Usage::now(None);
     std::thread::sleep(Duration::from_secs(1));
     warn_if_busy(before.and_then(|before| before.by_others()));
-    let mut peer = match &options.peer {
-        Some(python) if workloads.iter().any(|workload| workload.program == Program::PyTorch) => {
-            Some(Peer::start(python, provenance.threads, device)?)
-        }
-        _ => None,
-    };
     let mut models = Models::default();
     let mut stations = load(&workloads, peer.as_mut(), &mut models, device)?;
     // The peak of the CPU says nothing of another device.
@@ -153,10 +153,11 @@ pub fn run(options: &Options, device: &Device, provenance: Provenance) -> Result
 /// # Errors
 /// Where a configuration can't be.
 pub fn predicted_gmacs() -> Result<Vec<(String, f64)>> {
-    let workloads = workload::all(false, &[1]);
+    let workloads = workload::all(&[], &[1]);
     let is_ours = |workload: &&Workload| {
         let is_whole = matches!(workload.scope, BenchScope::Encoder | BenchScope::Model);
-        workload.program == Program::FasterSam && is_whole && workload.input == 224
+        let is_f32 = workload.precision == WeightPrecision::F32;
+        workload.program == Program::FasterSam && is_whole && is_f32 && workload.input == 224
     };
     let ours = workloads.iter().filter(is_ours);
     let named = ours.map(|workload| Ok(workload.gmacs()?.map(|gmacs| (workload.id(), gmacs))));
@@ -164,8 +165,8 @@ pub fn predicted_gmacs() -> Result<Vec<(String, f64)>> {
 }
 
 /// The workloads that the options ask for.
-fn choose(options: &Options) -> Result<Vec<Workload>> {
-    let all = workload::all(options.peer.is_some(), &options.batch_sizes);
+fn choose(options: &Options, peers: &[Program]) -> Result<Vec<Workload>> {
+    let all = workload::all(peers, &options.batch_sizes);
     let is_chosen = |workload: &Workload| {
         let id = workload.id();
         let named = |only: &String| match only.as_str() {
@@ -232,7 +233,7 @@ fn load(
     for workload in workloads {
         bar.set_message(workload.id());
         let (mut runner, weight_bytes) = match (workload.program, peer.as_deref_mut()) {
-            (Program::PyTorch, Some(peer)) => (None, 4.0 * peer.load(workload)? as f64),
+            (program, Some(peer)) if program.is_peer() => (None, 4.0 * peer.load(workload)? as f64),
             _ => {
                 let runner = Runner::new(workload, models, device)?;
                 let weight_bytes = runner.weight_bytes;
@@ -270,6 +271,7 @@ fn row(workload: &Workload, weight_bytes: f64) -> Result<BenchRow> {
         batch_size: workload.batch,
         slices: workload.slices(),
         pause: workload.pause.label().to_owned(),
+        precision: workload.precision.to_string(),
         active_share: workload.active_shares()?,
         gmacs: workload.gmacs()?,
         counted_gmacs: None,

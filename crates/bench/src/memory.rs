@@ -9,7 +9,7 @@ use super::peer::Peer;
 use super::workload::{self, Workload};
 use crate::machine::{peak_memory_mib, reset_peak_memory};
 use fastersam_progress as progress;
-use fastersam_records::{BenchRow, Program};
+use fastersam_records::BenchRow;
 
 /// Measures the peak of every row.
 pub fn measure(workloads: &[Workload], rows: &mut [BenchRow], options: &Options, threads: usize) -> Result<()> {
@@ -17,7 +17,7 @@ pub fn measure(workloads: &[Workload], rows: &mut [BenchRow], options: &Options,
     for (workload, row) in workloads.iter().zip(rows) {
         bar.set_message(row.id.clone());
         row.peak_memory_mib = match (workload.program, &options.peer) {
-            (Program::PyTorch, Some(python)) => {
+            (program, Some(python)) if program.is_peer() => {
                 let mut peer = Peer::start(python, threads, &Device::default())?;
                 peer.load(workload)?;
                 peer.peak_memory_mib(&row.id)?
@@ -47,7 +47,7 @@ fn of_child(id: &str, threads: usize) -> Result<Option<f64>> {
 /// # Errors
 /// Where there is no such row.
 pub fn memory_of(id: &str, device: &Device) -> Result<Option<f64>> {
-    let Some(workload) = workload::all(false, &[]).into_iter().find(|workload| workload.id() == id) else {
+    let Some(workload) = workload::all(&[], &[]).into_iter().find(|workload| workload.id() == id) else {
         bail!("there is no row {id}");
     };
     let mut runner = Runner::new(&workload, &mut Models::default(), device)?;

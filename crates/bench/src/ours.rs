@@ -62,7 +62,8 @@ enum Work {
     },
 }
 
-/// Models that several workloads share: by preset, input size, and whether it is the plain encoder or prepacked.
+/// Models that several workloads share: by preset, input size, whether it is the plain encoder or prepacked, and
+/// precision.
 #[derive(Default)]
 pub struct Models(Vec<(Workload, Loaded)>);
 
@@ -88,6 +89,7 @@ impl Models {
                 workload.input,
                 workload.scope == BenchScope::Encoder,
                 workload.program == Program::Composed,
+                workload.precision,
             )
         };
         if let Some((_, loaded)) = self.0.iter().find(|(other, _)| kind(other) == kind(workload)) {
@@ -97,14 +99,17 @@ impl Models {
             let mut encoder = initialise(workload.encoder_config().init(device).no_grad(), SEED);
             let weight_bytes = bytes(&encoder);
             if workload.program == Program::FasterSam {
-                encoder.prepack();
+                encoder.prepack_as(workload.precision);
             }
             Loaded { network: Network::Encoder(Box::new(encoder)), weight_bytes }
         } else {
             let config = workload.model_config()?;
             let model = config.init(SEED, device)?.no_grad();
             let weight_bytes = bytes(&model);
-            Loaded { network: Network::Model(Box::new((model.prepack(), config))), weight_bytes }
+            Loaded {
+                network: Network::Model(Box::new((model.prepack_as(workload.precision), config))),
+                weight_bytes,
+            }
         };
         self.0.push((*workload, loaded.clone()));
         Ok(loaded)

@@ -1,4 +1,4 @@
-//! PyTorch's side of the bench: a child process that runs `peer.py`, asked for one visit at a time.
+//! The peers' side of the bench: a child process that runs `peer.py`, asked for one visit at a time.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::workload::Workload;
-use fastersam_records::{BenchScope, PeerVersions};
+use fastersam_records::{BenchScope, PeerVersions, Program};
 
 /// The script; it lies in the repository and is compiled in.
 const SCRIPT: &str = include_str!("../peer/peer.py");
@@ -29,6 +29,7 @@ pub struct Peer {
     python: String,
     /// What it runs on.
     pub versions: PeerVersions,
+    programs: Vec<Program>,
 }
 
 impl Peer {
@@ -50,8 +51,20 @@ impl Peer {
             bail!("{name} has no standard input or output");
         };
         let mut output = BufReader::new(output);
+        #[derive(Deserialize)]
+        struct Programs {
+            programs: Vec<String>,
+        }
         let versions = read(&mut output, &name)?;
-        Ok(Self { child, input: Some(input), output, python: name, versions })
+        let Programs { programs } = read(&mut output, &name)?;
+        let programs = Program::PEERS.into_iter().filter(|peer| programs.iter().any(|name| name == peer.name()));
+        let programs = programs.collect();
+        Ok(Self { child, input: Some(input), output, python: name, versions, programs })
+    }
+
+    /// What it can run: where a package is missing, its programs are.
+    pub fn programs(&self) -> &[Program] {
+        &self.programs
     }
 
     /// The child process.
@@ -66,8 +79,13 @@ impl Peer {
             parameters: u64,
         }
         let kind = if workload.scope == BenchScope::Training { "training" } else { "encoder" };
-        let request =
-            json!({ "load": kind, "id": workload.id(), "input": workload.input, "batch": workload.batch });
+        let request = json!({
+            "load": kind,
+            "program": workload.program.name(),
+            "id": workload.id(),
+            "input": workload.input,
+            "batch": workload.batch,
+        });
         Ok(self.ask::<Answer>(&request)?.parameters)
     }
 

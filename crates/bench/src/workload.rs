@@ -1,7 +1,7 @@
 //! What the bench can measure: one workload a row.
 
 use anyhow::Result;
-use fastersam::{ModelConfig, ModelOptions, Preset};
+use fastersam::{ModelConfig, ModelOptions, Preset, WeightPrecision};
 use fastersam_adapter::Tuning;
 use fastersam_pausing_encoder::{EncoderConfig, PausePolicy, PauseSettings};
 
@@ -90,14 +90,17 @@ pub struct Workload {
     pub batch: usize,
     /// Which tokens pause.
     pub pause: Pause,
+    /// Numbers of this project's prepacked weights.
+    pub precision: WeightPrecision,
 }
 
 impl Workload {
-    /// The row's name: `fastersam-vit_b-224-b1-encoder-never`.
+    /// The row's name: `fastersam-vit_b-224-b1-encoder-never`, with `-int8` behind it where weights have eight bits.
     pub fn id(&self) -> String {
-        let Self { program, scope, preset, input, batch, pause } = self;
+        let Self { program, scope, preset, input, batch, pause, precision } = self;
         let (program, scope, preset) = (program.name(), scope.name(), preset_name(*preset));
-        format!("{program}-{preset}-{input}-b{batch}-{scope}-{}", pause.name())
+        let precision = if *precision == WeightPrecision::F32 { String::new() } else { format!("-{precision}") };
+        format!("{program}-{preset}-{input}-b{batch}-{scope}-{}{precision}", pause.name())
     }
 
     /// Slices of a pass: of a volume several batches, so that one is resampled while another is computed.
@@ -151,7 +154,7 @@ impl Workload {
     pub fn gmacs(&self) -> Result<Option<f64>> {
         let macs = match (self.scope, self.program) {
             (BenchScope::Training, _) => return Ok(None),
-            (BenchScope::Encoder, Program::PyTorch) => self.encoder_config().macs(&[]).backbone(),
+            (BenchScope::Encoder, program) if program.is_peer() => self.encoder_config().macs(&[]).backbone(),
             (BenchScope::Encoder, _) => {
                 let config = self.encoder_config();
                 config.macs(&active_shares(&config, self.pause)).total()
@@ -195,10 +198,11 @@ pub fn preset_name(preset: Preset) -> &'static str {
 }
 
 /// All workloads. The inputs of ViT-S are the multiples of its patch of 14 pixels next to ViT-B's; a workload of
-/// PyTorch's stands behind its counterpart, and is measured right after it.
+/// a peer's stands behind its counterpart, and is measured right after it.
 ///
-/// `batch_sizes` are those of every workload; none stands for the usual 1 and 8.
-pub fn all(with_peer: bool, batch_sizes: &[usize]) -> Vec<Workload> {
+/// `peers` are those that there are; `batch_sizes` those of every workload, none for the usual 1 and 8.
+pub fn all(peers: &[Program], batch_sizes: &[usize]) -> Vec<Workload> {
+    const NARROW: [WeightPrecision; 2] = [WeightPrecision::Bf16, WeightPrecision::Int8];
     let batch_sizes = if batch_sizes.is_empty() { &[1, 8] } else { batch_sizes };
     use BenchScope::{Encoder, Model, Training, Volume};
     let mut workloads = Vec::new();
@@ -206,17 +210,18 @@ pub fn all(with_peer: bool, batch_sizes: &[usize]) -> Vec<Workload> {
         for (input, batch) in
             inputs.into_iter().flat_map(|input| batch_sizes.iter().map(move |&batch| (input, batch)))
         {
-            let mut add = |program, scope, pause| {
-                workloads.push(Workload { program, scope, preset, input, batch, pause });
+            let mut add_in = |program, scope, pause, precision| {
+                workloads.push(Workload { program, scope, preset, input, batch, pause, precision });
             };
+            let mut add = |program, scope, pause| add_in(program, scope, pause, WeightPrecision::F32);
             // More settings at the size that pausing is made for.
             let pauses: &[Pause] = match input {
                 224 => &[Pause::Mild, Pause::Half, Pause::Strong],
                 _ => &[Pause::Half],
             };
             add(Program::FasterSam, Encoder, Pause::Never);
-            if with_peer && preset == Preset::VitB {
-                add(Program::PyTorch, Encoder, Pause::Never);
+            if preset == Preset::VitB {
+                peers.iter().for_each(|&peer| add(peer, Encoder, Pause::Never));
             }
             if input == 224 {
                 add(Program::Composed, Encoder, Pause::Never);
@@ -232,9 +237,12 @@ pub fn all(with_peer: bool, batch_sizes: &[usize]) -> Vec<Workload> {
             }
             if (preset, input, batch) == (Preset::VitS, 224, 8) {
                 add(Program::FasterSam, Training, Pause::Never);
-                if with_peer {
+                if peers.contains(&Program::PyTorch) {
                     add(Program::PyTorch, Training, Pause::Never);
                 }
+            }
+            for (scope, pause) in [(Encoder, Pause::Never), (Model, Pause::Never), (Model, Pause::StageZero)] {
+                NARROW.iter().for_each(|&precision| add_in(Program::FasterSam, scope, pause, precision));
             }
         }
     }

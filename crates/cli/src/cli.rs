@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
+use fastersam::WeightPrecision;
 use fastersam_device::Precision;
 use fastersam_experiments::provenance::{Origin, Program};
 use fastersam_experiments::threads;
@@ -47,7 +48,7 @@ struct Machine {
     /// Where to compute: flex (this CPU), cuda, cuda:N, wgpu, wgpu:N, libtorch, libtorch:N; see `devices`
     #[arg(long, global = true, default_value = "flex", value_name = "NAME")]
     device: String,
-    /// Numbers that a GPU computes with: f32, bf16 or f16; training is f32
+    /// Numbers to compute with: on this CPU f32, bf16 or int8, on a GPU f32, bf16 or f16; training is f32
     #[arg(long, global = true, default_value = "f32", value_name = "NAME")]
     precision: Precision,
     /// Number of CPU threads [default: all]
@@ -113,9 +114,14 @@ impl Cli {
         }
         fastersam_device::set_precision(&mut device, &self.machine.device, self.machine.precision)?;
         let described = fastersam_device::described(&self.machine.device, &device, self.machine.precision);
-        let origin = Origin { program: PROGRAM, device: described, threads };
+        let weights = match self.machine.precision {
+            Precision::F32 | Precision::F16 => WeightPrecision::F32,
+            Precision::Bf16 => WeightPrecision::Bf16,
+            Precision::Int8 => WeightPrecision::Int8,
+        };
+        let origin = Origin { program: PROGRAM, device: described, threads, weights };
         match self.command {
-            Command::Segment(arguments) => segment::run(&arguments, &device),
+            Command::Segment(arguments) => segment::run(&arguments, &device, weights),
             Command::Train(arguments) => train::run(&arguments, &device, &origin),
             Command::Evaluate(arguments) => evaluate::run(&arguments, &device, &origin),
             Command::Devices(arguments) => devices::run(&arguments),

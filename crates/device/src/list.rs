@@ -41,7 +41,8 @@ pub fn list() -> Vec<DeviceEntry> {
 pub fn described(name: &str, device: &Device, precision: Precision) -> String {
     let kind = name.split(':').next().unwrap_or_default();
     match Backend::ALL.into_iter().find(|backend| backend.to_string() == kind) {
-        None | Some(Backend::Flex) => name.to_owned(),
+        None | Some(Backend::Flex) if precision == Precision::F32 => name.to_owned(),
+        None | Some(Backend::Flex) => format!("{name} ({precision})"),
         // Numbers of LibTorch are GPUs, which it does not name.
         Some(Backend::LibTorch) if name != kind => format!("{name} ({precision})"),
         Some(backend) => match hardware(backend, device) {

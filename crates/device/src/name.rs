@@ -45,20 +45,24 @@ pub fn open(name: &str) -> Result<Device, DeviceError> {
     Ok(devices.swap_remove(index))
 }
 
-/// Makes this the precision of what is created on a device. Once for a device, before anything is.
+/// Makes this the precision of what is created on a device. Once for a device, before anything is. On this CPU's own
+/// backend, tensors stay f32, and it is for [prepacked weights](Precision) alone.
 ///
 /// # Errors
 /// Where the device does not have it.
 pub fn set_precision(device: &mut Device, name: &str, precision: Precision) -> Result<(), DeviceError> {
+    let is_flex = name == Backend::Flex.to_string();
+    let refused = || DeviceError::Precision { name: name.to_owned(), precision };
     let dtype = match precision {
         Precision::F32 => return Ok(()),
+        Precision::Bf16 if is_flex => return Ok(()),
         Precision::Bf16 => FloatDType::BF16,
         Precision::F16 => FloatDType::F16,
+        Precision::Int8 if is_flex => return Ok(()),
+        Precision::Int8 => return Err(refused()),
     };
-    // The CPU backend stores such numbers and computes with them one by one.
-    let is_computed = name != "flex" && device.supports_dtype(dtype);
-    let refused = || DeviceError::Precision { name: name.to_owned(), precision };
-    if !is_computed {
+    // The CPU backend stores other numbers, and computes with them one by one.
+    if is_flex || !device.supports_dtype(dtype) {
         return Err(refused());
     }
     device.configure(dtype).map_err(|_| refused())

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
+use burn::tensor::Tensor;
 use fastersam_pausing_encoder::{PausePolicy, PauseSettings, ScoredTokens};
 use fastersam_progress as progress;
 use serde::Serialize;
@@ -32,6 +33,10 @@ pub struct Agreement {
     pub logits_largest: f32,
     /// The largest difference of two logits.
     pub logits_difference: f32,
+    /// The smallest cosine between a token of the encoder's output and the other device's.
+    pub least_token_cosine: f64,
+    /// The mean of all.
+    pub mean_token_cosine: f64,
     /// Times that the host waited for the second device to decide, at most, in one pass.
     pub read_backs: usize,
     /// Different numbers of rows that the second device's blocks computed, over all passes.
@@ -61,7 +66,7 @@ pub fn compare(
     let encoder = found.segmenter.model().encoder_config();
     let (points, n_tokens) = (encoder.pause_points.clone(), encoder.n_tokens());
     let mut agreement = Agreement { slices: slices.len(), ..Agreement::default() };
-    let mut shapes = BTreeSet::new();
+    let (mut shapes, mut cosines) = (BTreeSet::new(), Vec::new());
     let bar = progress::bar("comparing devices", slices.len(), "slices");
     for batch in slices.chunks(batch_size) {
         if progress::interrupted() {
@@ -88,18 +93,27 @@ pub fn compare(
                 *is_apart = agreement.add_decisions(&expected, &found, threshold);
             }
         }
-        let numbers = |logits: burn::tensor::Tensor<4>| logits.into_data().iter::<f32>().collect::<Vec<f32>>();
+        let tokens = [expected.tokens, found.tokens];
         let size = expected.logits.dims()[1..].iter().product();
         let [expected, found] = [numbers(expected.logits), numbers(found.logits)];
         let images = expected.chunks(size).zip(found.chunks(size)).zip(&is_apart);
         for ((expected, found), _) in images.filter(|(_, is_apart)| !**is_apart) {
             agreement.add_logits(expected, found);
         }
+        let [_, width] = tokens[0].dims();
+        let [expected, found] = tokens.map(numbers);
+        let an_image = n_tokens * width;
+        let images = expected.chunks(an_image).zip(found.chunks(an_image)).zip(&is_apart);
+        for ((expected, found), _) in images.filter(|(_, is_apart)| !**is_apart) {
+            cosines.extend(expected.chunks(width).zip(found.chunks(width)).map(|(a, b)| cosine(a, b)));
+        }
         agreement.slices_set_apart += is_apart.iter().filter(|&&is_apart| is_apart).count();
         bar.inc(batch.len() as u64);
     }
     bar.finish_and_clear();
     agreement.shapes = shapes.len();
+    agreement.least_token_cosine = cosines.iter().copied().fold(1.0, f64::min);
+    agreement.mean_token_cosine = cosines.iter().sum::<f64>() / cosines.len().max(1) as f64;
     Ok(agreement)
 }
 
@@ -131,6 +145,17 @@ impl Agreement {
             self.logits_difference = self.logits_difference.max(difference);
         }
     }
+}
+
+fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+/// Of the angle between two lists of numbers; of nothing, and of what is no number, zero.
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
+    let cosine = product(a, b) / (product(a, a) * product(b, b)).sqrt();
+    if cosine.is_finite() { cosine } else { 0.0 }
 }
 
 /// The decisions of each image, in the order of the grid.

@@ -1,5 +1,6 @@
 //! Where a result comes from.
 
+use fastersam::WeightPrecision;
 use fastersam_bench::machine;
 use fastersam_records::Provenance;
 
@@ -24,6 +25,8 @@ pub struct Origin {
     pub device: String,
     /// Number of threads.
     pub threads: usize,
+    /// Numbers of the prepacked weights of a trained model.
+    pub weights: WeightPrecision,
 }
 
 impl Origin {

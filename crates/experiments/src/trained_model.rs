@@ -90,7 +90,7 @@ impl<'a> TrainedModel<'a> {
             method: format!("FasterSAM {}", short_name(info.model.preset)),
             // Prepacking takes the parameters away.
             parameters: info.model.count_parameters(&model),
-            segmenter: VolumeSegmenter::new(model.prepack()),
+            segmenter: VolumeSegmenter::new(model.prepack_as(origin.weights)),
             config: info.model,
             recommended: info.recommended,
             pause_profiles: info.pause_profiles,

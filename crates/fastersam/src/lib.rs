@@ -25,6 +25,7 @@ pub use checkpoint::{Checkpoint, CheckpointInfo};
 pub use config::{ModelConfig, ModelOptions, Normalisation, Preset};
 pub use error::FasterSamError;
 pub use fastersam_adapter::Tuning;
+pub use fastersam_kernels::WeightPrecision;
 pub use fastersam_pausing_encoder::{
     CalibrationCases, Context, Criterion, PauseError, PausePolicy, PauseSettings, ProfileName, Recommendation,
 };

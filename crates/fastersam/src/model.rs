@@ -31,6 +31,8 @@ pub struct ModelOutput {
     /// Class logits `[b, n_classes, 4 g, 4 g]`; resize them with
     /// `fastersam_kernels::resize_bilinear`.
     pub logits: Tensor<4>,
+    /// The encoder's tokens before its neck, every patch at its place: `[b * g * g, d]`.
+    pub tokens: Tensor<2>,
     /// One entry a pause point that was scored, in order.
     pub stages: Vec<StageOutput>,
     /// How the encoder computed it.
@@ -85,7 +87,12 @@ impl FasterSam {
                 .in_scope(|| self.encoder.forward(self.normalise(images), conv.as_ref(), settings))?;
             let skips = conv.map(|features| (features.stride4, features.stride8));
             let decoded = info_span!("decoder").in_scope(|| self.decoder.forward(encoded.embedding, skips))?;
-            Ok(ModelOutput { logits: decoded.masks, stages: encoded.stages, execution: encoded.execution })
+            Ok(ModelOutput {
+                logits: decoded.masks,
+                tokens: encoded.tokens,
+                stages: encoded.stages,
+                execution: encoded.execution,
+            })
         })
     }
 

@@ -2,6 +2,7 @@
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Device, Tensor};
+use fastersam_kernels::WeightPrecision;
 use fastersam_pausing_encoder::{EncoderConfig, PauseSettings};
 
 use crate::error::FasterSamError;
@@ -17,12 +18,20 @@ pub struct PrepackedModel(FasterSam);
 impl FasterSam {
     /// The model for inference alone.
     #[must_use]
-    pub fn prepack(mut self) -> PrepackedModel {
+    pub fn prepack(self) -> PrepackedModel {
+        self.prepack_as(WeightPrecision::F32)
+    }
+
+    /// The model for inference alone, with the weights of the encoder's blocks and the CNN branch in fewer bits: a fraction
+    /// of the time and memory on the CPU, for logits that differ by what was rounded. Results of an image still depend on that image only,
+    /// bit for bit. On other backends the weights stay as they are.
+    #[must_use]
+    pub fn prepack_as(mut self, precision: WeightPrecision) -> PrepackedModel {
         self = to_precision_of_device(self);
         if let Some(branch) = &mut self.conv_branch {
-            branch.prepack();
+            branch.prepack_as(precision);
         }
-        self.encoder.prepack();
+        self.encoder.prepack_as(precision);
         self.decoder.prepack();
         PrepackedModel(self)
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::Device;
+use fastersam_kernels::WeightPrecision;
 use fastersam_pausing_encoder::PauseSettings;
 use fastersam_volume::{Grid, Intensity, Orientation, Planes, Scaling, Scan, ScanFile, Survey, VolumeError};
 use ndarray::{Array2, Array3, Array4, ArrayView3, Axis};
@@ -45,6 +46,12 @@ impl Segmenter {
     /// As [`Checkpoint::load`].
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, FasterSamError> {
         Checkpoint::load(path.as_ref(), device).map(Self::from)
+    }
+
+    /// Of a checkpoint, with the weights of the encoder's blocks in some [precision](crate::FasterSam::prepack_as).
+    #[must_use]
+    pub fn of(checkpoint: Checkpoint, precision: WeightPrecision) -> Self {
+        Self::new(checkpoint.info, VolumeSegmenter::new(checkpoint.model.prepack_as(precision)))
     }
 
     /// Of a model that is loaded already, with what its checkpoint says of it.
@@ -301,6 +308,6 @@ impl PlaneSource for InMemory<'_> {
 
 impl From<Checkpoint> for Segmenter {
     fn from(checkpoint: Checkpoint) -> Self {
-        Self::new(checkpoint.info, VolumeSegmenter::new(checkpoint.model.prepack()))
+        Self::of(checkpoint, WeightPrecision::F32)
     }
 }

@@ -14,6 +14,7 @@ mod layout;
 pub mod level;
 mod nn;
 mod ops;
+mod precision;
 mod resize;
 mod switch;
 #[cfg(all(test, feature = "flex"))]
@@ -26,5 +27,6 @@ pub use ops::{
     are_fused_on, conv3x3, gelu, group_norm_gelu, layer_norm, layer_norm_2d, linear, linear_gelu, linear_residual,
     ragged_attention, ragged_self_attention,
 };
+pub use precision::{WeightPrecision, WeightPrecisionError};
 pub use resize::resize_bilinear;
 pub use workers::on_workers;

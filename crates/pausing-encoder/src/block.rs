@@ -8,7 +8,7 @@ use fastersam_adapter::{
     BottleneckAdapter, BottleneckAdapterConfig, ChannelGateAdapter, ChannelGateAdapterConfig, CrossBranchBlock,
     MsaAdapters, MsaAdaptersConfig,
 };
-use fastersam_kernels::{LayerNorm, Linear, LinearConfig, RaggedLayout};
+use fastersam_kernels::{LayerNorm, Linear, LinearConfig, RaggedLayout, WeightPrecision};
 
 use crate::attention::Attention;
 use crate::config::EncoderConfig;
@@ -105,11 +105,12 @@ pub(crate) struct CrossView<'a> {
 }
 
 impl Block {
-    /// [Prepacks](fastersam_kernels::Linear::prepack) the weights of attention, MLP and bottleneck.
-    pub(crate) fn prepack(&mut self) {
+    /// [Prepacks](fastersam_kernels::Linear::prepack_as) the weights of attention and MLP, and those of the bottleneck in
+    /// `f32`.
+    pub(crate) fn prepack_as(&mut self, precision: WeightPrecision) {
         let Attention { qkv, proj, .. } = &mut self.attn;
         for layer in [qkv, proj, &mut self.mlp.lin1, &mut self.mlp.lin2] {
-            layer.prepack();
+            layer.prepack_as(precision);
         }
         if let Some(adapter) = &mut self.adapter {
             adapter.prepack();

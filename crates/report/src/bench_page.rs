@@ -26,8 +26,10 @@ pub fn machine(record: &BenchRecord) -> String {
     let peer = record.peer.as_ref().map_or_else(
         || "PyTorch was not measured.".to_owned(),
         |peer| {
+            let others: String =
+                peer.packages.iter().map(|(package, version)| format!(", {package} {version}")).collect();
             format!(
-                "Interleaved with PyTorch {} (Python {}, segment-anything {}, {} threads).",
+                "Interleaved with PyTorch {} (Python {}, segment-anything {}{others}; {} threads).",
                 peer.torch, peer.python, peer.segment_anything, peer.threads
             )
         },
@@ -36,7 +38,8 @@ pub fn machine(record: &BenchRecord) -> String {
         format!(" Other programs used {:.1}% of the machine during the run.", 100.0 * share)
     });
     // A device that has a choice says it itself.
-    let numbers = if provenance.device.contains('(') { "" } else { "f32, " };
+    let is_f32 = record.rows.iter().all(|row| row.precision == "f32");
+    let numbers = if provenance.device.contains('(') || !is_f32 { "" } else { "f32, " };
     format!(
         "Measured on {} ({} of {} cores, {}), {numbers}device {}, with FasterSAM {} at commit {} and burn {}; {}. {rounds} \
          rounds, each of which runs every row once. {peer}{others}",

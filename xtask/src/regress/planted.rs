@@ -29,6 +29,20 @@ const PLANTS: [Plant; 5] = [
     Plant { name: "twice", part: "instructions", figures: &["instructions."] },
 ];
 
+/// Names of those whose patch does not fit the sources any more.
+pub fn misfits() -> Vec<&'static str> {
+    let fits = |plant: &&Plant| {
+        let mut command = Command::new("git");
+        command.current_dir(root()).args(["apply", "--check"]).arg(file(plant));
+        command.output().is_ok_and(|output| output.status.success())
+    };
+    PLANTS.iter().filter(|plant| !fits(plant)).map(|plant| plant.name).collect()
+}
+
+fn file(plant: &Plant) -> PathBuf {
+    root().join("xtask/planted").join(format!("{}.patch", plant.name))
+}
+
 /// Plants them one after the other, or the one of a name.
 pub fn run(only: Option<&str>) -> Result<()> {
     let chosen: Vec<&Plant> = PLANTS.iter().filter(|plant| only.is_none_or(|only| only == plant.name)).collect();
@@ -58,7 +72,7 @@ pub fn run(only: Option<&str>) -> Result<()> {
     }
     let mut missed = Vec::new();
     for plant in chosen {
-        let patch = root().join("xtask/planted").join(format!("{}.patch", plant.name));
+        let patch = file(plant);
         apply(&copy, &patch, false)?;
         say(&format!("planted: {}", plant.name));
         let found = suite(&copy, &baseline, plant.part, &[])?;

@@ -17,9 +17,10 @@ mod words;
 use anyhow::{Result, bail};
 use clap::{Args, CommandFactory as _};
 
+use crate::regress::planted;
 use crate::{Xtask, program, workspace};
 use page::Page;
-use tree::Tree;
+use tree::{Finding, Tree};
 
 /// What to check.
 #[derive(Args)]
@@ -51,6 +52,10 @@ impl Tidy {
         found.extend(pages.iter().flat_map(|(file, page)| links::check(&tree, file, page)));
         found.extend(keys::check(&tree, &pages, self.write)?);
         found.extend(built_in::check(workspace::root(), self.write)?);
+        found.extend(planted::misfits().into_iter().map(|name| {
+            let text = "it does not fit the sources any more; make the same mistake anew";
+            Finding::new(&format!("xtask/planted/{name}.patch"), 1, text)
+        }));
         let program = self.with_program.then(|| help::Program::new(program::help));
         let mut known = commands::Known { xtask: Xtask::command(), program, packages: &packages };
         for (file, page) in &pages {

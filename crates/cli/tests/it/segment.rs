@@ -298,3 +298,30 @@ fn base64(bytes: &[u8]) -> String {
     }
     text
 }
+
+#[test]
+fn fewer_bits_give_nearly_the_same_map_and_the_same_in_any_batch() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let model = checkpoint(folder.path());
+    write_scans(&at("scans"), &["a.nii.gz"]);
+    let scan = at("scans/a.nii.gz");
+    let segment = |name: &str, more: &[&str]| {
+        let output = at(name);
+        let arguments = ["segment", text(&scan), "-m", text(&model), "-o", text(&output)];
+        stdout(&fastersam(&[&arguments[..], more].concat()));
+        voxels(&output)
+    };
+    let expected = segment("f32.nii.gz", &[]);
+    for precision in ["bf16", "int8"] {
+        let found = segment(&format!("{precision}.nii.gz"), &["--precision", precision]);
+        let same = found.iter().zip(&expected).filter(|(a, b)| a == b).count();
+        assert!(same as f64 > 0.99 * expected.len() as f64, "{precision}: {same} of {} voxels", expected.len());
+        let alone = segment(&format!("{precision}-1.nii.gz"), &["--precision", precision, "--batch-size", "1"]);
+        assert!(found == alone, "{precision}: another batch size, another map");
+    }
+    let refused = fastersam(&["segment", text(&scan), "-m", text(&model), "--precision", "f16"]);
+    assert!(!refused.status.success());
+    let said = stderr(&refused);
+    assert!(said.contains("the device \"flex\" does not compute in f16"), "{said}");
+}

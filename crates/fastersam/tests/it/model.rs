@@ -3,7 +3,7 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use fastersam::loss::{one_hot, patch_fractions, segmentation_loss, soft_cross_entropy};
-use fastersam::{FasterSam, ModelConfig, ModelOptions, ModelOutput, PrepackedModel, Preset};
+use fastersam::{FasterSam, ModelConfig, ModelOptions, ModelOutput, PrepackedModel, Preset, WeightPrecision};
 use fastersam_adapter::ConvNorm;
 use fastersam_kernels::resize_bilinear;
 use fastersam_pausing_encoder::{PauseSettings, WindowPadding};
@@ -98,6 +98,47 @@ fn a_prepacked_model_gives_the_same_logits_and_in_any_batch() {
             assert_eq!(logits(&prepacked, &[seed], &settings)[0], batch[i], "{settings:?}: image {i} alone");
         }
     }
+}
+
+/// What holds in f32 holds in fewer bits: only the logits themselves differ, by what was rounded.
+#[test]
+fn in_fewer_bits_too_an_image_gets_the_same_logits_in_any_batch_and_on_any_number_of_threads() {
+    let device = Device::flex();
+    let expected = logits(&config().init(3, &device).unwrap(), &[1, 2, 3], &PauseSettings::never());
+    for precision in [WeightPrecision::Bf16, WeightPrecision::Int8] {
+        let model = config().init(3, &device).unwrap().prepack_as(precision);
+        let never = logits(&model, &[1, 2, 3], &PauseSettings::never());
+        let similarity = cosine(&never.concat(), &expected.concat());
+        assert!((0.999..1.0).contains(&similarity), "{precision}: {similarity}");
+        assert_eq!(never, logits(&model, &[1, 2, 3], &PauseSettings::keep_ratio([1.0; 3])), "{precision}");
+        assert_eq!(never, logits(&model, &[1, 2, 3], &PauseSettings::threshold([0.0; 3])), "{precision}");
+        for settings in [
+            PauseSettings::never(),
+            PauseSettings::threshold([0.95; 3]),
+            PauseSettings::keep_ratio([0.6, 0.5, 0.3]),
+        ] {
+            let batch = logits(&model, &[1, 2, 3, 4], &settings);
+            let permuted = logits(&model, &[3, 1, 4, 2], &settings);
+            assert_eq!(permuted, [2, 0, 3, 1].map(|i: usize| batch[i].clone()), "{precision}, {settings:?}");
+            for (i, seed) in [1, 2, 3, 4].into_iter().enumerate() {
+                assert_eq!(
+                    logits(&model, &[seed], &settings)[0],
+                    batch[i],
+                    "{precision}, {settings:?}: {i} alone"
+                );
+            }
+            let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+            assert_eq!(one_thread.install(|| logits(&model, &[1, 2, 3, 4], &settings)), batch, "{precision}");
+        }
+    }
+}
+
+/// Of the angle between two lists of numbers, given as bits.
+fn cosine(a: &[u32], b: &[u32]) -> f64 {
+    let product = |a: &[u32], b: &[u32]| -> f64 {
+        a.iter().zip(b).map(|(&a, &b)| f64::from(f32::from_bits(a)) * f64::from(f32::from_bits(b))).sum()
+    };
+    product(a, b) / (product(a, a) * product(b, b)).sqrt()
 }
 
 #[test]

@@ -12,9 +12,10 @@ use super::matmul::add_product;
 use super::memory::{
     Slot, contiguous, expect_shape, filled, for_row_chunks, n_values, row_blocks, tensor, values, with_scratch,
 };
-use super::panels::{Matrix, with_panels};
+use super::panels::with_panels;
 use super::product::{Epilogue, multiply_block, multiply_new_block};
 use super::view::{View, ViewMut};
+use super::weights::{Matrix, Right};
 use crate::level::{self, Level};
 
 /// Values of the neighbourhoods of one task: they should stay in the second-level cache.
@@ -167,13 +168,13 @@ pub(crate) fn conv(x: FlexTensor, weight: &Matrix, bias: Option<FlexTensor>, sha
             blocks.map(move |(first, target)| (image, first, target))
         });
         let tasks: Vec<(usize, usize, &mut [Slot])> = blocks.collect();
-        weight.with_panels(|panels| {
+        weight.with_right(|right| {
             tasks.into_par_iter().with_max_len(1).for_each(|(index, first, target)| {
                 let map = &map[index * image..][..image];
                 let n_pixels = target.len() / n;
                 with_scratch(n_pixels * k, |rows| {
                     shape.gather_rows(map, first, rows);
-                    multiply_new_block(target, View::of_rows(rows, [n_pixels, k]), panels, epilogue);
+                    multiply_new_block(target, View::of_rows(rows, [n_pixels, k]), right, epilogue);
                 });
             });
         });
@@ -217,7 +218,7 @@ fn input_gradient(weight: &FlexTensor, slopes: View<'_>, n_images: usize, shape:
             for block in row_blocks(pixels, shape.block()) {
                 with_scratch(block.len() * k, |rows| {
                     let slopes = slopes.rows(i * pixels + block.start..i * pixels + block.end);
-                    multiply_block(rows, slopes, panels, Epilogue::default());
+                    multiply_block(rows, slopes, Right::Floats(panels), Epilogue::default());
                     for (pixel, row) in block.zip(rows.chunks(k)) {
                         shape.scatter(level, row, pixel, dx);
                     }

@@ -6,8 +6,9 @@ use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
 use super::view::View;
-use super::{ConvShape, FusedOps, GroupNormShape, Maybe, Panels, Tables, applies};
+use super::{ConvShape, FusedOps, GroupNormShape, Maybe, Packed, Tables, applies};
 use crate::layout::{RaggedLayout, RelativePositions};
+use crate::precision::WeightPrecision;
 
 /// `Maybe` or `Tables` of what the public functions take.
 fn maybe<const D: usize>(tensor: Option<Tensor<D>>) -> Maybe<Dispatch> {
@@ -51,18 +52,18 @@ pub(crate) fn linear_gelu(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1
 }
 
 /// A weight in the CPU's own order; `None` where it lies on another backend, or its gradients are recorded.
-pub(crate) fn prepack(weight: Tensor<2>) -> Option<Arc<Panels>> {
+pub(crate) fn prepack(weight: Tensor<2>, precision: WeightPrecision) -> Option<Arc<Packed>> {
     if !applies(&weight) || weight.device().is_autodiff() {
         return None;
     }
     let shape = weight.dims();
     let data = weight.into_data();
-    Some(Arc::new(Panels::of(View::of_rows(data.as_slice::<f32>().ok()?, shape))))
+    Some(Arc::new(Packed::of(View::of_rows(data.as_slice::<f32>().ok()?, shape), precision)))
 }
 
 pub(crate) fn prepacked_linear(
     x: Tensor<2>,
-    weight: &Arc<Panels>,
+    weight: &Arc<Packed>,
     bias: Option<Tensor<1>>,
     residual: Option<Tensor<2>>,
     gelu: bool,
@@ -78,7 +79,7 @@ pub(crate) fn conv(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, sha
 
 pub(crate) fn prepacked_conv(
     x: Tensor<2>,
-    weight: &Arc<Panels>,
+    weight: &Arc<Packed>,
     bias: Option<Tensor<1>>,
     shape: ConvShape,
 ) -> Tensor<2> {

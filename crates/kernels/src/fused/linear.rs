@@ -9,10 +9,11 @@ use super::memory::{
     Slot, contiguous, expect_shape, filled, for_row_chunks, n_values, own_values, row_blocks, sum_over, tensor,
     values,
 };
-use super::panels::{Matrix, with_panels};
+use super::panels::with_panels;
 use super::product::{Epilogue, multiply, multiply_onto};
 use super::simd::{Vector, each_vector, multiversion};
 use super::view::{View, ViewMut, dense_rows};
+use super::weights::{Matrix, Right};
 use crate::level;
 
 /// Which gradients somebody wants.
@@ -150,12 +151,12 @@ pub(crate) fn linear(
     let epilogue = Epilogue { start: None, bias: bias.as_ref().map(values), gelu };
     let mut residual = residual.map(dense_rows);
     if let Some(own) = residual.as_mut().and_then(own_values) {
-        weight.with_panels(|panels| multiply_onto(own, rows, panels, epilogue));
+        weight.with_right(|right| multiply_onto(own, rows, right, epilogue));
         return residual.expect("it was there");
     }
     let epilogue = Epilogue { start: residual.as_ref().map(View::of), ..epilogue };
     // SAFETY: the product fills its target.
-    let y = unsafe { filled(length, |y| weight.with_panels(|panels| multiply(y, rows, panels, epilogue))) };
+    let y = unsafe { filled(length, |y| weight.with_right(|right| multiply(y, rows, right, epilogue))) };
     tensor(y, [m, n])
 }
 
@@ -226,7 +227,7 @@ pub(crate) fn linear_backward(
         // SAFETY: the product fills its target.
         let dx = unsafe {
             filled(n_values("linear", &[m, k]), |dx| {
-                with_panels(matrix, |panels| multiply(dx, slope, panels, Epilogue::default()));
+                with_panels(matrix, |panels| multiply(dx, slope, Right::Floats(panels), Epilogue::default()));
             })
         };
         tensor(dx, [m, k])

@@ -23,6 +23,7 @@ mod linear;
 mod math;
 mod matmul;
 mod memory;
+mod narrow;
 mod norm;
 mod norm_2d;
 mod panels;
@@ -34,6 +35,7 @@ mod softmax;
 mod tests;
 mod tile;
 mod view;
+mod weights;
 
 use std::sync::Arc;
 
@@ -43,12 +45,12 @@ use burn::tensor::{DType, Device, Tensor};
 
 use crate::layout::RaggedLayout;
 use attention::Inputs;
-use panels::Matrix;
 use view::{View, dense_rows};
+use weights::Matrix;
 
 pub(crate) use conv::ConvShape;
 pub(crate) use group_norm::GroupNormShape;
-pub(crate) use panels::Panels;
+pub(crate) use weights::Packed;
 
 /// Whether the fused operations can run on a tensor.
 pub(crate) fn applies<const D: usize>(x: &Tensor<D>) -> bool {
@@ -118,7 +120,7 @@ pub(crate) trait FusedOps: Backend {
     /// Without gradients.
     fn fused_prepacked_linear(
         x: FloatTensor<Self>,
-        weight: Arc<Panels>,
+        weight: Arc<Packed>,
         #[extension_type] bias: Maybe<Self>,
         #[extension_type] residual: Maybe<Self>,
         gelu: bool,
@@ -134,7 +136,7 @@ pub(crate) trait FusedOps: Backend {
     /// Without gradients.
     fn fused_prepacked_conv(
         x: FloatTensor<Self>,
-        weight: Arc<Panels>,
+        weight: Arc<Packed>,
         #[extension_type] bias: Maybe<Self>,
         shape: ConvShape,
     ) -> FloatTensor<Self>;
@@ -220,7 +222,7 @@ impl FusedOps for Flex {
 
     fn fused_prepacked_linear(
         x: FloatTensor<Self>,
-        weight: Arc<Panels>,
+        weight: Arc<Packed>,
         bias: Maybe<Self>,
         residual: Maybe<Self>,
         gelu: bool,
@@ -240,7 +242,7 @@ impl FusedOps for Flex {
 
     fn fused_prepacked_conv(
         x: FloatTensor<Self>,
-        weight: Arc<Panels>,
+        weight: Arc<Packed>,
         bias: Maybe<Self>,
         shape: ConvShape,
     ) -> FloatTensor<Self> {

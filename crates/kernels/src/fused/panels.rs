@@ -6,9 +6,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::sync::Arc;
 
-use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::memory::n_values;
@@ -72,11 +70,6 @@ impl Panels {
     /// `[k, n]`
     pub fn shape(&self) -> [usize; 2] {
         [self.k, self.n]
-    }
-
-    /// Columns of the matrix.
-    pub fn n_cols(&self) -> usize {
-        self.n
     }
 
     /// The instruction set whose kernels read them.
@@ -148,31 +141,4 @@ pub(crate) fn with_panels<T>(matrix: View<'_>, work: impl FnOnce(&Panels) -> T) 
     let result = work(&panels);
     LINES.set(panels.lines);
     result
-}
-
-/// The right side of a product: as it is, or prepacked.
-#[derive(Clone)]
-pub(crate) enum Matrix {
-    /// `[k, n]`
-    Plain(FlexTensor),
-    /// The same.
-    Prepacked(Arc<Panels>),
-}
-
-impl Matrix {
-    /// `[k, n]`
-    pub fn shape(&self) -> [usize; 2] {
-        match self {
-            Self::Plain(weight) => View::of(weight).shape(),
-            Self::Prepacked(panels) => panels.shape(),
-        }
-    }
-
-    /// Calls `work` with its panels.
-    pub fn with_panels<T>(&self, work: impl FnOnce(&Panels) -> T) -> T {
-        match self {
-            Self::Plain(weight) => with_panels(View::of(weight), work),
-            Self::Prepacked(panels) => work(panels),
-        }
-    }
 }

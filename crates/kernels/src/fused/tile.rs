@@ -1,17 +1,15 @@
 //! The kernel of a matrix product: tiles of the result in registers.
 
+use std::marker::PhantomData;
+
 use super::math::gelu;
 use super::simd::{MAX_LANES, MAX_TILE_ROWS, Vector, multiversion, prefetch};
 
 /// A product of some rows with a piece of one panel.
 #[derive(Clone, Copy)]
-pub(super) struct Piece {
-    /// The left matrix, `k` columns.
-    pub a: *const f32,
-    pub a_stride: usize,
-    /// `k` rows of two vectors.
-    pub panel: *const f32,
-    pub k: usize,
+pub(super) struct Piece<F> {
+    /// The rows of the left matrix, and the panel.
+    pub factors: F,
     /// What the sums start from, and its stride.
     pub start: Option<(*const f32, usize)>,
     pub target: *mut f32,
@@ -20,6 +18,36 @@ pub(super) struct Piece {
     pub n_cols: usize,
     pub bias: Option<*const f32>,
     pub gelu: bool,
+}
+
+/// How the sums of a tile come about.
+///
+/// # Safety
+/// [`multiply`](Self::multiply) must read and write nothing but what its contract says.
+pub(super) unsafe trait Tile {
+    type Vector: Vector;
+    type Factors: Copy;
+    /// The factors without the first rows of the left matrix.
+    ///
+    /// # Safety
+    /// The left matrix must have the rows.
+    unsafe fn from_row(factors: Self::Factors, row: usize) -> Self::Factors;
+    /// A tile of `ROWS` rows and two whole vectors.
+    ///
+    /// # Safety
+    /// As [`multiply_body`] for `ROWS` rows of a piece as wide as its panel.
+    unsafe fn multiply<const ROWS: usize>(piece: &Piece<Self::Factors>);
+}
+
+/// The left matrix and a piece of a panel in `f32`.
+#[derive(Clone, Copy)]
+pub(super) struct FloatFactors {
+    /// The left matrix, `k` columns.
+    pub a: *const f32,
+    pub a_stride: usize,
+    /// `k` rows of two vectors.
+    pub panel: *const f32,
+    pub k: usize,
 }
 
 /// Repeats a block for each row of a tile, written out: with constant indices the compiler keeps the
@@ -35,18 +63,39 @@ macro_rules! each_row {
         })*
     };
 }
+pub(super) use each_row;
 
-/// A tile of `ROWS` rows and two whole vectors.
-///
+/// Multiplication and addition of `f32`, along k one by one.
+struct Floats<V>(PhantomData<V>);
+
+// SAFETY: k rows of two vectors are read of the panel, and a value for each of them of each row of the left matrix.
+unsafe impl<V: Vector> Tile for Floats<V> {
+    type Vector = V;
+    type Factors = FloatFactors;
+
+    #[inline(always)]
+    unsafe fn from_row(factors: FloatFactors, row: usize) -> FloatFactors {
+        // SAFETY: the caller's promise.
+        FloatFactors { a: unsafe { factors.a.add(row * factors.a_stride) }, ..factors }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply<const ROWS: usize>(piece: &Piece<FloatFactors>) {
+        // SAFETY: the caller's promise.
+        unsafe { multiply_floats::<V, ROWS>(piece) }
+    }
+}
+
 /// # Safety
-/// As [`multiply_body`] for `ROWS` rows of a piece as wide as its panel.
+/// As [`Tile::multiply`].
 #[inline(always)]
-unsafe fn tile<V: Vector, const ROWS: usize>(piece: &Piece) {
+unsafe fn multiply_floats<V: Vector, const ROWS: usize>(piece: &Piece<FloatFactors>) {
     /// How many rows of a panel ahead the next are asked for.
     const AHEAD: usize = 12;
     // SAFETY: the caller's promise.
     unsafe {
-        let &Piece { a, a_stride, panel, k, start, target, target_stride, bias, .. } = piece;
+        let FloatFactors { a, a_stride, panel, k } = piece.factors;
+        let &Piece { start, target, target_stride, bias, .. } = piece;
         let mut low = [V::splat(0.0); MAX_TILE_ROWS];
         let mut high = [V::splat(0.0); MAX_TILE_ROWS];
         if let Some((start, start_stride)) = start {
@@ -103,12 +152,13 @@ unsafe fn copy_rows(
 }
 
 /// # Safety
-/// The machine must have the instruction set, and the panel be made for it. a must hold `n_rows` rows of `k`
-/// values, start `n_rows` rows of `n_cols`, the bias `n_cols`, the panel `k` rows, and the target have room for
-/// `n_rows` rows of `n_cols`, no more than two vectors wide. Start and target may be the same, or apart.
+/// The machine must have the instruction set, and the panel be made for it. The left matrix must hold `n_rows` rows
+/// as deep as the panel, start `n_rows` rows of `n_cols`, the bias `n_cols`, and the target have room for `n_rows`
+/// rows of `n_cols`, no more than two vectors wide. Start and target may be the same, or apart.
 #[inline(always)]
-unsafe fn multiply_body<V: Vector>(n_rows: usize, piece: &Piece) {
-    let width = 2 * V::LANES;
+pub(super) unsafe fn multiply_body<T: Tile>(n_rows: usize, piece: &Piece<T::Factors>) {
+    let (lanes, tile_rows) = (T::Vector::LANES, T::Vector::TILE_ROWS);
+    let width = 2 * lanes;
     // A panel that is not full goes through a whole tile beside the target.
     let is_narrow = piece.n_cols < width;
     let mut beside = [0.0_f32; MAX_TILE_ROWS * 2 * MAX_LANES];
@@ -117,12 +167,12 @@ unsafe fn multiply_body<V: Vector>(n_rows: usize, piece: &Piece) {
     while row < n_rows {
         // Tiles of about equal height.
         let left = n_rows - row;
-        let height = left.div_ceil(left.div_ceil(V::TILE_ROWS));
+        let height = left.div_ceil(left.div_ceil(tile_rows));
         // SAFETY: rows of the piece, as the caller promises them; `beside` and `bias` hold the highest tile of two
         // vectors' width.
         unsafe {
             let own = Piece {
-                a: piece.a.add(row * piece.a_stride),
+                factors: T::from_row(piece.factors, row),
                 start: piece.start.map(|(start, stride)| (start.add(row * stride), stride)),
                 target: piece.target.add(row * piece.target_stride),
                 ..*piece
@@ -143,7 +193,7 @@ unsafe fn multiply_body<V: Vector>(n_rows: usize, piece: &Piece) {
             macro_rules! of_height {
                 ($($rows:literal)*) => {
                     match height {
-                        $($rows if $rows <= V::TILE_ROWS => tile::<V, $rows>(&whole),)*
+                        $($rows if $rows <= T::Vector::TILE_ROWS => T::multiply::<$rows>(&whole),)*
                         _ => unreachable!("a tile has at most 14 rows"),
                     }
                 };
@@ -151,9 +201,9 @@ unsafe fn multiply_body<V: Vector>(n_rows: usize, piece: &Piece) {
             of_height!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
             if piece.gelu {
                 for row in 0..height {
-                    for part in [0, V::LANES] {
+                    for part in [0, lanes] {
                         let target = whole.target.add(row * whole.target_stride + part);
-                        gelu(V::load(target)).store(target);
+                        gelu(T::Vector::load(target)).store(target);
                     }
                 }
             }
@@ -164,10 +214,18 @@ unsafe fn multiply_body<V: Vector>(n_rows: usize, piece: &Piece) {
         row += height;
     }
 }
+
+/// # Safety
+/// As [`multiply_body`].
+#[inline(always)]
+unsafe fn multiply_floats_body<V: Vector>(n_rows: usize, piece: &Piece<FloatFactors>) {
+    // SAFETY: the caller's promise.
+    unsafe { multiply_body::<Floats<V>>(n_rows, piece) }
+}
 multiversion! {
     /// A piece for `n_rows` rows.
     ///
     /// # Safety
     /// As [`multiply_body`], but for the instruction set.
-    pub(super) unsafe fn multiply_piece(n_rows: usize, piece: &Piece) = multiply_body;
+    pub(super) unsafe fn multiply_piece(n_rows: usize, piece: &Piece<FloatFactors>) = multiply_floats_body;
 }

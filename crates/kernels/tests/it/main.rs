@@ -7,6 +7,7 @@ mod attention;
 mod independence;
 mod linear;
 mod maps;
+mod narrow;
 mod norm;
 mod prepacked;
 mod rows;

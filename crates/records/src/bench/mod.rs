@@ -3,6 +3,8 @@
 pub mod targets;
 pub mod waterfall;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Provenance;
@@ -17,6 +19,18 @@ pub enum Program {
     Composed,
     /// The official encoder in PyTorch.
     PyTorch,
+    /// The same, compiled by `torch.compile`.
+    TorchCompile,
+    /// The same in ONNX Runtime.
+    OnnxRuntime,
+    /// The same in ONNX Runtime, quantised dynamically: weights in eight bits, and inputs as they come.
+    OnnxRuntimeInt8,
+    /// The same in OpenVINO.
+    OpenVino,
+    /// The same in OpenVINO, in `bf16` where the machine has it.
+    OpenVinoBf16,
+    /// The same in OpenVINO, quantised by NNCF with scales measured on sample inputs.
+    OpenVinoInt8,
 }
 
 impl Program {
@@ -27,7 +41,30 @@ impl Program {
             Self::FasterSam => "fastersam",
             Self::Composed => "composed",
             Self::PyTorch => "pytorch",
+            Self::TorchCompile => "torch_compile",
+            Self::OnnxRuntime => "onnxruntime",
+            Self::OnnxRuntimeInt8 => "onnxruntime_int8",
+            Self::OpenVino => "openvino",
+            Self::OpenVinoBf16 => "openvino_bf16",
+            Self::OpenVinoInt8 => "openvino_int8",
         }
+    }
+
+    /// What runs in a Python beside this program.
+    pub const PEERS: [Self; 7] = [
+        Self::PyTorch,
+        Self::TorchCompile,
+        Self::OnnxRuntime,
+        Self::OnnxRuntimeInt8,
+        Self::OpenVino,
+        Self::OpenVinoBf16,
+        Self::OpenVinoInt8,
+    ];
+
+    /// Whether it is one of [`PEERS`](Self::PEERS).
+    #[must_use]
+    pub fn is_peer(self) -> bool {
+        Self::PEERS.contains(&self)
     }
 }
 
@@ -37,6 +74,12 @@ impl std::fmt::Display for Program {
             Self::FasterSam => "FasterSAM",
             Self::Composed => "FasterSAM without fused kernels",
             Self::PyTorch => "PyTorch",
+            Self::TorchCompile => "torch.compile",
+            Self::OnnxRuntime => "ONNX Runtime",
+            Self::OnnxRuntimeInt8 => "ONNX Runtime, dynamic int8",
+            Self::OpenVino => "OpenVINO",
+            Self::OpenVinoBf16 => "OpenVINO, bf16",
+            Self::OpenVinoInt8 => "OpenVINO, int8",
         })
     }
 }
@@ -79,6 +122,11 @@ impl std::fmt::Display for BenchScope {
     }
 }
 
+/// Of records from before there was a choice.
+fn f32_weights() -> String {
+    "f32".to_owned()
+}
+
 /// One row of the bench.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -99,6 +147,9 @@ pub struct BenchRow {
     pub slices: usize,
     /// The pause setting, as the tables call it.
     pub pause: String,
+    /// Numbers of this project's prepacked weights; the program says it of others.
+    #[serde(default = "f32_weights")]
+    pub precision: String,
     /// Share of all tokens that is active after each pause point; empty where none can pause.
     pub active_share: Vec<f64>,
     /// Multiply-accumulates of one slice, predicted from shapes and active tokens, in 1e9.
@@ -199,6 +250,9 @@ pub struct PeerVersions {
     pub segment_anything: String,
     /// Threads that PyTorch used.
     pub threads: usize,
+    /// Other packages that it has of those that peers need, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub packages: BTreeMap<String, String>,
 }
 
 /// One part of the work from a scan's file to the file of its class map, or all of it.

@@ -26,6 +26,7 @@ fn row(
         batch_size,
         slices,
         pause: pause.into(),
+        precision: "f32".into(),
         active_share: Vec::new(),
         gmacs: Some(gmacs),
         counted_gmacs: (program == Program::FasterSam).then_some(1.002 * gmacs),
@@ -64,6 +65,7 @@ pub fn bench() -> BenchRecord {
             torch: "2.9.0".into(),
             segment_anything: "1.0".into(),
             threads: 2,
+            packages: [("onnxruntime".to_owned(), "1.23.0".to_owned())].into(),
         }),
         products: vec![
             ProductRow { shape: [1024, 1024, 1024], seconds: vec![0.0085, 0.008, 0.009] },

@@ -29,6 +29,11 @@ pub fn bench(record: &BenchRecord) -> Result<Vec<Figure>, ReportError> {
     Ok(figures)
 }
 
+/// What a label says of weights that are not `f32`.
+fn precision(row: &BenchRow) -> String {
+    if row.precision == "f32" { String::new() } else { format!(", {}", row.precision) }
+}
+
 /// Time against the input size, one slice at a time.
 fn inputs(record: &BenchRecord) -> Lines {
     let is_shown = |row: &&BenchRow| {
@@ -37,7 +42,7 @@ fn inputs(record: &BenchRecord) -> Lines {
     };
     let rows: Vec<&BenchRow> = record.rows.iter().filter(is_shown).collect();
     let label = |row: &BenchRow| match row.program {
-        Program::FasterSam => format!("{}: {}, {}", row.program, row.scope, row.pause),
+        Program::FasterSam => format!("{}: {}, {}{}", row.program, row.scope, row.pause, precision(row)),
         program => format!("{program}: SAM encoder"),
     };
     let lines = lines(rows.iter().map(|row| (label(row), (row.input_size as f64, row.ms_per_slice(0.5)))));
@@ -58,7 +63,7 @@ fn costs(record: &BenchRecord) -> Lines {
     };
     let rows = at_224(record).filter(is_shown);
     let lines = lines(rows.filter_map(|row| {
-        let label = format!("{}, batch size {}", row.scope, row.batch_size);
+        let label = format!("{}, batch size {}{}", row.scope, row.batch_size, precision(row));
         Some((label, (row.gmacs?, row.ms_per_slice(0.5))))
     }));
     let all = || lines.iter().flat_map(|series| &series.points);

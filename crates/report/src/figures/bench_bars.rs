@@ -43,6 +43,9 @@ fn steps(record: &BenchRecord) -> Bars {
 fn name(row: &BenchRow) -> String {
     let batch = format!("batch size {}", row.batch_size);
     match (row.program, row.scope) {
+        (Program::FasterSam, _) if row.precision != "f32" => {
+            format!("{}, {batch}, {}, {}", row.scope, row.pause, row.precision)
+        }
         (Program::FasterSam, _) => format!("{}, {batch}, {}", row.scope, row.pause),
         (program, BenchScope::Encoder) => format!("{program}: encoder, {batch}"),
         (program, scope) => format!("{program}: {scope}, {batch}"),

@@ -74,6 +74,7 @@ pub fn rows_table(record: &BenchRecord) -> Table {
         ("input_size_px", "Input (px)"),
         ("batch_size", "Batch size"),
         ("pause", "Pausing"),
+        ("precision", "Weights"),
     ];
     let columns = [&own[..], &MEASURES, &[("rounds", ""), ("row", "")]].concat();
     let mut table = table("bench-rows", "All rows", &columns);
@@ -85,6 +86,8 @@ pub fn rows_table(record: &BenchRecord) -> Table {
             Cell::Number(row.input_size as f64, 0),
             Cell::Number(row.batch_size as f64, 0),
             Cell::text(&row.pause),
+            // A peer's name says it.
+            if row.program.is_peer() { Cell::Missing } else { Cell::text(&row.precision) },
         ];
         cells.extend(measures(row, record.peak_gflops()));
         cells.extend([Cell::Number(row.seconds.len() as f64, 0), Cell::text(&row.id)]);

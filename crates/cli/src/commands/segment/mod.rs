@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use burn::tensor::Device;
 use clap::Args;
-use fastersam::{Checkpoint, Intensity, SegmentOptions, Segmenter};
+use fastersam::{Checkpoint, Intensity, SegmentOptions, Segmenter, WeightPrecision};
 use fastersam_progress::{self as progress, say};
 use fastersam_records::NOTICE;
 use serde_json::json;
@@ -65,7 +65,7 @@ pub struct SegmentArgs {
 ///
 /// # Errors
 /// Where no scan is given, the checkpoint can't be read, results are there already or can't be written, or a scan failed.
-pub fn run(arguments: &SegmentArgs, device: &Device) -> Result<()> {
+pub fn run(arguments: &SegmentArgs, device: &Device, weights: WeightPrecision) -> Result<()> {
     let scans = scans::collect(&arguments.scans)?;
     let (jobs, n_skipped) = arguments.destination.plan(&scans, arguments.weights.as_deref())?;
     if n_skipped > 0 {
@@ -101,7 +101,7 @@ pub fn run(arguments: &SegmentArgs, device: &Device) -> Result<()> {
     let task = Task {
         keep_largest: kept_classes(arguments.keep_largest.as_deref(), &checkpoint)?,
         weights_sha256: checkpoint.weights_sha256.clone(),
-        segmenter: Segmenter::from(checkpoint).with_batch_size(arguments.batching.batch_size),
+        segmenter: Segmenter::of(checkpoint, weights).with_batch_size(arguments.batching.batch_size),
         options,
         extras: arguments.destination.extras,
         series: arguments.series.clone(),

@@ -13,7 +13,7 @@ use crate::fused::Maybe;
 use crate::fused::conv::{self, ConvShape, conv_backward};
 use crate::fused::group_norm::{self, GroupNormShape, group_norm_gelu_backward};
 use crate::fused::linear::LinearWants;
-use crate::fused::panels::Matrix;
+use crate::fused::weights::Matrix;
 
 /// What the gradients of a convolution need.
 #[derive(Clone, Debug)]

@@ -22,7 +22,7 @@ use burn_flex::FlexTensor;
 use super::linear::{LinearWants, hidden_gradient, linear, linear_backward, linear_gelu_kept};
 use super::norm::{NormWants, layer_norm_backward};
 use super::norm_2d::layer_norm_2d_backward;
-use super::panels::{Matrix, Panels};
+use super::weights::{Matrix, Packed};
 use super::{ConvShape, FusedOps, GroupNormShape, Maybe, Tables, gelu};
 use crate::layout::RaggedLayout;
 use parent::{Parent, maybe_parent, register};
@@ -192,7 +192,7 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
 
     fn fused_prepacked_linear(
         x: FloatTensor<Self>,
-        weight: Arc<Panels>,
+        weight: Arc<Packed>,
         bias: Maybe<Self>,
         residual: Maybe<Self>,
         gelu: bool,
@@ -212,7 +212,7 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
 
     fn fused_prepacked_conv(
         x: FloatTensor<Self>,
-        weight: Arc<Panels>,
+        weight: Arc<Packed>,
         bias: Maybe<Self>,
         shape: ConvShape,
     ) -> FloatTensor<Self> {

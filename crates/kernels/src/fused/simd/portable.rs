@@ -4,7 +4,7 @@ use super::vector::Vector;
 
 /// Eight lanes, in whatever registers the compiler finds for them.
 #[derive(Clone, Copy)]
-pub(crate) struct Portable([f32; 8]);
+pub(crate) struct Portable(pub(in crate::fused) [f32; 8]);
 
 impl Portable {
     #[inline(always)]
@@ -59,6 +59,17 @@ unsafe impl Vector for Portable {
             *value = unsafe { *base.offset(*index.add(lane) as isize) };
         }
         Self(out)
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(source: *const u8) -> Self {
+        // SAFETY: the caller promises 16 bytes.
+        let halves = unsafe { source.cast::<[u16; 8]>().read_unaligned() };
+        Self(halves.map(|half| f32::from_bits(u32::from(half) << 16)))
+    }
+    #[inline(always)]
+    unsafe fn store_bytes(self, target: *mut i8) {
+        // SAFETY: the caller promises room for eight bytes.
+        unsafe { target.cast::<[i8; 8]>().write_unaligned(self.0.map(|value| value as i8)) }
     }
     #[inline(always)]
     fn filled(self, value: f32) -> Self {

@@ -41,6 +41,16 @@ pub(crate) unsafe trait Vector: Copy {
     /// The machine must have the instruction set, `LANES` indices must be readable, and so must what they
     /// point at.
     unsafe fn gather(base: *const f32, index: *const i32) -> Self;
+    /// Numbers of sixteen bits (`bf16`), widened.
+    ///
+    /// # Safety
+    /// The machine must have the instruction set, and two bytes a lane must be readable.
+    unsafe fn load_bf16(source: *const u8) -> Self;
+    /// Writes integral values as bytes; those below -128 or above 127 become these, and what is no number anything.
+    ///
+    /// # Safety
+    /// `LANES` bytes must be writable.
+    unsafe fn store_bytes(self, target: *mut i8);
     /// Every lane `value`.
     fn filled(self, value: f32) -> Self;
     fn add(self, other: Self) -> Self;

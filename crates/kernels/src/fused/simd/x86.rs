@@ -19,7 +19,7 @@ macro_rules! instructions {
 
 /// Sixteen lanes (AVX-512F).
 #[derive(Clone, Copy)]
-pub(crate) struct Avx512(__m512);
+pub(crate) struct Avx512(pub(in crate::fused) __m512);
 
 #[inline(always)]
 fn mask16(n: usize) -> __mmask16 {
@@ -74,6 +74,19 @@ unsafe impl Vector for Avx512 {
         })
     }
     #[inline(always)]
+    unsafe fn load_bf16(source: *const u8) -> Self {
+        // SAFETY: the caller promises the instruction set and 32 bytes.
+        Self(unsafe {
+            let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(source.cast()));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide))
+        })
+    }
+    #[inline(always)]
+    unsafe fn store_bytes(self, target: *mut i8) {
+        // SAFETY: the caller promises room for sixteen bytes; there is a vector, so the machine has its instruction set.
+        unsafe { _mm_storeu_si128(target.cast(), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(self.0))) }
+    }
+    #[inline(always)]
     fn filled(self, value: f32) -> Self {
         // SAFETY: there is a vector, so the machine has its instruction set.
         unsafe { Self::splat(value) }
@@ -102,7 +115,7 @@ unsafe impl Vector for Avx512 {
 
 /// Eight lanes (AVX2 and FMA).
 #[derive(Clone, Copy)]
-pub(crate) struct Avx2(__m256);
+pub(crate) struct Avx2(pub(in crate::fused) __m256);
 
 /// All bits of the first `n` lanes.
 ///
@@ -173,6 +186,23 @@ unsafe impl Vector for Avx2 {
             let index = _mm256_loadu_si256(index.cast());
             _mm256_i32gather_ps::<4>(base, index)
         })
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(source: *const u8) -> Self {
+        // SAFETY: the caller promises the instruction set and 16 bytes.
+        Self(unsafe {
+            let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(source.cast()));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
+        })
+    }
+    #[inline(always)]
+    unsafe fn store_bytes(self, target: *mut i8) {
+        // SAFETY: the caller promises room for eight bytes; there is a vector, so the machine has its instruction set.
+        unsafe {
+            let wide = _mm256_cvtps_epi32(self.0);
+            let short = _mm_packs_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256::<1>(wide));
+            _mm_storel_epi64(target.cast(), _mm_packs_epi16(short, short));
+        }
     }
     #[inline(always)]
     fn filled(self, value: f32) -> Self {

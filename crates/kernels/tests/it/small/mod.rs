@@ -12,7 +12,7 @@ use crate::attention::{check_cross, check_self};
 use crate::maps::{check_conv, check_group_norm};
 use crate::norm::{check_gelu, check_layer_norm, check_layer_norm_2d};
 use crate::support::{Numbers, at_each_level, values};
-use crate::{linear, support};
+use crate::{linear, narrow, support};
 
 /// Around one and two vectors of eight and of sixteen lanes.
 const LENGTHS: [usize; 9] = [1, 3, 7, 8, 9, 15, 17, 31, 33];
@@ -46,6 +46,19 @@ fn layer_norm_2d() {
     check_layer_norm_2d([2, 3, 7, 13], 7, [true; 3]);
     check_layer_norm_2d([1, 3, 7, 13], 8, [true, false, false]);
     check_layer_norm_2d([1, 3, 7, 13], 9, [false, true, false]);
+}
+
+#[test]
+fn linear_layers_in_fewer_bits() {
+    for k in LENGTHS {
+        for [m, n] in [[1, 3], [3, 17], [15, 33]] {
+            narrow::check_close([m, k, n], 13);
+        }
+    }
+    // Rows of no columns have a bias only.
+    narrow::check_close([3, 0, 5], 14);
+    // Rows that lie apart in the cache.
+    narrow::check_close([9, 1024, 100], 15);
 }
 
 #[test]
